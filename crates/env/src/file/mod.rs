@@ -1,0 +1,174 @@
+//! The file system as a trait.
+//!
+//! All calls block; callers run them on threads that may. A name is durable only after
+//! [`Files::sync_directory`] on its directory, bytes only after [`File::sync_data`].
+
+mod real;
+
+pub use real::RealFiles;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How [`Files::open`] treats the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// The file exists; open it for reading.
+    Read,
+    /// The file exists; open it for reading and writing.
+    ReadWrite,
+    /// The file must not exist; create it for reading and writing.
+    CreateNew,
+    /// Open for reading and writing, creating an empty file when there is none.
+    CreateOrOpen,
+}
+
+/// Room on the file system that holds a path, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Size of the file system.
+    pub total: u64,
+    /// What an unprivileged process may still write.
+    pub available: u64,
+}
+
+/// Identity of the file system (device) that holds a directory; tells a mounted disk from its empty mount point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectoryId {
+    /// Device number of the file system.
+    pub device: u64,
+    /// Whether the directory is the root of its file system (its parent is on another device).
+    pub is_mount_point: bool,
+}
+
+/// An exclusive advisory lock on a file, held until dropped (or the process ends).
+pub trait FileLock: Send + Sync {}
+
+/// A file system.
+pub trait Files: Send + Sync + 'static {
+    /// Opens or creates the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As `open(2)`; `AlreadyExists` and `NotFound` by `mode`.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>>;
+
+    /// Creates `path` and its missing parents. The new names are durable only after their directories are synced.
+    ///
+    /// # Errors
+    ///
+    /// As `mkdir(2)`.
+    fn create_directories(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in directory `path` durable: creations, renames and removals before the call.
+    ///
+    /// # Errors
+    ///
+    /// As `fsync(2)`.
+    fn sync_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Names (not paths) in directory `path`, sorted.
+    ///
+    /// # Errors
+    ///
+    /// As `readdir(3)`.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    /// Replaces `target` by `source` atomically; durable after the directory is synced.
+    ///
+    /// # Errors
+    ///
+    /// As `rename(2)`.
+    fn rename(&self, source: &Path, target: &Path) -> io::Result<()>;
+
+    /// Removes the file at `path`; durable after the directory is synced.
+    ///
+    /// # Errors
+    ///
+    /// As `unlink(2)`.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Whether anything exists at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As `stat(2)`, except that a missing name is `Ok(false)`.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
+
+    /// Room on the file system that holds `path`.
+    ///
+    /// # Errors
+    ///
+    /// As `statvfs(3)`.
+    fn space(&self, path: &Path) -> io::Result<Space>;
+
+    /// Which file system holds directory `path`.
+    ///
+    /// # Errors
+    ///
+    /// As `stat(2)`.
+    fn directory_id(&self, path: &Path) -> io::Result<DirectoryId>;
+
+    /// `path` made absolute, with symbolic links resolved.
+    ///
+    /// # Errors
+    ///
+    /// As `realpath(3)`.
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// Locks the file at `path`, creating it when missing; `None` when another process (or handle) holds the lock.
+    ///
+    /// # Errors
+    ///
+    /// As `open(2)` and `flock(2)`.
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>>;
+}
+
+/// An open file. Methods take `&self`: positions are explicit, so handles are shared freely.
+pub trait File: Send + Sync + 'static {
+    /// Fills `buffer` from byte `offset`.
+    ///
+    /// # Errors
+    ///
+    /// `UnexpectedEof` when the file ends before `buffer` is full; as `pread(2)` otherwise.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Writes `buffers`, one after the other, at byte `offset`. Not durable before [`File::sync_data`].
+    ///
+    /// # Errors
+    ///
+    /// As `pwritev(2)`; any prefix may have been written then.
+    fn write_all_at(&self, buffers: &[&[u8]], offset: u64) -> io::Result<()>;
+
+    /// Makes all bytes (and the length) written before the call durable.
+    ///
+    /// # Errors
+    ///
+    /// As `fdatasync(2)`. After an error the state of the bytes is unknown; never call it again on this file.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// As `fstat(2)`.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Cuts or extends (with zeros) the file to `size` bytes.
+    ///
+    /// # Errors
+    ///
+    /// As `ftruncate(2)`.
+    fn set_size(&self, size: u64) -> io::Result<()>;
+
+    /// Reserves blocks so that the file is `size` bytes of zeros that later writes cannot fail for lack of space.
+    ///
+    /// # Errors
+    ///
+    /// As `fallocate(2)`.
+    fn allocate(&self, size: u64) -> io::Result<()>;
+
+    /// Tells the kernel that cached pages of the file are not needed soon. A hint: failures are ignored.
+    fn drop_cache(&self);
+}
