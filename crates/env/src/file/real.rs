@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,9 @@ use super::{DirectoryId, File, FileLock, Files, OpenMode, Space};
 
 /// The most buffers one `pwritev(2)` takes (Linux `IOV_MAX`).
 const VECTORED_BUFFERS_MAX: usize = 1024;
+
+/// Permissions of files we create: other users of the machine can read neither objects nor credentials.
+const OWNER_ONLY: u32 = 0o600;
 
 /// The machine's file system.
 pub struct RealFiles;
@@ -30,7 +33,7 @@ impl FileLock for RealFileLock {}
 impl Files for RealFiles {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         let mut options = OpenOptions::new();
-        options.read(true);
+        options.read(true).mode(OWNER_ONLY);
         match mode {
             OpenMode::Read => {}
             OpenMode::ReadWrite => {
@@ -93,7 +96,8 @@ impl Files for RealFiles {
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY).open(path)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Box::new(RealFileLock { _file: file }))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
