@@ -1,0 +1,100 @@
+//! Why an operation on objects failed.
+
+use crate::body::BodyError;
+
+/// Result of an operation on objects.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why an operation on objects failed. The variants up to [`Error::Body`] are the client's, the others ours.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bucket does not exist.
+    #[error("the bucket does not exist")]
+    NoSuchBucket,
+    /// The key does not exist.
+    #[error("the key does not exist")]
+    NoSuchKey,
+    /// The upload does not exist: never created, completed or aborted.
+    #[error("the upload does not exist")]
+    NoSuchUpload,
+    /// The bucket exists already. There is one owner, so S3 calls this `BucketAlreadyOwnedByYou`.
+    #[error("the bucket exists already")]
+    BucketExists,
+    /// The bucket still has objects or uploads.
+    #[error("the bucket is not empty")]
+    BucketNotEmpty,
+    /// A part named in a completion does not exist or has another entity tag or checksum.
+    #[error("part {number} does not exist or differs")]
+    InvalidPart {
+        /// The part's number.
+        number: u16,
+    },
+    /// The parts named in a completion are not in ascending order.
+    #[error("the parts are not in ascending order")]
+    InvalidPartOrder,
+    /// A part that is not the last is smaller than 5 MiB.
+    #[error("part {number} is smaller than 5 MiB")]
+    EntityTooSmall {
+        /// The part's number.
+        number: u16,
+        /// Its size.
+        size: u64,
+    },
+    /// The body, or the object a completion makes, is larger than S3 allows.
+    #[error("{size} bytes are more than the {limit} allowed")]
+    EntityTooLarge {
+        /// Size asked for.
+        size: u64,
+        /// Largest size allowed.
+        limit: u64,
+    },
+    /// The part number that a GET or HEAD asks for does not exist: `InvalidPartNumber` (416).
+    #[error("the object has {count} parts")]
+    NoSuchPart {
+        /// Number of parts of the object.
+        count: u16,
+    },
+    /// A condition does not hold.
+    #[error("the precondition {condition} does not hold")]
+    PreconditionFailed {
+        /// The name of the request header (`If-Match`, ...).
+        condition: &'static str,
+    },
+    /// The client's copy is still good (304). Carries what the answer's headers need.
+    #[error("not modified")]
+    NotModified(Box<crate::object::Object>),
+    /// The range starts behind the object's end.
+    #[error("the range is outside of the object of {size} bytes")]
+    InvalidRange {
+        /// Size of the object.
+        size: u64,
+    },
+    /// The body does not have the declared MD5.
+    #[error("the body does not match its Content-MD5")]
+    BadDigest,
+    /// The body, or the completed object, does not have the declared checksum: `BadDigest` as well, naming the algorithm.
+    #[error("the body does not match its checksum")]
+    ChecksumMismatch {
+        /// Algorithm of the checksum.
+        algorithm: crate::checksum::ChecksumAlgorithm,
+    },
+    /// The request contradicts itself or the upload it belongs to (a checksum algorithm the upload was not created
+    /// with, a size that differs from the parts' sum): `InvalidRequest` with this reason.
+    #[error("{0}")]
+    InvalidRequest(&'static str),
+    /// The body failed.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// Too many requests at once: `SlowDown`, try again later.
+    #[error("overloaded")]
+    SlowDown,
+    /// The disks are full: `XMinioStorageFull` (507). Reads and deletes go on.
+    #[error("no space left for new objects")]
+    DiskFull,
+    /// Too few disks answer to read or to write: `ServiceUnavailable`, try again later.
+    #[error("unavailable: {reason}")]
+    Unavailable {
+        /// What is missing.
+        reason: String,
+    },
+}
