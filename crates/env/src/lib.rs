@@ -13,7 +13,7 @@ mod task;
 
 pub use clock::{Clock, ManualClock, RealClock, UnixMillis};
 pub use entropy::{Entropy, RealEntropy, SeededEntropy};
-pub use file::{DirectoryId, File, FileLock, Files, OpenMode, RealFiles, Space};
+pub use file::{DirectoryId, Failure, File, FileLock, Files, Flip, OpenMode, RealFiles, SimFiles, Space};
 pub use task::{RealSpawn, Spawn, Task, TaskFailed, Thread};
 
 use std::sync::Arc;

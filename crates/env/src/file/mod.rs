@@ -4,8 +4,10 @@
 //! [`Files::sync_directory`] on its directory, bytes only after [`File::sync_data`].
 
 mod real;
+mod sim;
 
 pub use real::RealFiles;
+pub use sim::{Failure, Flip, SimFiles};
 
 use std::io;
 use std::path::{Path, PathBuf};
