@@ -106,7 +106,7 @@ mod tests {
     const IDENTITY: ShardIdentity = ShardIdentity { write_id: 0x5eed, stripe: 7, index: 3 };
 
     fn payload(size: usize) -> Bytes {
-        (0..size).map(|position| ((position * 31 + position / 251) % 256) as u8).collect()
+        (0..251_u8).cycle().take(size).collect()
     }
 
     #[test]

@@ -6,6 +6,26 @@
 #![expect(unsafe_code, reason = "vector instructions exist only if the CPU has them, which is checked at run time")]
 
 mod scalar;
+mod tables;
+mod vector;
+
+#[cfg(target_arch = "x86_64")]
+mod ssse3;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2_gfni;
+
+#[cfg(target_arch = "x86_64")]
+mod avx512_gfni;
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::ops::Range;
@@ -33,7 +53,22 @@ pub struct Kernel {
 impl Kernel {
     /// The kernels that this CPU can run, slowest first. The first is the portable one.
     pub fn available() -> Vec<Self> {
-        vec![Self { name: "scalar", multiply: scalar::multiply }]
+        let mut kernels = vec![Self { name: "scalar", multiply: scalar::multiply }];
+        let mut add = |is_available, name, multiply| {
+            if is_available {
+                kernels.push(Self { name, multiply });
+            }
+        };
+        #[cfg(target_arch = "x86_64")]
+        {
+            add(ssse3::is_available(), "ssse3", ssse3::multiply as Multiply);
+            add(avx2::is_available(), "avx2", avx2::multiply);
+            add(avx2_gfni::is_available(), "avx2+gfni", avx2_gfni::multiply);
+            add(avx512_gfni::is_available(), "avx512+gfni", avx512_gfni::multiply);
+        }
+        #[cfg(target_arch = "aarch64")]
+        add(neon::is_available(), "neon", neon::multiply as Multiply);
+        kernels
     }
 
     /// The fastest kernel that this CPU can run.
