@@ -12,6 +12,8 @@ pub struct Bucket {
     pub name: String,
     /// When it was created.
     pub created: UnixMillis,
+    /// The location constraint that it was created with; `None` is the default region.
+    pub region: Option<String>,
 }
 
 /// What a bucket, or all of them, hold; exact at one moment, straight from the metadata tree's summaries.
@@ -24,13 +26,13 @@ pub struct Usage {
 }
 
 impl Store {
-    /// Creates a bucket. The caller has checked the name.
+    /// Creates a bucket. The caller has checked the name and the region.
     ///
     /// # Errors
     ///
     /// `BucketExists`.
-    pub async fn create_bucket(&self, name: &str) -> Result<Bucket> {
-        let _ = name;
+    pub async fn create_bucket(&self, name: &str, owner: &str, region: Option<&str>) -> Result<Bucket> {
+        let _ = (name, owner, region);
         unimplemented!()
     }
 

@@ -6,7 +6,7 @@ use crate::body::BodyError;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why an operation on objects failed. The variants up to [`Error::Body`] are the client's, the others ours.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The bucket does not exist.
     #[error("the bucket does not exist")]

@@ -14,22 +14,11 @@ pub struct ListRequest {
     pub prefix: String,
     /// Rolls keys up to the first delimiter behind the prefix; never empty.
     pub delimiter: Option<String>,
-    /// Where to start.
-    pub after: ListAfter,
+    /// Only entries above it, and no common prefix that it starts with: a marker, a start-after key, or
+    /// [`ListPage::next`]. Empty for the first page.
+    pub after: String,
     /// Most entries (objects and common prefixes together). 0 gives an empty page that is not truncated.
     pub limit: usize,
-}
-
-/// Where a listing starts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ListAfter {
-    /// At the first key.
-    #[default]
-    Start,
-    /// Behind this key.
-    Key(String),
-    /// Behind every key that starts with this common prefix.
-    Prefix(String),
 }
 
 /// One object in a listing.
@@ -56,8 +45,8 @@ pub struct ListPage {
     pub objects: Vec<ListedObject>,
     /// Common prefixes in order.
     pub common_prefixes: Vec<String>,
-    /// Where the next page starts; `None` when nothing follows. It is the last entry of this page.
-    pub next: Option<ListAfter>,
+    /// `after` for the next page, which is the last entry of this one; `None` when nothing follows.
+    pub next: Option<String>,
 }
 
 impl Store {
