@@ -1,0 +1,118 @@
+//! Moves slots from disks above their target to disks below, and out of groups that break a cap.
+
+use crate::identity::GroupId;
+
+use super::draft::Draft;
+use super::fill::{neediest, rotated};
+
+/// The most receivers compared for one move, and the most slots tried for a move through an intermediate group.
+const RECEIVERS_MAX: usize = 16;
+const DETOURS_MAX: usize = 16;
+
+/// Shedding may open a way for mending and the other way round; more rounds than this were never seen to help.
+const ROUNDS_MAX: usize = 4;
+
+/// Brings every disk to its target, as far as caps and moves in flight allow, with one move a slot where possible.
+pub(crate) fn balance(draft: &mut Draft<'_>) {
+    for _ in 0..ROUNDS_MAX {
+        let shed = shed(draft);
+        let mended = mend(draft);
+        if !shed && !mended {
+            return;
+        }
+    }
+}
+
+/// Moves slots until nobody is above its target, or no move is left; true when anything moved.
+fn shed(draft: &mut Draft<'_>) -> bool {
+    let mut changed = false;
+    loop {
+        let mut givers: Vec<usize> = (0..draft.disks()).filter(|&disk| draft.deficit(disk) < 0).collect();
+        givers.sort_by(|&a, &b| draft.need(a).total_cmp(&draft.need(b)).then(a.cmp(&b)));
+        let moved = givers.into_iter().any(|giver| give_direct(draft, giver) || give_through(draft, giver));
+        if !moved {
+            return changed;
+        }
+        changed = true;
+    }
+}
+
+/// Moves the best of `giver`'s slots to a disk below its target.
+fn give_direct(draft: &mut Draft<'_>, giver: usize) -> bool {
+    let receivers = neediest(draft, RECEIVERS_MAX);
+    let mut best: Option<(f64, GroupId, usize, usize)> = None;
+    for (group, index) in movable_slots(draft, giver) {
+        for &receiver in receivers.iter().filter(|&&receiver| draft.fits(group, index, receiver)) {
+            let score = draft.score(group, index, receiver);
+            if best.is_none_or(|(highest, ..)| highest < score) {
+                best = Some((score, group, index, receiver));
+            }
+        }
+    }
+    let Some((_, group, index, receiver)) = best else { return false };
+    draft.set(group, index, Some(receiver));
+    true
+}
+
+/// Moves one of `giver`'s slots to a disk that passes one of its own on to a disk below its target.
+fn give_through(draft: &mut Draft<'_>, giver: usize) -> bool {
+    let receivers = neediest(draft, RECEIVERS_MAX);
+    if receivers.is_empty() {
+        return false;
+    }
+    let slots: Vec<(GroupId, usize)> = movable_slots(draft, giver).take(DETOURS_MAX).collect();
+    let found = slots.into_iter().find_map(|(group, index)| {
+        rotated(draft, group, index).find_map(|(other, position)| {
+            let between = draft.holder(other, position)?;
+            let usable = between != giver
+                && other != group
+                && draft.is_movable(other, position)
+                && draft.fits(group, index, between);
+            let receiver =
+                receivers.iter().copied().filter(|_| usable).find(|&disk| draft.fits(other, position, disk))?;
+            Some([(group, index, between), (other, position, receiver)])
+        })
+    });
+    let Some(steps) = found else { return false };
+    // The receiver first: for a moment nobody holds the slot twice.
+    for (group, index, disk) in steps.into_iter().rev() {
+        draft.set(group, index, Some(disk));
+    }
+    true
+}
+
+/// Exchanges holders of slots until no group breaks a cap, or no exchange is left; true when anything moved.
+fn mend(draft: &mut Draft<'_>) -> bool {
+    let mut changed = false;
+    for group in draft.groups() {
+        for index in 0..draft.shards() {
+            if draft.breaks_cap(group, index) && draft.is_movable(group, index) {
+                changed |= swap_out(draft, group, index);
+            }
+        }
+    }
+    changed
+}
+
+fn swap_out(draft: &mut Draft<'_>, group: GroupId, index: usize) -> bool {
+    let Some(crowded) = draft.holder(group, index) else { return false };
+    let found = rotated(draft, group, index).find_map(|(other, position)| {
+        let relief = draft.holder(other, position)?;
+        let usable = relief != crowded
+            && other != group
+            && draft.is_movable(other, position)
+            && draft.fits(group, index, relief)
+            && draft.fits(other, position, crowded);
+        usable.then_some((other, position, relief))
+    });
+    let Some((other, position, relief)) = found else { return false };
+    draft.set(group, index, Some(relief));
+    draft.set(other, position, Some(crowded));
+    true
+}
+
+/// The slots of `disk` whose holder may change.
+fn movable_slots(draft: &Draft<'_>, disk: usize) -> impl Iterator<Item = (GroupId, usize)> {
+    let slots = draft.held(disk).iter().filter_map(move |&group| Some((group, draft.index_of(group, disk)?)));
+    slots.filter(|&(group, index)| draft.is_movable(group, index))
+}
