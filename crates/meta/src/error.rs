@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::view::TreeId;
+
 /// Result with the metadata's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -32,4 +34,54 @@ pub enum Error {
         /// Where in the file.
         offset: u64,
     },
+    /// The bytes under a key are no record that this version understands. Stop: the state is damaged, or newer software
+    /// wrote it.
+    #[error("unreadable record in {tree:?} at key {key:02x?}")]
+    Record {
+        /// The tree that holds the record.
+        tree: TreeId,
+        /// Its key.
+        key: Vec<u8>,
+        /// What is wrong with it.
+        source: CodecError,
+    },
+    /// Two records contradict each other. Stop and run `fsck`.
+    #[error("inconsistent metadata: {0}")]
+    Inconsistent(&'static str),
+}
+
+/// Why bytes are no canonical record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// Another kind of record was expected here.
+    #[error("record of kind {found:#04x} where {expected:#04x} belongs")]
+    Kind {
+        /// The kind that the key calls for.
+        expected: u8,
+        /// The kind that the record names.
+        found: u8,
+    },
+    /// Newer software wrote the record; upgrade this one.
+    #[error("record of kind {kind:#04x} has version {version}, which this software does not know")]
+    Version {
+        /// The kind of the record.
+        kind: u8,
+        /// Its version.
+        version: u8,
+    },
+    /// The bytes end within a field.
+    #[error("record ends early")]
+    Truncated,
+    /// Bytes follow the last field.
+    #[error("record has {0} bytes behind its end")]
+    Trailing(usize),
+    /// A field that every record of the kind has is absent.
+    #[error("field {0} is missing")]
+    Missing(u8),
+    /// The same value has a shorter or better ordered form.
+    #[error("{0} is not in canonical form")]
+    NotCanonical(&'static str),
+    /// A value that the format does not allow.
+    #[error("invalid {0}")]
+    Invalid(&'static str),
 }

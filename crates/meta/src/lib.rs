@@ -2,8 +2,24 @@
 //!
 //! Commands are made durable in the [`log`](MetaLog) first, then applied.
 
+mod apply;
+mod codec;
+pub mod command;
 mod error;
 mod log;
+mod outcome;
+mod placed;
+pub mod query;
+pub mod record;
+mod summary;
+pub mod testing;
+mod view;
 
-pub use error::{Error, Result};
+pub use apply::apply;
+pub use command::{Command, LogStamp};
+pub use error::{CodecError, Error, Result};
 pub use log::{LogEntry, LogId, LogState, MetaLog};
+pub use outcome::{InvalidManifest, ObjectPut, Outcome, Refusal, Reply};
+pub use placed::{DiskId, Epoch, GroupId, StripeId};
+pub use summary::{RecordSummaries, Summary};
+pub use view::{BucketId, Cursor, Edit, Edits, TreeId, View};

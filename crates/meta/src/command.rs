@@ -1,0 +1,314 @@
+//! Commands: everything that changes metadata, as it travels through the log.
+//!
+//! Nothing here is decided by the proposer: conditions, times and ids are settled when the command is applied.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::placed::DiskId;
+use env::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{
+    Checksum, Etag, GroupFence, IntentEpoch, ObjectRecord, PartRecord, RetiredId, UploadId, UploadRecord, WriteId,
+};
+use crate::view::BucketId;
+
+/// One change of the metadata.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Answers [`Reply::BucketCreated`](crate::Reply::BucketCreated).
+    CreateBucket(CreateBucket),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    DeleteBucket(DeleteBucket),
+    /// Answers [`Reply::ObjectPut`](crate::Reply::ObjectPut).
+    PutObject(Box<PutObject>),
+    /// Answers [`Reply::ObjectDeleted`](crate::Reply::ObjectDeleted).
+    DeleteObject(DeleteObject),
+    /// Answers [`Reply::UploadCreated`](crate::Reply::UploadCreated).
+    CreateUpload(Box<CreateUpload>),
+    /// Answers [`Reply::PartPut`](crate::Reply::PartPut).
+    PutPart(Box<PutPart>),
+    /// Answers [`Reply::ObjectPut`](crate::Reply::ObjectPut).
+    CompleteUpload(Box<CompleteUpload>),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    AbortUpload(AbortUpload),
+    /// Answers [`Reply::Drained`](crate::Reply::Drained).
+    DrainUploads(DrainUploads),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    PinWrite(PinWrite),
+    /// Answers [`Reply::Done`](crate::Reply::Done), also when the write is not pinned.
+    UnpinWrite(UnpinWrite),
+    /// Answers [`Reply::IntentEpoch`](crate::Reply::IntentEpoch).
+    AdvanceIntentEpoch(AdvanceIntentEpoch),
+    /// Answers [`Reply::Version`](crate::Reply::Version).
+    SetTable(SetTable),
+    /// Answers [`Reply::Version`](crate::Reply::Version).
+    SetDocument(SetDocument),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    ReportMissing(ReportMissing),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    RepairDone(RepairDone),
+    /// Answers [`Reply::Done`](crate::Reply::Done), also for ids that are gone already.
+    FreeRetired(FreeRetired),
+}
+
+/// When a command is applied. The same on every replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogStamp {
+    /// Index of the log entry that carries the command; several commands may share it.
+    pub index: u64,
+    /// The proposer's wall clock. Apply never lets time go backwards.
+    pub time: UnixMillis,
+}
+
+/// Creates a bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CreateBucket {
+    /// Its name, checked by the front door.
+    pub name: String,
+    /// Who will own it.
+    pub owner: String,
+    /// Location constraint; `None` is the default region.
+    pub region: Option<String>,
+}
+
+/// Deletes a bucket that holds no object. Unfinished uploads are dropped with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeleteBucket {
+    /// The bucket.
+    pub bucket: BucketId,
+}
+
+/// Makes `object` the current version of `key`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PutObject {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The key, 1 to 1024 bytes.
+    pub key: String,
+    /// The object; its `modified` and its exceptions' `since` are assigned by apply.
+    pub object: ObjectRecord,
+    /// What must hold of the current version.
+    pub precondition: Precondition,
+    /// Identity of the write; a striped body has it in its segment too. Proposed again, the first result is returned.
+    pub write_id: WriteId,
+    /// The epoch that the write began in and its shards carry.
+    pub intent_epoch: IntentEpoch,
+}
+
+/// Removes the current version of `key`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeleteObject {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The key.
+    pub key: String,
+    /// What must hold of the current version. A key that does not exist is deleted successfully whatever this says.
+    pub precondition: Precondition,
+    /// Identity of the deletion, for replays.
+    pub write_id: WriteId,
+}
+
+/// Conditions on the current version, all of which must hold. Empty by default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Precondition {
+    /// `If-Match`.
+    pub if_match: Option<EtagCondition>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<EtagCondition>,
+    /// `x-amz-if-match-last-modified-time`, compared in whole seconds since 1970.
+    pub if_modified_at_seconds: Option<u64>,
+    /// `x-amz-if-match-size`.
+    pub if_size: Option<u64>,
+}
+
+impl Precondition {
+    /// `If-None-Match: *`: the key must not exist.
+    pub fn absent() -> Self {
+        Self { if_none_match: Some(EtagCondition::Any), ..Self::default() }
+    }
+
+    /// `If-Match` with one tag: the key must exist with this tag.
+    pub fn matches(etag: Etag) -> Self {
+        Self { if_match: Some(EtagCondition::OneOf(vec![etag])), ..Self::default() }
+    }
+}
+
+/// The value of `If-Match` or `If-None-Match`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum EtagCondition {
+    /// `*`: any current version.
+    Any,
+    /// One of these tags.
+    OneOf(Vec<Etag>),
+}
+
+/// Begins a multipart upload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CreateUpload {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// Key of the object to be.
+    pub key: String,
+    /// What is known of the object to be.
+    pub upload: UploadRecord,
+}
+
+/// Adds a part to an upload, in place of an earlier one with the same number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PutPart {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// Key of the object to be.
+    pub key: String,
+    /// The upload.
+    pub upload: UploadId,
+    /// Part number, 1 to 10,000.
+    pub number: u16,
+    /// The part; its `modified` and its exceptions' `since` are assigned by apply.
+    pub part: PartRecord,
+    /// The epoch that the write began in and its shards carry.
+    pub intent_epoch: IntentEpoch,
+}
+
+/// Makes an object of the listed parts of an upload. The others are dropped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CompleteUpload {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// Key of the object to be.
+    pub key: String,
+    /// The upload.
+    pub upload: UploadId,
+    /// The parts of the object in ascending order of number. Each must still be what it says.
+    pub parts: Vec<CompletedPart>,
+    /// Entity tag of the object, computed from the parts' tags.
+    pub etag: Etag,
+    /// Checksum of the object, computed from the parts' checksums.
+    pub checksum: Option<Checksum>,
+    /// What must hold of the current version.
+    pub precondition: Precondition,
+}
+
+/// One part that a completion lists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CompletedPart {
+    /// Part number.
+    pub number: u16,
+    /// Its entity tag.
+    pub etag: Etag,
+    /// Its checksum; compared only when given. Give it when `CompleteUpload::checksum` was computed from it.
+    pub checksum: Option<Checksum>,
+}
+
+/// Drops an upload with all its parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AbortUpload {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// Key of the object that was to be.
+    pub key: String,
+    /// The upload.
+    pub upload: UploadId,
+}
+
+/// Retires some parts of the uploads of a deleted bucket; repeated until none is left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrainUploads {
+    /// The deleted bucket, from [`crate::query::draining_buckets`].
+    pub bucket: BucketId,
+    /// Most records to remove in this step; at least 1.
+    pub limit: u32,
+}
+
+/// Keeps the shards of a long write from being collected before its commit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PinWrite {
+    /// The write.
+    pub write_id: WriteId,
+    /// The epoch that its shards carry.
+    pub intent_epoch: IntentEpoch,
+    /// The process that is writing.
+    pub holder: u128,
+}
+
+/// Gives a write up. The commit of a pinned write unpins it by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnpinWrite {
+    /// The write.
+    pub write_id: WriteId,
+}
+
+/// Begins the next intent epoch and refuses commits of the one before the current.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdvanceIntentEpoch {
+    /// The epoch that the proposer believes current; any other makes the command a no-op.
+    pub from: IntentEpoch,
+}
+
+/// Replaces the placement table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetTable {
+    /// Version of the document that the new table was planned from; 0 for none.
+    pub based_on: u64,
+    /// The encoded table; its format is its owner's.
+    pub table: Vec<u8>,
+    /// The groups whose fences change; all of them the first time.
+    pub fences: Vec<GroupFence>,
+}
+
+/// Sets or removes a named document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetDocument {
+    /// Its name.
+    pub name: String,
+    /// What must be there now.
+    pub expected: DocumentState,
+    /// The new value; `None` removes the document.
+    pub value: Option<Vec<u8>>,
+}
+
+/// What a document must be for a change to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DocumentState {
+    /// Anything.
+    Any,
+    /// Not there.
+    Absent,
+    /// There, with this version.
+    Version(u64),
+}
+
+/// Reports shards of a write as absent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReportMissing {
+    /// The write.
+    pub write_id: WriteId,
+    /// Absent shards by stripe number.
+    pub stripes: BTreeMap<u32, BTreeSet<u8>>,
+}
+
+/// Reports shards of a write as durable again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RepairDone {
+    /// The write.
+    pub write_id: WriteId,
+    /// What was restored, by stripe number.
+    pub stripes: BTreeMap<u32, RepairedStripe>,
+}
+
+/// What a repair made of one stripe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RepairedStripe {
+    /// Shards that now lie on the disk that their slot names.
+    pub at_slot: BTreeSet<u8>,
+    /// Shards that now lie on another disk.
+    pub elsewhere: BTreeMap<u8, DiskId>,
+}
+
+/// Forgets retired segments whose shards have been deleted, or will be found as orphans.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FreeRetired {
+    /// The segments.
+    pub retired: Vec<RetiredId>,
+}

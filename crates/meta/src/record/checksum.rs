@@ -1,0 +1,69 @@
+//! The checksums that S3 clients ask for, beside the MD5 of the entity tag.
+
+use bytes::Bytes;
+
+/// A checksum algorithm of the S3 API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChecksumAlgorithm {
+    /// CRC-32 (ISO-HDLC), 4 bytes.
+    Crc32,
+    /// CRC-32C (Castagnoli), 4 bytes.
+    Crc32c,
+    /// CRC-64/NVME, 8 bytes.
+    Crc64Nvme,
+    /// SHA-1, 20 bytes.
+    Sha1,
+    /// SHA-256, 32 bytes.
+    Sha256,
+}
+
+impl ChecksumAlgorithm {
+    /// Length of the algorithm's value, in bytes.
+    pub const fn value_size(self) -> usize {
+        match self {
+            Self::Crc32 | Self::Crc32c => 4,
+            Self::Crc64Nvme => 8,
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+        }
+    }
+}
+
+/// What a checksum covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChecksumKind {
+    /// The bytes themselves.
+    FullObject,
+    /// The concatenated checksums of a multipart object's parts.
+    Composite,
+}
+
+/// A checksum. Only `new` makes one, so its value has the algorithm's length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checksum {
+    algorithm: ChecksumAlgorithm,
+    kind: ChecksumKind,
+    value: Bytes,
+}
+
+impl Checksum {
+    /// Returns `None` when `value` does not have the algorithm's length.
+    pub fn new(algorithm: ChecksumAlgorithm, kind: ChecksumKind, value: Bytes) -> Option<Self> {
+        (value.len() == algorithm.value_size()).then_some(Self { algorithm, kind, value })
+    }
+
+    /// How it was computed.
+    pub const fn algorithm(&self) -> ChecksumAlgorithm {
+        self.algorithm
+    }
+
+    /// Over what it was computed.
+    pub const fn kind(&self) -> ChecksumKind {
+        self.kind
+    }
+
+    /// Its bytes, big-endian, as S3 encodes them in base64.
+    pub fn value(&self) -> &[u8] {
+        &self.value
+    }
+}

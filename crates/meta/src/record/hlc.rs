@@ -1,0 +1,51 @@
+//! Hybrid logical time: what the state machine stamps records with.
+
+use env::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// Bits that count events within one millisecond.
+const COUNTER_BITS: u32 = 16;
+
+/// A time that orders events: 48 bits of milliseconds since 1970 above a 16-bit counter.
+///
+/// `Hlc::ZERO` stands in commands where apply assigns the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Hlc(u64);
+
+impl Hlc {
+    /// Before every event.
+    pub const ZERO: Self = Self(0);
+
+    /// The first time of a millisecond. Milliseconds beyond 48 bits (year 10889) saturate.
+    pub fn from_millis(time: UnixMillis) -> Self {
+        let millis = time.0.min(u64::MAX >> COUNTER_BITS);
+        Self(millis << COUNTER_BITS)
+    }
+
+    /// The time with these 64 bits.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// All 64 bits; they sort as the times do.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The wall clock's part.
+    pub const fn millis(self) -> UnixMillis {
+        UnixMillis(self.0 >> COUNTER_BITS)
+    }
+
+    /// The time just after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The first time of the millisecond after this one's.
+    #[must_use]
+    pub fn next_millisecond(self) -> Self {
+        Self::from_millis(UnixMillis(self.millis().0 + 1))
+    }
+}
