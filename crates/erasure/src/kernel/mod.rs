@@ -52,6 +52,11 @@ pub struct Kernel {
 
 impl Kernel {
     /// The kernels that this CPU can run, slowest first. The first is the portable one.
+    ///
+    /// Each earns its place. GiB/s of data at 8+4 with shards of 64 KiB (in cache) and of 1 MiB (bound by memory), on one
+    /// core of an Intel Xeon of the Sapphire Rapids family: scalar 0.5 and 0.6, SSSE3 5.8 and 6.0, AVX2 11.2 and 10.1,
+    /// AVX2+GFNI 21.6 and 15.2, AVX-512+GFNI 33.7 and 15.5. `reed-solomon-erasure` with SIMD reached 4.7 and 3.7 in the
+    /// same run (`docs/performance.md`). NEON is not measured yet.
     pub fn available() -> Vec<Self> {
         let mut kernels = vec![Self { name: "scalar", multiply: scalar::multiply }];
         let mut add = |is_available, name, multiply| {
