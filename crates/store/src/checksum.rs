@@ -1,42 +1,9 @@
-//! The checksums that S3 clients ask for, beside the MD5 of the ETag.
+//! The checksums that S3 clients ask for, beside the MD5 of the Etag.
 
+use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
+pub use meta::record::{Checksum, ChecksumAlgorithm, ChecksumKind};
 use sha2::Digest as _;
-
-/// A checksum algorithm of the S3 API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ChecksumAlgorithm {
-    /// CRC-32 (ISO-HDLC).
-    Crc32,
-    /// CRC-32C (Castagnoli).
-    Crc32c,
-    /// CRC-64/NVME, what S3 computes when the client names none.
-    Crc64Nvme,
-    /// SHA-1.
-    Sha1,
-    /// SHA-256.
-    Sha256,
-}
-
-/// What a checksum covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChecksumKind {
-    /// The object's bytes.
-    FullObject,
-    /// The concatenated checksums of a multipart object's parts.
-    Composite,
-}
-
-/// The value of a checksum. `value` has the algorithm's length, big-endian as S3 encodes it in base64.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checksum {
-    /// How it was computed.
-    pub algorithm: ChecksumAlgorithm,
-    /// Over what it was computed.
-    pub kind: ChecksumKind,
-    /// The bytes of the checksum.
-    pub value: Vec<u8>,
-}
 
 /// What the client said about the checksum of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,31 +20,13 @@ pub enum ChecksumRequest {
     Trailer(ChecksumAlgorithm),
 }
 
-impl ChecksumAlgorithm {
-    /// Length of a value, in bytes.
-    pub fn size(self) -> usize {
-        match self {
-            Self::Crc32 | Self::Crc32c => 4,
-            Self::Crc64Nvme => 8,
-            Self::Sha1 => 20,
-            Self::Sha256 => 32,
-        }
-    }
-
-    /// Computes the checksum of `bytes`.
-    pub fn digest(self, bytes: &[u8]) -> Vec<u8> {
-        let mut hasher = Hasher::new(self);
-        hasher.update(bytes);
-        hasher.finish()
-    }
-
-    fn crc(self) -> Option<CrcAlgorithm> {
-        match self {
-            Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
-            Self::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
-            Self::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
-            Self::Sha1 | Self::Sha256 => None,
-        }
+/// The CRC that an algorithm is; `None` for the SHAs.
+fn crc(algorithm: ChecksumAlgorithm) -> Option<CrcAlgorithm> {
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
+        ChecksumAlgorithm::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
+        ChecksumAlgorithm::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
+        ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256 => None,
     }
 }
 
@@ -87,7 +36,7 @@ impl ChecksumRequest {
         match self {
             Self::Unspecified => None,
             Self::Compute(algorithm) | Self::Trailer(algorithm) => Some(*algorithm),
-            Self::Expect(checksum) => Some(checksum.algorithm),
+            Self::Expect(checksum) => Some(checksum.algorithm()),
         }
     }
 }
@@ -101,7 +50,7 @@ pub(crate) enum Hasher {
 
 impl Hasher {
     pub(crate) fn new(algorithm: ChecksumAlgorithm) -> Self {
-        match algorithm.crc() {
+        match crc(algorithm) {
             Some(crc) => Self::Crc(algorithm, Digest::new(crc)),
             None if algorithm == ChecksumAlgorithm::Sha1 => Self::Sha1(sha1::Sha1::new()),
             None => Self::Sha256(sha2::Sha256::new()),
@@ -116,11 +65,11 @@ impl Hasher {
         }
     }
 
-    pub(crate) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Bytes {
         match self {
             Self::Crc(algorithm, digest) => crc_bytes(algorithm, digest.finalize()),
-            Self::Sha1(hasher) => hasher.finalize().to_vec(),
-            Self::Sha256(hasher) => hasher.finalize().to_vec(),
+            Self::Sha1(hasher) => Bytes::copy_from_slice(&hasher.finalize()),
+            Self::Sha256(hasher) => Bytes::copy_from_slice(&hasher.finalize()),
         }
     }
 }
@@ -136,7 +85,7 @@ pub(crate) fn combine(algorithm: ChecksumAlgorithm, kind: ChecksumKind, parts: &
             hasher.finish()
         }
         ChecksumKind::FullObject => {
-            let crc = algorithm.crc()?;
+            let crc = crc(algorithm)?;
             let empty = Digest::new(crc).finalize();
             let joined = parts
                 .iter()
@@ -144,11 +93,11 @@ pub(crate) fn combine(algorithm: ChecksumAlgorithm, kind: ChecksumKind, parts: &
             crc_bytes(algorithm, joined)
         }
     };
-    Some(Checksum { algorithm, kind, value })
+    Checksum::new(algorithm, kind, value)
 }
 
-fn crc_bytes(algorithm: ChecksumAlgorithm, crc: u64) -> Vec<u8> {
-    crc.to_be_bytes()[8 - algorithm.size()..].to_vec()
+fn crc_bytes(algorithm: ChecksumAlgorithm, crc: u64) -> Bytes {
+    Bytes::copy_from_slice(&crc.to_be_bytes()[8 - algorithm.value_size()..])
 }
 
 fn crc_number(value: &[u8]) -> u64 {
@@ -169,6 +118,12 @@ mod tests {
         ChecksumAlgorithm::Sha256,
     ];
 
+    fn digest(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Bytes {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
     #[test]
     fn values_are_the_published_check_values() {
         let hex = |value: &[u8]| value.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -180,7 +135,7 @@ mod tests {
             "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
         ];
         for (algorithm, expected) in ALL.into_iter().zip(expected) {
-            assert_eq!(hex(&algorithm.digest(b"123456789")), expected, "{algorithm:?}");
+            assert_eq!(hex(&digest(algorithm, b"123456789")), expected, "{algorithm:?}");
         }
     }
 
@@ -190,15 +145,15 @@ mod tests {
             parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 1..6),
         ) {
             for algorithm in ALL {
-                let digests: Vec<_> = parts.iter().map(|part| (algorithm.digest(part), part.len() as u64)).collect();
-                let pairs: Vec<_> = digests.iter().map(|(value, size)| (value.as_slice(), *size)).collect();
+                let digests: Vec<_> = parts.iter().map(|part| (digest(algorithm, part), part.len() as u64)).collect();
+                let pairs: Vec<_> = digests.iter().map(|(value, size)| (value.as_ref(), *size)).collect();
                 let full = combine(algorithm, ChecksumKind::FullObject, &pairs);
-                let expected = algorithm.crc().map(|_| algorithm.digest(&parts.concat()));
-                prop_assert_eq!(full.map(|checksum| checksum.value), expected);
+                let expected = crc(algorithm).map(|_| digest(algorithm, &parts.concat()));
+                prop_assert_eq!(full.as_ref().map(Checksum::value), expected.as_deref());
 
-                let concatenated: Vec<u8> = digests.iter().flat_map(|(value, _)| value.clone()).collect();
+                let concatenated: Vec<u8> = digests.iter().flat_map(|(value, _)| value.to_vec()).collect();
                 let composite = combine(algorithm, ChecksumKind::Composite, &pairs).unwrap();
-                prop_assert_eq!(composite.value, algorithm.digest(&concatenated));
+                prop_assert_eq!(composite.value(), digest(algorithm, &concatenated));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::checksum::ChecksumAlgorithm;
-use crate::condition::{ReadConditions, WriteCondition};
+use crate::condition::{Precondition, ReadConditions};
 use crate::error::Result;
 use crate::get::ByteRange;
 use crate::multipart::UploadId;
@@ -31,7 +31,7 @@ pub struct CopyRequest {
     /// Checksum to compute for the copy; `None` keeps the source's algorithm (CRC64NVME if it had none).
     pub checksum_algorithm: Option<ChecksumAlgorithm>,
     /// When to write the copy.
-    pub condition: WriteCondition,
+    pub condition: Precondition,
 }
 
 impl Store {

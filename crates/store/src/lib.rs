@@ -27,9 +27,9 @@ mod store;
 
 pub use body::{Body, BodyError, StreamBody};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest};
-pub use condition::{EtagCondition, ReadConditions, WriteCondition};
+pub use condition::{EtagCondition, Precondition, ReadConditions};
 pub use error::{Error, Result};
-pub use etag::ETag;
+pub use etag::Etag;
 pub use get::{ByteRange, GetRequest, ObjectReader};
 pub use object::{Attributes, Object, PartSummary};
 pub use put::{PutRequest, PutResult};

@@ -4,7 +4,7 @@ use env::UnixMillis;
 
 use crate::checksum::{ChecksumAlgorithm, ChecksumKind};
 use crate::error::Result;
-use crate::etag::ETag;
+use crate::etag::Etag;
 use crate::store::Store;
 
 /// What to list.
@@ -31,7 +31,7 @@ pub struct ListedObject {
     /// When it was committed.
     pub modified: UnixMillis,
     /// Its entity tag.
-    pub etag: ETag,
+    pub etag: Etag,
     /// Algorithm and kind of its checksum.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
     /// Storage class; `None` is `STANDARD`.

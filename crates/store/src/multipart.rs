@@ -7,9 +7,9 @@ use env::UnixMillis;
 
 use crate::body::Body;
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind};
-use crate::condition::WriteCondition;
+use crate::condition::Precondition;
 use crate::error::Result;
-use crate::etag::ETag;
+use crate::etag::Etag;
 use crate::put::{ExpectedBody, PutResult};
 use crate::store::Store;
 
@@ -66,7 +66,7 @@ pub struct Part {
     /// Its size.
     pub size: u64,
     /// Its entity tag.
-    pub etag: ETag,
+    pub etag: Etag,
     /// Its checksum.
     pub checksum: Option<Checksum>,
     /// When it was committed.
@@ -133,7 +133,7 @@ pub struct CompleteRequest {
     /// `x-amz-mp-object-size`.
     pub size: Option<u64>,
     /// When to make the object.
-    pub condition: WriteCondition,
+    pub condition: Precondition,
 }
 
 impl Store {

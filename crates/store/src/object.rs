@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use env::UnixMillis;
 
-use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind};
+use crate::checksum::Checksum;
 use crate::condition::ReadConditions;
 use crate::error::Result;
-use crate::etag::ETag;
+use crate::etag::Etag;
 use crate::store::Store;
 
 /// What is known about an object without its bytes: the answer to HEAD.
@@ -18,7 +18,7 @@ pub struct Object {
     /// When it was committed.
     pub modified: UnixMillis,
     /// Entity tag.
-    pub etag: ETag,
+    pub etag: Etag,
     /// The stored checksum of the whole object.
     pub checksum: Option<Checksum>,
     /// Standard headers kept with the object (`content-type`, `cache-control`, ...), names in lower case.
@@ -77,7 +77,6 @@ impl Store {
         part_limit: usize,
     ) -> Result<Attributes> {
         let _ = (bucket, key, part_marker, part_limit);
-        let _: Option<(ChecksumKind, ChecksumAlgorithm)> = None;
         unimplemented!()
     }
 }

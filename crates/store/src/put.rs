@@ -6,9 +6,9 @@ use env::UnixMillis;
 
 use crate::body::Body;
 use crate::checksum::{Checksum, ChecksumRequest};
-use crate::condition::WriteCondition;
+use crate::condition::Precondition;
 use crate::error::Result;
-use crate::etag::ETag;
+use crate::etag::Etag;
 use crate::store::Store;
 
 /// What goes with the body of a PUT.
@@ -20,8 +20,8 @@ pub struct PutRequest {
     pub user_metadata: BTreeMap<String, String>,
     /// Storage class to echo; `None` is `STANDARD`.
     pub storage_class: Option<String>,
-    /// When to put at all.
-    pub condition: WriteCondition,
+    /// What must hold of the current version.
+    pub condition: Precondition,
     /// What the body must be.
     pub expected: ExpectedBody,
 }
@@ -41,7 +41,7 @@ pub struct ExpectedBody {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutResult {
     /// Entity tag.
-    pub etag: ETag,
+    pub etag: Etag,
     /// Stored checksum.
     pub checksum: Option<Checksum>,
     /// Size.
