@@ -79,8 +79,8 @@ impl Table {
         if !ascending || epochs.max() > Some(self.version) {
             return Err(damaged("an epoch is out of order"));
         }
-        let rows = self.groups();
-        rows.map(|(id, group)| check_distinct(id, group)).collect::<Result<()>>()
+        let mut rows = self.groups();
+        rows.try_for_each(|(id, group)| check_distinct(id, group))
     }
 }
 

