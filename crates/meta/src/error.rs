@@ -48,6 +48,56 @@ pub enum Error {
     /// Two records contradict each other. Stop and run `fsck`.
     #[error("inconsistent metadata: {0}")]
     Inconsistent(&'static str),
+    /// Newer software wrote it; upgrade this one.
+    #[error("{what} in {path:?} has a format that this software does not know")]
+    Unsupported {
+        /// What should be there.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two directories hold the metadata of different clusters: check which disks are mounted where.
+    #[error("{first:?} and {second:?} hold the metadata of different clusters")]
+    ForeignMirror {
+        /// A mirror.
+        first: PathBuf,
+        /// One that does not belong with it.
+        second: PathBuf,
+    },
+    /// All mirrors found missed writes: bring back a disk that did not.
+    #[error("{directory:?} missed writes, and no mirror that has them is there")]
+    StaleMirrors {
+        /// One of them.
+        directory: PathBuf,
+    },
+    /// Two mirrors were each written without the other: decide which one to keep, and empty the other.
+    #[error("the metadata mirrors {first:?} and {second:?} went separate ways")]
+    Diverged {
+        /// A mirror.
+        first: PathBuf,
+        /// One that contradicts it.
+        second: PathBuf,
+    },
+    /// A durable record of the log is on no mirror any more: bring back a missing disk, or restore from a backup.
+    #[error("record {sequence} of the metadata log was durable, and no mirror has it")]
+    LogHole {
+        /// Number of the record.
+        sequence: u64,
+    },
+    /// The entry does not continue the log, or is too large: a mistake of the caller.
+    #[error("entry {index} cannot be appended to a log that continues at {expected}")]
+    NotConsecutive {
+        /// Index of the entry.
+        index: u64,
+        /// Index that the next entry must have.
+        expected: u64,
+    },
+    /// The disk did not answer in time; its mirror is out of service.
+    #[error("writing to {directory:?} takes too long")]
+    Stalled {
+        /// The mirror.
+        directory: PathBuf,
+    },
 }
 
 /// Why bytes are no canonical record.

@@ -1,0 +1,155 @@
+//! The thread that writes the log's stream into one mirror.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use env::{File, OpenMode};
+
+use super::record::Sequence;
+use super::scan::SegmentName;
+use super::shared::Shared;
+use super::stream::{MemberId, Operation};
+use crate::error::{Error, Result};
+use crate::mirror::Mirror;
+
+/// Most bytes between two syncs: bounds how long a waiter waits for others' bytes.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+/// A mirror that is at one batch for longer than this is retired, if others work.
+const STALL_LIMIT: Duration = Duration::from_secs(10);
+/// How often a writer with nothing to do looks after the others.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Writes one mirror's copy until the log is closed or the mirror fails.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    mirror: Arc<Mirror>,
+    id: MemberId,
+    open: Option<OpenSegment>,
+}
+
+struct OpenSegment {
+    name: SegmentName,
+    file: Arc<dyn File>,
+    has_unsynced: bool,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, mirror: Arc<Mirror>, id: MemberId) -> Self {
+        Self { shared, mirror, id, open: None }
+    }
+
+    /// The thread's body.
+    pub(super) fn run(mut self) {
+        while let Some(operations) = self.next_batch() {
+            let written = if self.mirror.in_service() { self.write(&operations) } else { Err(Error::Unavailable) };
+            let finished = match written {
+                Ok(durable) => self.shared.state.lock().stream.complete(self.id, operations.len(), durable),
+                Err(error) => {
+                    self.mirror.retire(&error);
+                    self.mirror.mark_retired();
+                    self.shared.state.lock().stream.remove(self.id)
+                }
+            };
+            finished.announce();
+            // Those who wait for room, and idle writers that should see who is gone.
+            self.shared.room.notify_waiters();
+        }
+    }
+
+    /// Waits for work; `None` once there will be none. Looks after stalled mirrors meanwhile.
+    fn next_batch(&self) -> Option<Vec<Operation>> {
+        let mut state = self.shared.state.lock();
+        loop {
+            let now = self.shared.clock.monotonic();
+            let batch = state.stream.take(self.id, BATCH_BYTES_MAX, now)?;
+            if !batch.is_empty() {
+                return Some(batch);
+            }
+            let timed_out = self.shared.work.wait_for(&mut state, WATCH_INTERVAL).timed_out();
+            if timed_out && state.stream.is_awaited() {
+                let since = self.shared.clock.monotonic().saturating_sub(STALL_LIMIT);
+                for (id, mirror) in state.stream.stalled(since) {
+                    mirror.retire(&Error::Stalled { directory: mirror.directory().to_path_buf() });
+                    let finished = state.stream.remove(id);
+                    parking_lot::MutexGuard::unlocked(&mut state, || finished.announce());
+                }
+            }
+        }
+    }
+
+    /// Carries out the operations and makes them durable; the last record's number, if there was one.
+    fn write(&mut self, operations: &[Operation]) -> Result<Option<Sequence>> {
+        let mut durable = None;
+        let mut rest = operations;
+        while let Some((operation, others)) = rest.split_first() {
+            match operation {
+                Operation::Begin { name, size, bytes, last } => {
+                    // A segment that exists proves its predecessor complete.
+                    self.sync()?;
+                    self.begin(*name, *size, bytes)?;
+                    durable = Some(*last);
+                    rest = others;
+                }
+                Operation::Write { offset, .. } => {
+                    let count = rest.iter().take_while(|next| matches!(next, Operation::Write { .. })).count();
+                    let (writes, others) = rest.split_at(count);
+                    durable = self.write_records(*offset, writes)?.or(durable);
+                    rest = others;
+                }
+                Operation::Remove(names) => {
+                    // The record that allows it comes before it in the stream.
+                    self.sync()?;
+                    self.remove_segments(names)?;
+                    rest = others;
+                }
+            }
+        }
+        self.sync()?;
+        Ok(durable)
+    }
+
+    fn begin(&mut self, name: SegmentName, size: u64, bytes: &[u8]) -> Result<()> {
+        let directory = self.mirror.log_directory();
+        let path = name.path(&directory);
+        let file = self.mirror.open(&path, OpenMode::CreateNew)?;
+        self.mirror.attempt("write", &path, |_| {
+            file.allocate(size)?;
+            file.write_all_at(&[bytes], 0)?;
+            file.sync_data()
+        })?;
+        self.mirror.sync_directory(&directory)?;
+        self.open = Some(OpenSegment { name, file, has_unsynced: false });
+        Ok(())
+    }
+
+    fn write_records(&mut self, offset: u64, writes: &[Operation]) -> Result<Option<Sequence>> {
+        let mut buffers: Vec<&[u8]> = Vec::with_capacity(writes.len());
+        let mut durable = None;
+        for write in writes {
+            if let Operation::Write { bytes, last, .. } = write {
+                buffers.push(bytes);
+                durable = Some(*last);
+            }
+        }
+        let open = self.open.as_mut().expect("a segment begins before it is written to");
+        open.has_unsynced = true;
+        let path = open.name.path(&self.mirror.log_directory());
+        self.mirror.attempt("write", &path, |_| open.file.write_all_at(&buffers, offset))?;
+        Ok(durable)
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        let Some(open) = self.open.as_mut().filter(|open| open.has_unsynced) else { return Ok(()) };
+        open.has_unsynced = false;
+        let path = open.name.path(&self.mirror.log_directory());
+        self.mirror.attempt("sync", &path, |_| open.file.sync_data())
+    }
+
+    fn remove_segments(&self, names: &[SegmentName]) -> Result<()> {
+        let directory = self.mirror.log_directory();
+        for name in names {
+            self.mirror.remove(&name.path(&directory))?;
+        }
+        self.mirror.sync_directory(&directory)
+    }
+}

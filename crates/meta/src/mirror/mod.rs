@@ -1,0 +1,186 @@
+//! The directories that hold copies of the metadata.
+//!
+//! A mirror is in service until the first write or sync in it fails; then it is retired until the next start (a failed
+//! sync may have dropped bytes that a later one reports as written: Rebello et al., USENIX ATC 2020). Every start brings
+//! all mirrors up to the newest state that any of them has.
+
+mod identity;
+mod set;
+
+pub(crate) use set::Mirrors;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use env::{File, Files, OpenMode};
+
+use crate::error::{Error, Result};
+
+/// Marks a mirror that missed writes: it must not be the only one a node starts from.
+const RETIRED_FILE: &str = "retired";
+
+/// One directory that holds a copy of the metadata.
+pub(crate) struct Mirror {
+    files: Arc<dyn Files>,
+    directory: PathBuf,
+    in_service: AtomicBool,
+}
+
+impl Mirror {
+    fn new(files: Arc<dyn Files>, directory: PathBuf) -> Self {
+        Self { files, directory, in_service: AtomicBool::new(true) }
+    }
+
+    /// Empties `directory` to become a mirror; it counts as one only after [`Mirror::confirm`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub(crate) fn vacant(env: &env::Env, directory: PathBuf) -> Result<Arc<Self>> {
+        let mirror = Self::new(env.files.clone(), directory);
+        mirror.prepare()?;
+        Ok(Arc::new(mirror))
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn log_directory(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
+    pub(crate) fn pack_directory(&self) -> PathBuf {
+        self.directory.join("packs")
+    }
+
+    /// Whether no write or sync in it has failed since the start.
+    pub(crate) fn in_service(&self) -> bool {
+        self.in_service.load(Ordering::Acquire)
+    }
+
+    /// Takes the mirror out of service because of `error`. Says so once.
+    pub(crate) fn retire(&self, error: &Error) {
+        if self.in_service.swap(false, Ordering::AcqRel) {
+            tracing::error!(directory = %self.directory.display(), %error, source = ?error, "metadata mirror retired");
+        }
+    }
+
+    /// Leaves a note in the directory, if it takes one, that this copy missed writes.
+    pub(crate) fn mark_retired(&self) {
+        let path = self.directory.join(RETIRED_FILE);
+        let marked =
+            self.files.open(&path, OpenMode::CreateOrOpen).and_then(|_| self.files.sync_directory(&self.directory));
+        if let Err(error) = marked {
+            tracing::warn!(directory = %self.directory.display(), %error, "cannot mark the mirror as retired");
+        }
+    }
+
+    fn is_marked_retired(&self) -> Result<bool> {
+        let path = self.directory.join(RETIRED_FILE);
+        self.files.exists(&path).map_err(|source| Error::Io { operation: "look for", path, source })
+    }
+
+    /// Runs `call` on `path` and says which call failed on what.
+    pub(crate) fn attempt<T>(
+        &self,
+        operation: &'static str,
+        path: &Path,
+        call: impl FnOnce(&dyn Files) -> io::Result<T>,
+    ) -> Result<T> {
+        call(self.files.as_ref()).map_err(|source| Error::Io { operation, path: path.to_path_buf(), source })
+    }
+
+    pub(crate) fn open(&self, path: &Path, mode: OpenMode) -> Result<Arc<dyn File>> {
+        self.attempt("open", path, |files| files.open(path, mode))
+    }
+
+    /// Names in a directory of this mirror; none when it does not exist.
+    pub(crate) fn list(&self, directory: &Path) -> Result<Vec<String>> {
+        self.attempt("list", directory, |files| match files.list(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            names => names,
+        })
+    }
+
+    /// Removes a file; durable only after [`Mirror::sync_directory`]. One that is not there is as good as removed.
+    pub(crate) fn remove(&self, path: &Path) -> Result<()> {
+        self.attempt("remove", path, |files| match files.remove(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        })
+    }
+
+    pub(crate) fn sync_directory(&self, directory: &Path) -> Result<()> {
+        self.attempt("sync", directory, |files| files.sync_directory(directory))
+    }
+
+    /// Reads a whole file; `None` when it does not exist.
+    pub(crate) fn read_whole(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        self.attempt("read", path, |files| {
+            let file = match files.open(path, OpenMode::Read) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                file => file?,
+            };
+            let size = usize::try_from(file.size()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+            let mut bytes = vec![0; size];
+            file.read_exact_at(&mut bytes, 0)?;
+            Ok(Some(bytes))
+        })
+    }
+
+    /// Writes a whole file under a temporary name and moves it into place; durable on return.
+    pub(crate) fn replace(&self, path: &Path, buffers: &[&[u8]]) -> Result<()> {
+        let temporary = path.with_added_extension("new");
+        self.attempt("write", path, |files| {
+            let file = files.open(&temporary, OpenMode::CreateOrOpen)?;
+            file.set_size(0)?;
+            file.write_all_at(buffers, 0)?;
+            file.sync_data()?;
+            files.rename(&temporary, path)?;
+            files.sync_directory(path.parent().unwrap_or(&self.directory))
+        })
+    }
+
+    /// Makes an empty mirror of whatever the directory was.
+    fn prepare(&self) -> Result<()> {
+        let subdirectories = [self.log_directory(), self.pack_directory()];
+        for directory in &subdirectories {
+            self.attempt("create", directory, |files| files.create_directories(directory))?;
+        }
+        for directory in subdirectories.iter().chain([&self.directory]) {
+            for name in self.list(directory)? {
+                let path = directory.join(name);
+                if !subdirectories.contains(&path) {
+                    self.remove(&path)?;
+                }
+            }
+            self.sync_directory(directory)?;
+        }
+        let parent = self.directory.parent().unwrap_or(&self.directory);
+        self.sync_directory(parent)
+    }
+
+    /// Declares the directory a mirror of `realm` that has everything the log holds.
+    pub(crate) fn confirm(&self, realm: u128) -> Result<()> {
+        let path = self.directory.join(identity::FILE);
+        if self.read_whole(&path)?.as_deref() != Some(&identity::encode(realm)) {
+            self.replace(&path, &[&identity::encode(realm)])?;
+        }
+        if self.is_marked_retired()? {
+            self.remove(&self.directory.join(RETIRED_FILE))?;
+            self.sync_directory(&self.directory)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the directory's time as a mirror and empties it.
+    fn release(&self) -> Result<()> {
+        // First of all it stops being a mirror: half emptied it would be a damaged one.
+        self.remove(&self.directory.join(identity::FILE))?;
+        self.sync_directory(&self.directory)?;
+        self.prepare()
+    }
+}
