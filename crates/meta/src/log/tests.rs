@@ -65,8 +65,11 @@ impl Model {
     }
 
     fn of(log: &MetaLog) -> Self {
-        let entries = log.read(0..u64::MAX).unwrap();
-        Self { purged: log.state().purged, entries, vote: log.vote() }
+        Self::read(log).unwrap()
+    }
+
+    fn read(log: &MetaLog) -> Result<Self> {
+        Ok(Self { purged: log.state().purged, entries: log.read(0..u64::MAX)?, vote: log.vote() })
     }
 }
 
@@ -166,8 +169,10 @@ fn check_power_cuts(mirror_count: usize, crash_at: u64, seed: u64) -> bool {
     let crashed = crash_at < files.calls();
     let files = files.power_cut(seed);
     files.fail_call(files.calls() + 60 + crash_at % 97, Failure::Crash);
-    if let Ok((log, _)) = open(&files, &directories, seed + 1) {
-        let found = Model::of(&log);
+    if let Ok((log, found)) = open(&files, &directories, seed + 1).and_then(|(log, _)| {
+        let found = Model::read(&log)?;
+        Ok((log, found))
+    }) {
         check_is_prefix(&found, &states, acknowledged, &context);
         (states, acknowledged) = run(&log, found, 40..70);
     }
