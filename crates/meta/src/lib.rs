@@ -5,6 +5,7 @@
 mod apply;
 mod codec;
 pub mod command;
+mod engine;
 mod error;
 mod log;
 mod mirror;
@@ -18,6 +19,7 @@ mod view;
 
 pub use apply::apply;
 pub use command::{Command, LogStamp};
+pub use engine::{Durable, MetaConfig, MetaEngine, MirrorHealth, Opened};
 pub use error::{CodecError, Error, Result};
 pub use log::{Done, LogEntry, LogId, LogState, MetaLog};
 pub use outcome::{InvalidManifest, ObjectPut, Outcome, Refusal, Reply};
