@@ -6,7 +6,11 @@
 #![expect(unsafe_code, reason = "vector instructions exist only if the CPU has them, which is checked at run time")]
 
 mod scalar;
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tables;
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
 
 #[cfg(target_arch = "x86_64")]
@@ -56,24 +60,11 @@ impl Kernel {
     /// Each earns its place. GiB/s of data at 8+4 with shards of 64 KiB (in cache) and of 1 MiB (bound by memory), on one
     /// core of an Intel Xeon of the Sapphire Rapids family: scalar 0.5 and 0.6, SSSE3 5.8 and 6.0, AVX2 11.2 and 10.1,
     /// AVX2+GFNI 21.6 and 15.2, AVX-512+GFNI 33.7 and 15.5. `reed-solomon-erasure` with SIMD reached 4.7 and 3.7 in the
-    /// same run (`docs/performance.md`). NEON is not measured yet.
+    /// same run (`docs/performance.md`). NEON is tested under emulation and not measured yet.
     pub fn available() -> Vec<Self> {
-        let mut kernels = vec![Self { name: "scalar", multiply: scalar::multiply }];
-        let mut add = |is_available, name, multiply| {
-            if is_available {
-                kernels.push(Self { name, multiply });
-            }
-        };
-        #[cfg(target_arch = "x86_64")]
-        {
-            add(ssse3::is_available(), "ssse3", ssse3::multiply as Multiply);
-            add(avx2::is_available(), "avx2", avx2::multiply);
-            add(avx2_gfni::is_available(), "avx2+gfni", avx2_gfni::multiply);
-            add(avx512_gfni::is_available(), "avx512+gfni", avx512_gfni::multiply);
-        }
-        #[cfg(target_arch = "aarch64")]
-        add(neon::is_available(), "neon", neon::multiply as Multiply);
-        kernels
+        let portable = [(true, "scalar", scalar::multiply as Multiply)];
+        let all = portable.into_iter().chain(vector_kernels());
+        all.filter(|(is_available, ..)| *is_available).map(|(_, name, multiply)| Self { name, multiply }).collect()
     }
 
     /// The fastest kernel that this CPU can run.
@@ -104,6 +95,29 @@ impl Kernel {
             unsafe { (self.multiply)(matrix, inputs, outputs, tile) }
         }
     }
+}
+
+/// Availability, name and function of each vector kernel, slowest first.
+#[cfg(target_arch = "x86_64")]
+fn vector_kernels() -> [(bool, &'static str, Multiply); 4] {
+    [
+        (ssse3::is_available(), "ssse3", ssse3::multiply),
+        (avx2::is_available(), "avx2", avx2::multiply),
+        (avx2_gfni::is_available(), "avx2+gfni", avx2_gfni::multiply),
+        (avx512_gfni::is_available(), "avx512+gfni", avx512_gfni::multiply),
+    ]
+}
+
+/// Availability, name and function of each vector kernel, slowest first.
+#[cfg(target_arch = "aarch64")]
+fn vector_kernels() -> [(bool, &'static str, Multiply); 1] {
+    [(neon::is_available(), "neon", neon::multiply)]
+}
+
+/// There is no vector kernel for other CPUs.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn vector_kernels() -> [(bool, &'static str, Multiply); 0] {
+    []
 }
 
 impl fmt::Debug for Kernel {

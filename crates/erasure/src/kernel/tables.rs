@@ -9,6 +9,7 @@ pub(super) static NIBBLES: [[[u8; 16]; 2]; 256] = nibbles();
 /// `AFFINE[c]` is multiplication by `c` as the bit matrix that GF2P8AFFINEQB takes. 2 KiB.
 ///
 /// The instruction GF2P8MULB cannot serve: its polynomial is 0x11b, the field's is 0x11d.
+#[cfg(target_arch = "x86_64")]
 pub(super) static AFFINE: [u64; 256] = affine();
 
 #[expect(clippy::cast_possible_truncation, reason = "all indices are below 256")]
@@ -29,6 +30,7 @@ const fn nibbles() -> [[[u8; 16]; 2]; 256] {
 
 /// Row i of a bit matrix says which input bits make up output bit i, and is byte 7 - i of the word.
 #[expect(clippy::cast_possible_truncation, reason = "all indices are below 256")]
+#[cfg(target_arch = "x86_64")]
 const fn affine() -> [u64; 256] {
     let mut matrices = [0; 256];
     let mut constant = 0;
