@@ -1,0 +1,106 @@
+//! Hashing of several streams in lockstep.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use md5_many::{Md5Many, Md5State};
+
+use super::queue::StreamId;
+
+/// Streams that are hashed at once: the lanes of AVX-512. More interleave no faster.
+pub(super) const LANES_MAX: usize = 16;
+
+/// Lanes are filled up to a multiple of this with copies of the first.
+///
+/// GB/s of all streams on one core of an Intel Xeon of the Sapphire Rapids family: 1 stream 0.76, 8 streams 3.7,
+/// 16 streams 8.2, 32 streams 9.5; but 7 streams 0.3 and 15 streams 3.0, since `md5-many` has no kernel of that width.
+/// Filled up, 7 streams reach 3.3 and 15 streams 7.7; even 2 streams gain, 0.9 against 0.75.
+const LANES_STEP: usize = 8;
+
+/// Chunks shorter than this are hashed alone: in lockstep, the shortest chunk bounds the step of all lanes.
+const ALONE_SIZE_MAX: usize = 512;
+
+/// Bytes of a block of MD5.
+const BLOCK_SIZE: usize = 64;
+
+/// A stream while its chunks are being hashed.
+pub(super) struct Lane {
+    pub(super) stream: StreamId,
+    pub(super) state: Md5State,
+    /// Chunks not hashed yet, none of them empty.
+    pub(super) chunks: VecDeque<Bytes>,
+    /// Whether somebody waits for this lane; others ride along.
+    pub(super) is_urgent: bool,
+}
+
+/// Hashes all chunks of urgent lanes, and chunks of the others as long as that keeps lanes busy.
+///
+/// What the other lanes have left is better hashed in a later, fuller batch.
+pub(super) fn hash(engine: Md5Many, lanes: &mut [Lane]) {
+    loop {
+        lanes.iter_mut().for_each(Lane::align);
+        let is_urgent = lanes.iter().any(|lane| lane.is_urgent && !lane.chunks.is_empty());
+        let busy_count = lanes.iter().filter(|lane| !lane.chunks.is_empty()).count();
+        if !is_urgent && busy_count < LANES_STEP {
+            return;
+        }
+        step(engine, lanes);
+    }
+}
+
+/// Hashes as many blocks of each lane as the shortest first chunk has. All lanes are aligned, one is not empty.
+fn step(engine: Md5Many, lanes: &mut [Lane]) {
+    let mut busy: Vec<(&mut Md5State, &mut VecDeque<Bytes>)> = lanes
+        .iter_mut()
+        .filter(|lane| !lane.chunks.is_empty())
+        .map(|lane| (&mut lane.state, &mut lane.chunks))
+        .collect();
+    let size = busy.iter().map(|(_, chunks)| chunks[0].len()).min().expect("a lane is busy");
+    let size = size / BLOCK_SIZE * BLOCK_SIZE;
+    let width = if busy.len() == 1 { 1 } else { busy.len().next_multiple_of(LANES_STEP) };
+    // Lanes that no stream fills hash the first stream's bytes once more; their states are thrown away.
+    let mut states = [*busy[0].0; LANES_MAX];
+    let mut inputs = [&busy[0].1[0][..size]; LANES_MAX];
+    for (lane, (state, chunks)) in busy.iter().enumerate() {
+        states[lane] = **state;
+        inputs[lane] = &chunks[0][..size];
+    }
+    engine.update_many(&mut states[..width], &inputs[..width]);
+    for ((state, chunks), hashed) in busy.iter_mut().zip(states) {
+        **state = hashed;
+        skip(chunks, size);
+    }
+}
+
+impl Lane {
+    /// Brings the lane to a block boundary, so that lockstep needs no buffering, and past chunks too short for it.
+    fn align(&mut self) {
+        while let Some(first) = self.chunks.front() {
+            let buffered_size = usize::try_from(self.state.bytes_hashed() % BLOCK_SIZE as u64).expect("below 64");
+            let missing_size = (BLOCK_SIZE - buffered_size) % BLOCK_SIZE;
+            let size = if first.len() < ALONE_SIZE_MAX { first.len() } else { missing_size };
+            if size == 0 {
+                return;
+            }
+            self.state.update(&first[..size]);
+            skip(&mut self.chunks, size);
+        }
+    }
+
+    /// Hashes what is left, alone, and returns the digest.
+    pub(super) fn finish(&mut self) -> [u8; 16] {
+        for chunk in self.chunks.drain(..) {
+            self.state.update(&chunk);
+        }
+        self.state.finalize()
+    }
+}
+
+/// Drops the first `size` bytes, which all belong to the first chunk.
+fn skip(chunks: &mut VecDeque<Bytes>, size: usize) {
+    let first = &mut chunks[0];
+    drop(first.split_to(size));
+    if first.is_empty() {
+        chunks.pop_front();
+    }
+}
