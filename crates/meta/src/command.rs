@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::placed::DiskId;
 use env::UnixMillis;
+use placement::DiskId;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{

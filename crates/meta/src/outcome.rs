@@ -1,6 +1,6 @@
 //! What a command answers.
 
-use crate::placed::{Epoch, GroupId};
+use placement::{Epoch, GroupId};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{BucketRecord, Checksum, Etag, Hlc, IntentEpoch, UploadId};

@@ -5,7 +5,8 @@ use std::ops::Bound;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::record::Record;
 use crate::summary::Summary;
 
 /// A bucket for as long as it exists. A bucket that is deleted and created again has a new id.
@@ -137,3 +138,13 @@ pub enum Edit {
 
 /// The effect of one command. Each (tree, key) occurs at most once, so the order within does not matter.
 pub type Edits = Vec<Edit>;
+
+/// The record under `key`.
+pub(crate) fn read<R: Record>(view: &dyn View, tree: TreeId, key: &[u8]) -> Result<Option<R>> {
+    view.get(tree, key)?.map(|value| decode(tree, key, &value)).transpose()
+}
+
+/// The record that `value`, found under `key`, encodes.
+pub(crate) fn decode<R: Record>(tree: TreeId, key: &[u8], value: &Bytes) -> Result<R> {
+    R::decode(value).map_err(|source| Error::Record { tree, key: key.to_owned(), source })
+}

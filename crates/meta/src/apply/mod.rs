@@ -1,11 +1,27 @@
 //! The state machine: what each command does.
 //!
 //! Pure and deterministic: the same view, command and stamp give the same outcome and the same edits, byte for byte.
+//! `bucket`, `object`, `upload`, `repair` and `internal` decide one family of commands each; `manifest` holds what
+//! commits have in common: which manifests are admitted, and what follows from naming or dropping a segment.
 
+mod bucket;
+mod draft;
+mod internal;
+mod manifest;
+mod object;
+mod repair;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+use self::draft::{Draft, Stop};
 use crate::command::{Command, LogStamp};
 use crate::error::Result;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refusal};
 use crate::view::{Edits, View};
+
+/// Most bytes of an object key.
+const KEY_SIZE_MAX: usize = 1024;
 
 /// Decides `command` in the state `view` and returns its answer and its effect. A refused command has no edits.
 ///
@@ -15,6 +31,35 @@ use crate::view::{Edits, View};
 ///
 /// [`crate::Error`] when the state cannot be read. The command has then not been decided: the caller must stop.
 pub fn apply(view: &dyn View, command: &Command, stamp: LogStamp) -> Result<(Outcome, Edits)> {
-    let _ = (view, command, stamp);
-    unimplemented!()
+    let mut draft = Draft::new(view, stamp)?;
+    let decision = match command {
+        Command::CreateBucket(command) => bucket::create(&mut draft, command),
+        Command::DeleteBucket(command) => bucket::delete(&mut draft, command),
+        Command::PutObject(command) => object::put(&mut draft, command),
+        Command::DeleteObject(command) => object::delete(&mut draft, command),
+        Command::CreateUpload(command) => upload::create(&mut draft, command),
+        Command::PutPart(command) => upload::put_part(&mut draft, command),
+        Command::CompleteUpload(command) => upload::complete(&mut draft, command),
+        Command::AbortUpload(command) => upload::abort(&mut draft, command),
+        Command::DrainUploads(command) => bucket::drain_uploads(&mut draft, command),
+        Command::PinWrite(command) => internal::pin_write(&mut draft, command),
+        Command::UnpinWrite(command) => internal::unpin_write(&mut draft, command),
+        Command::AdvanceIntentEpoch(command) => internal::advance_intent_epoch(&mut draft, command),
+        Command::SetTable(command) => internal::set_table(&mut draft, command),
+        Command::SetDocument(command) => internal::set_document(&mut draft, command),
+        Command::ReportMissing(command) => repair::report_missing(&mut draft, command),
+        Command::RepairDone(command) => repair::repair_done(&mut draft, command),
+        Command::FreeRetired(command) => internal::free_retired(&mut draft, command),
+    };
+    match decision {
+        Ok(reply) => Ok((Ok(reply), draft.finish())),
+        Err(Stop::Refused(refusal)) => Ok((Err(refusal), Edits::new())),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// Refuses names that no key can hold.
+fn check_name(name: &str, size_max: usize) -> std::result::Result<(), Refusal> {
+    let valid = !name.is_empty() && name.len() <= size_max;
+    if valid { Ok(()) } else { Err(Refusal::InvalidName) }
 }

@@ -1,8 +1,10 @@
 //! Buckets by name, by id and in order.
 
-use crate::error::Result;
-use crate::record::BucketRecord;
-use crate::view::{BucketId, View};
+use super::scan;
+use crate::error::{Error, Result};
+use crate::keys;
+use crate::record::{BucketNameRecord, BucketRecord};
+use crate::view::{BucketId, TreeId, View, decode, read};
 
 /// A bucket and its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +30,10 @@ pub struct BucketPage {
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn bucket(view: &dyn View, name: &str) -> Result<Option<Bucket>> {
-    let _ = (view, name);
-    unimplemented!()
+    let Some(found) = read::<BucketNameRecord>(view, TreeId::Catalog, &keys::bucket_name(name))? else {
+        return Ok(None);
+    };
+    require(view, found.id).map(Some)
 }
 
 /// The record of a bucket; `None` once it is deleted.
@@ -38,8 +42,7 @@ pub fn bucket(view: &dyn View, name: &str) -> Result<Option<Bucket>> {
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn bucket_by_id(view: &dyn View, bucket: BucketId) -> Result<Option<BucketRecord>> {
-    let _ = (view, bucket);
-    unimplemented!()
+    read(view, TreeId::Catalog, &keys::bucket(bucket))
 }
 
 /// At most `limit` buckets with names that start with `prefix` and lie above `after`.
@@ -48,8 +51,20 @@ pub fn bucket_by_id(view: &dyn View, bucket: BucketId) -> Result<Option<BucketRe
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn list_buckets(view: &dyn View, prefix: &str, after: &str, limit: usize) -> Result<BucketPage> {
-    let _ = (view, prefix, after, limit);
-    unimplemented!()
+    let tree_prefix = keys::bucket_name(prefix);
+    let start = keys::just_above(keys::bucket_name(after)).max(tree_prefix.clone());
+    let mut cursor = view.cursor(TreeId::Catalog)?;
+    cursor.seek(&start)?;
+    let mut page = BucketPage::default();
+    while let Some((key, value)) = cursor.next()?.filter(|(key, _)| key.starts_with(&tree_prefix)) {
+        if page.buckets.len() == limit {
+            page.truncated = 0 < limit;
+            break;
+        }
+        let found: BucketNameRecord = decode(TreeId::Catalog, &key, &value)?;
+        page.buckets.push(require(view, found.id)?);
+    }
+    Ok(page)
 }
 
 /// At most `limit` deleted buckets whose uploads wait for [`crate::command::DrainUploads`].
@@ -58,6 +73,13 @@ pub fn list_buckets(view: &dyn View, prefix: &str, after: &str, limit: usize) ->
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn draining_buckets(view: &dyn View, limit: usize) -> Result<Vec<BucketId>> {
-    let _ = (view, limit);
-    unimplemented!()
+    scan(view, TreeId::Internal, &keys::draining_buckets(), None, limit, |key, _| {
+        keys::parse_draining(key).ok_or(Error::Inconsistent("malformed key of a draining bucket"))
+    })
+}
+
+/// A bucket whose name exists.
+fn require(view: &dyn View, id: BucketId) -> Result<Bucket> {
+    let record = bucket_by_id(view, id)?.ok_or(Error::Inconsistent("a bucket's name has no bucket"))?;
+    Ok(Bucket { id, record })
 }

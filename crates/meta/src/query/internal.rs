@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::placed::GroupId;
+use placement::GroupId;
 
-use crate::error::Result;
+use super::scan;
+use crate::error::{Error, Result};
+use crate::keys;
 use crate::record::{
-    DocumentRecord, GroupFence, Hlc, IntentEpoch, PinnedWrite, RetiredId, Segment, WriteId, WriteOwner,
+    Body, DocumentRecord, FenceRecord, GroupFence, Hlc, IntentEpoch, ObjectRecord, PartRecord, PinnedWrite,
+    RepairRecord, RetiredId, RetiredRecord, Segment, StateRecord, WriteId, WriteOwner,
 };
-use crate::view::View;
+use crate::view::{TreeId, View, decode, read};
 
 /// A stripe that waits for repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +34,7 @@ pub struct RepairEntry {
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn document(view: &dyn View, name: &str) -> Result<Option<DocumentRecord>> {
-    let _ = (view, name);
-    unimplemented!()
+    read(view, TreeId::Internal, &keys::document(name))
 }
 
 /// The placement table as last set.
@@ -41,8 +43,7 @@ pub fn document(view: &dyn View, name: &str) -> Result<Option<DocumentRecord>> {
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn placement_table(view: &dyn View) -> Result<Option<DocumentRecord>> {
-    let _ = view;
-    unimplemented!()
+    read(view, TreeId::Internal, &keys::table())
 }
 
 /// Which epochs of a group may commit.
@@ -51,8 +52,8 @@ pub fn placement_table(view: &dyn View) -> Result<Option<DocumentRecord>> {
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn group_fence(view: &dyn View, group: GroupId) -> Result<Option<GroupFence>> {
-    let _ = (view, group);
-    unimplemented!()
+    let fence: Option<FenceRecord> = read(view, TreeId::Internal, &keys::fence(group))?;
+    Ok(fence.map(|FenceRecord { epoch, accepted_from, .. }| GroupFence { group, epoch, accepted_from }))
 }
 
 /// The epoch that new writes carry, and the oldest that may still commit (E_min).
@@ -61,8 +62,8 @@ pub fn group_fence(view: &dyn View, group: GroupId) -> Result<Option<GroupFence>
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn intent_epochs(view: &dyn View) -> Result<(IntentEpoch, IntentEpoch)> {
-    let _ = view;
-    unimplemented!()
+    let state: StateRecord = read(view, TreeId::Internal, &keys::state())?.unwrap_or_default();
+    Ok((state.intent_epoch, state.intent_epoch_min))
 }
 
 /// Whether any object, part or retired segment names this write: one lookup.
@@ -74,8 +75,7 @@ pub fn intent_epochs(view: &dyn View) -> Result<(IntentEpoch, IntentEpoch)> {
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn is_referenced(view: &dyn View, write_id: WriteId) -> Result<bool> {
-    let _ = (view, write_id);
-    unimplemented!()
+    Ok(view.get(TreeId::Internal, &keys::owner(write_id))?.is_some())
 }
 
 /// Where the manifest that names this write is.
@@ -84,8 +84,7 @@ pub fn is_referenced(view: &dyn View, write_id: WriteId) -> Result<bool> {
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn owner_of(view: &dyn View, write_id: WriteId) -> Result<Option<WriteOwner>> {
-    let _ = (view, write_id);
-    unimplemented!()
+    read(view, TreeId::Internal, &keys::owner(write_id))
 }
 
 /// The manifest of this write, wherever it is.
@@ -94,8 +93,10 @@ pub fn owner_of(view: &dyn View, write_id: WriteId) -> Result<Option<WriteOwner>
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn segment_of(view: &dyn View, write_id: WriteId) -> Result<Option<Segment>> {
-    let _ = (view, write_id);
-    unimplemented!()
+    match owner_of(view, write_id)? {
+        Some(owner) => find_segment(read_segments(view, &owner)?, write_id).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// At most `limit` manifests of writes above `after`, in order of write: the complete walk that a census, `fsck` or the
@@ -105,8 +106,20 @@ pub fn segment_of(view: &dyn View, write_id: WriteId) -> Result<Option<Segment>>
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn segments(view: &dyn View, after: Option<WriteId>, limit: usize) -> Result<Vec<Segment>> {
-    let _ = (view, after, limit);
-    unimplemented!()
+    let start = after.map(|after| keys::just_above(keys::owner(after)));
+    // Parts of one object have neighbouring write ids: reading their object once is enough.
+    let mut recent: Option<(WriteOwner, Vec<Segment>)> = None;
+    scan(view, TreeId::Internal, &keys::owners(), start, limit, |key, value| {
+        let write_id = keys::parse_owner(key).ok_or(Error::Inconsistent("malformed key of the index by write"))?;
+        let owner: WriteOwner = decode(TreeId::Internal, key, value)?;
+        let segments = match recent.take() {
+            Some((same, segments)) if same == owner => segments,
+            _ => read_segments(view, &owner)?,
+        };
+        let segment = find_segment(segments.iter().cloned(), write_id);
+        recent = Some((owner, segments));
+        segment
+    })
 }
 
 /// Whether and how a write is pinned.
@@ -115,8 +128,7 @@ pub fn segments(view: &dyn View, after: Option<WriteId>, limit: usize) -> Result
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn pinned_write(view: &dyn View, write_id: WriteId) -> Result<Option<PinnedWrite>> {
-    let _ = (view, write_id);
-    unimplemented!()
+    read(view, TreeId::Internal, &keys::pinned(write_id))
 }
 
 /// At most `limit` pinned writes above `after`.
@@ -125,8 +137,11 @@ pub fn pinned_write(view: &dyn View, write_id: WriteId) -> Result<Option<PinnedW
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn pinned_writes(view: &dyn View, after: Option<WriteId>, limit: usize) -> Result<Vec<(WriteId, PinnedWrite)>> {
-    let _ = (view, after, limit);
-    unimplemented!()
+    let start = after.map(|after| keys::just_above(keys::pinned(after)));
+    scan(view, TreeId::Internal, &keys::pinned_writes(), start, limit, |key, value| {
+        let write_id = keys::parse_pinned(key).ok_or(Error::Inconsistent("malformed key of a pinned write"))?;
+        Ok((write_id, decode(TreeId::Internal, key, value)?))
+    })
 }
 
 /// At most `limit` stripes that wait for repair: fewest spare shards first, then the longest waiting. `after` skips an
@@ -136,8 +151,14 @@ pub fn pinned_writes(view: &dyn View, after: Option<WriteId>, limit: usize) -> R
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn repair_queue(view: &dyn View, after: Option<&RepairEntry>, limit: usize) -> Result<Vec<RepairEntry>> {
-    let _ = (view, after, limit);
-    unimplemented!()
+    let start = after
+        .map(|entry| keys::just_above(keys::repair(entry.spare_shards, entry.since, entry.write_id, entry.stripe)));
+    scan(view, TreeId::Internal, &keys::repairs(), start, limit, |key, value| {
+        let (spare_shards, since, write_id, stripe) =
+            keys::parse_repair(key).ok_or(Error::Inconsistent("malformed key of the repair index"))?;
+        let RepairRecord { missing, .. } = decode(TreeId::Internal, key, value)?;
+        Ok(RepairEntry { spare_shards, since, write_id, stripe, missing })
+    })
 }
 
 /// At most `limit` segments that were retired at or before log index `up_to`, oldest first. Their shards may be deleted
@@ -147,6 +168,39 @@ pub fn repair_queue(view: &dyn View, after: Option<&RepairEntry>, limit: usize) 
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn retired_segments(view: &dyn View, up_to: u64, limit: usize) -> Result<Vec<(RetiredId, Segment)>> {
-    let _ = (view, up_to, limit);
-    unimplemented!()
+    let tree_prefix = keys::retired_segments();
+    let mut cursor = view.cursor(TreeId::Internal)?;
+    cursor.seek(&tree_prefix)?;
+    let mut retired = Vec::new();
+    while retired.len() < limit
+        && let Some((key, value)) = cursor.next()?.filter(|(key, _)| key.starts_with(&tree_prefix))
+    {
+        let id = keys::parse_retired(&key).ok_or(Error::Inconsistent("malformed key of the retire list"))?;
+        if up_to < id.index {
+            break;
+        }
+        let RetiredRecord { segment, .. } = decode(TreeId::Internal, &key, &value)?;
+        retired.push((id, segment));
+    }
+    Ok(retired)
+}
+
+/// The segments of the object, part or retire entry that owns a write.
+fn read_segments(view: &dyn View, owner: &WriteOwner) -> Result<Vec<Segment>> {
+    let segments = match owner.tree {
+        TreeId::Objects(_) => read(view, owner.tree, &owner.key)?.map(|object: ObjectRecord| match object.body {
+            Body::Striped(segments) => segments,
+            Body::Inline(_) => Vec::new(),
+        }),
+        TreeId::Uploads(_) => read(view, owner.tree, &owner.key)?.map(|part: PartRecord| vec![part.segment]),
+        TreeId::Internal => read(view, owner.tree, &owner.key)?.map(|retired: RetiredRecord| vec![retired.segment]),
+        TreeId::Catalog => None,
+    };
+    segments.ok_or(Error::Inconsistent("the owner of a write does not exist"))
+}
+
+fn find_segment(segments: impl IntoIterator<Item = Segment>, write_id: WriteId) -> Result<Segment> {
+    let mut segments = segments.into_iter();
+    let found = segments.find(|segment| segment.write_id == write_id);
+    found.ok_or(Error::Inconsistent("the owner of a write does not name it"))
 }

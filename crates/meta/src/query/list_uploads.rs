@@ -1,8 +1,10 @@
 //! Listing the unfinished uploads of a bucket.
 
-use crate::error::Result;
+use super::common_prefix;
+use crate::error::{Error, Result};
+use crate::keys;
 use crate::record::{UploadId, UploadRecord};
-use crate::view::{BucketId, View};
+use crate::view::{BucketId, TreeId, View, decode};
 
 /// What to list. Empty strings are no restriction.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +37,16 @@ pub enum UploadEntry {
     CommonPrefix(String),
 }
 
+impl UploadEntry {
+    /// The markers that continue behind it.
+    fn marker(&self) -> (String, Option<UploadId>) {
+        match self {
+            Self::Upload { key, id, .. } => (key.clone(), Some(*id)),
+            Self::CommonPrefix(prefix) => (prefix.clone(), None),
+        }
+    }
+}
+
 /// One page of a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadPage {
@@ -51,6 +63,43 @@ pub struct UploadPage {
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn list_uploads(view: &dyn View, bucket: BucketId, request: &ListUploads<'_>) -> Result<UploadPage> {
-    let _ = (view, bucket, request);
-    unimplemented!()
+    let mut page = UploadPage::default();
+    if request.limit == 0 {
+        return Ok(page);
+    }
+    let tree = TreeId::Uploads(bucket);
+    let tree_prefix = keys::upload_prefix(request.prefix);
+    let mut cursor = view.cursor(tree)?;
+    cursor.seek(&start(request).max(tree_prefix.clone()))?;
+    while let Some((tree_key, value)) = cursor.next()?.filter(|(key, _)| key.starts_with(&tree_prefix)) {
+        if page.entries.len() == request.limit {
+            page.next = page.entries.last().map(UploadEntry::marker);
+            break;
+        }
+        let (key, id) = keys::parse_upload(&tree_key).ok_or(Error::Inconsistent("malformed key of an upload"))?;
+        page.entries.push(match common_prefix(&key, request.prefix, request.delimiter) {
+            Some(common) => {
+                cursor.seek(&behind(common))?;
+                UploadEntry::CommonPrefix(common.to_owned())
+            }
+            None => UploadEntry::Upload { key, id, record: decode(tree, &tree_key, &value)? },
+        });
+    }
+    Ok(page)
+}
+
+/// The first tree key that may follow the markers.
+fn start(request: &ListUploads<'_>) -> Vec<u8> {
+    let marker = request.key_marker;
+    match (common_prefix(marker, request.prefix, request.delimiter), request.upload_marker) {
+        (Some(common), _) => behind(common),
+        (None, _) if marker.is_empty() => Vec::new(),
+        (None, Some(id)) => keys::just_above(keys::upload(marker, id)),
+        (None, None) => keys::prefix_end(keys::uploads_of(marker)).expect("the kind byte of uploads is not the last"),
+    }
+}
+
+/// The least tree key above those of all uploads whose keys start with `common`.
+fn behind(common: &str) -> Vec<u8> {
+    keys::prefix_end(keys::upload_prefix(common)).expect("the kind byte of uploads is not the last")
 }

@@ -7,6 +7,11 @@ mod list_uploads;
 mod object;
 mod upload;
 
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::view::{TreeId, View};
+
 pub use bucket::{Bucket, BucketPage, bucket, bucket_by_id, draining_buckets, list_buckets};
 pub use internal::{
     RepairEntry, document, group_fence, intent_epochs, is_referenced, owner_of, pinned_write, pinned_writes,
@@ -16,3 +21,33 @@ pub use list_objects::{ListObjects, ObjectEntry, ObjectPage, list_objects};
 pub use list_uploads::{ListUploads, UploadEntry, UploadPage, list_uploads};
 pub use object::{bucket_usage, object, prefix_usage};
 pub use upload::{PartPage, list_parts, part, parts, upload};
+
+/// The start of `key` up to and with the first delimiter behind `prefix`; `None` when there is none, when the delimiter
+/// is empty, or when `key` does not start with `prefix`.
+fn common_prefix<'a>(key: &'a str, prefix: &str, delimiter: &str) -> Option<&'a str> {
+    if delimiter.is_empty() {
+        return None;
+    }
+    let position = key.strip_prefix(prefix)?.find(delimiter)?;
+    Some(&key[..prefix.len() + position + delimiter.len()])
+}
+
+/// Reads at most `limit` records whose keys start with `prefix`, from `start` on.
+fn scan<T>(
+    view: &dyn View,
+    tree: TreeId,
+    prefix: &[u8],
+    start: Option<Vec<u8>>,
+    limit: usize,
+    mut read: impl FnMut(&[u8], &Bytes) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut cursor = view.cursor(tree)?;
+    cursor.seek(start.as_deref().unwrap_or(prefix))?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some((key, value)) = cursor.next()?.filter(|(key, _)| key.starts_with(prefix))
+    {
+        found.push(read(&key, &value)?);
+    }
+    Ok(found)
+}

@@ -1,9 +1,12 @@
 //! One object, and what objects amount to.
 
+use std::ops::Bound;
+
 use crate::error::Result;
+use crate::keys;
 use crate::record::ObjectRecord;
 use crate::summary::Summary;
-use crate::view::{BucketId, View};
+use crate::view::{BucketId, TreeId, View, read};
 
 /// The current version of `key`.
 ///
@@ -11,8 +14,7 @@ use crate::view::{BucketId, View};
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn object(view: &dyn View, bucket: BucketId, key: &str) -> Result<Option<ObjectRecord>> {
-    let _ = (view, bucket, key);
-    unimplemented!()
+    read(view, TreeId::Objects(bucket), &keys::object(key))
 }
 
 /// Exact totals of a bucket: its objects, and the parts of its unfinished uploads in `other_bytes`.
@@ -21,8 +23,10 @@ pub fn object(view: &dyn View, bucket: BucketId, key: &str) -> Result<Option<Obj
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn bucket_usage(view: &dyn View, bucket: BucketId) -> Result<Summary> {
-    let _ = (view, bucket);
-    unimplemented!()
+    let everything = (Bound::Unbounded, Bound::Unbounded);
+    let objects = view.summary(TreeId::Objects(bucket), everything)?;
+    let uploads = view.summary(TreeId::Uploads(bucket), everything)?;
+    Ok(objects.plus(&uploads))
 }
 
 /// Exact totals of the objects whose keys start with `prefix`.
@@ -31,6 +35,7 @@ pub fn bucket_usage(view: &dyn View, bucket: BucketId) -> Result<Summary> {
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn prefix_usage(view: &dyn View, bucket: BucketId, prefix: &str) -> Result<Summary> {
-    let _ = (view, bucket, prefix);
-    unimplemented!()
+    let start = keys::object(prefix);
+    let end = keys::prefix_end(start.clone()).expect("the kind byte of objects is not the last");
+    view.summary(TreeId::Objects(bucket), (Bound::Included(&start), Bound::Excluded(&end)))
 }

@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 
+use crate::codec::{Input, Value};
+use crate::error::CodecError;
+
 /// A checksum algorithm of the S3 API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChecksumAlgorithm {
@@ -65,5 +68,60 @@ impl Checksum {
     /// Its bytes, big-endian, as S3 encodes them in base64.
     pub fn value(&self) -> &[u8] {
         &self.value
+    }
+}
+
+impl Value for ChecksumAlgorithm {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(match self {
+            Self::Crc32 => 1,
+            Self::Crc32c => 2,
+            Self::Crc64Nvme => 3,
+            Self::Sha1 => 4,
+            Self::Sha256 => 5,
+        });
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        match input.u8()? {
+            1 => Ok(Self::Crc32),
+            2 => Ok(Self::Crc32c),
+            3 => Ok(Self::Crc64Nvme),
+            4 => Ok(Self::Sha1),
+            5 => Ok(Self::Sha256),
+            _ => Err(CodecError::Invalid("checksum algorithm")),
+        }
+    }
+}
+
+impl Value for ChecksumKind {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(match self {
+            Self::FullObject => 1,
+            Self::Composite => 2,
+        });
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        match input.u8()? {
+            1 => Ok(Self::FullObject),
+            2 => Ok(Self::Composite),
+            _ => Err(CodecError::Invalid("checksum kind")),
+        }
+    }
+}
+
+impl Value for Checksum {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.algorithm.write(out);
+        self.kind.write(out);
+        out.extend_from_slice(&self.value);
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        let algorithm = ChecksumAlgorithm::read(input)?;
+        let kind = ChecksumKind::read(input)?;
+        let value = Bytes::copy_from_slice(input.take(algorithm.value_size())?);
+        Ok(Self { algorithm, kind, value })
     }
 }

@@ -1,6 +1,11 @@
 //! Entity tags.
 
 use std::fmt;
+use std::ops::RangeInclusive;
+
+use super::PART_NUMBER_MAX;
+use crate::codec::{Input, Value, write_prefixed, write_varint};
+use crate::error::CodecError;
 
 /// An entity tag without its quotes. Two tags are equal exactly when their texts are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +75,7 @@ fn hex_digit(digit: u8) -> Option<u8> {
 fn parse_part_count(text: &str) -> Option<u16> {
     let canonical = text.bytes().all(|digit| digit.is_ascii_digit()) && !text.starts_with('0');
     let count: u16 = text.parse().ok()?;
-    (canonical && 1 <= count && count <= super::upload::PART_NUMBER_MAX).then_some(count)
+    (canonical && PART_COUNTS.contains(&count)).then_some(count)
 }
 
 impl fmt::Display for Etag {
@@ -88,4 +93,49 @@ impl fmt::Display for Etag {
 
 fn write_hex(formatter: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+}
+
+/// Numbers of parts that a multipart object can have.
+const PART_COUNTS: RangeInclusive<u16> = 1..=PART_NUMBER_MAX;
+
+const MD5: u8 = 1;
+const MULTIPART: u8 = 2;
+const OPAQUE: u8 = 3;
+
+impl Value for Etag {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Md5(md5) => {
+                out.push(MD5);
+                out.extend_from_slice(md5);
+            }
+            Self::Multipart { md5, part_count } => {
+                out.push(MULTIPART);
+                out.extend_from_slice(md5);
+                write_varint(u64::from(*part_count), out);
+            }
+            Self::Opaque(text) => {
+                out.push(OPAQUE);
+                write_prefixed(text.as_str().as_bytes(), out);
+            }
+        }
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        match input.u8()? {
+            MD5 => input.array().map(Self::Md5),
+            MULTIPART => {
+                let md5 = input.array()?;
+                let part_count = input.narrow("part count")?;
+                let valid = PART_COUNTS.contains(&part_count);
+                if valid { Ok(Self::Multipart { md5, part_count }) } else { Err(CodecError::Invalid("part count")) }
+            }
+            OPAQUE => match Self::parse(&String::read(input)?) {
+                Some(opaque @ Self::Opaque(_)) => Ok(opaque),
+                Some(_) => Err(CodecError::NotCanonical("entity tag")),
+                None => Err(CodecError::Invalid("entity tag")),
+            },
+            _ => Err(CodecError::Invalid("kind of entity tag")),
+        }
+    }
 }

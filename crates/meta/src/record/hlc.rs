@@ -3,6 +3,9 @@
 use env::UnixMillis;
 use serde::{Deserialize, Serialize};
 
+use crate::codec::{Input, Value};
+use crate::error::CodecError;
+
 /// Bits that count events within one millisecond.
 const COUNTER_BITS: u32 = 16;
 
@@ -47,5 +50,15 @@ impl Hlc {
     #[must_use]
     pub fn next_millisecond(self) -> Self {
         Self::from_millis(UnixMillis(self.millis().0 + 1))
+    }
+}
+
+impl Value for Hlc {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.to_be_bytes());
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        input.array().map(|bits| Self(u64::from_be_bytes(bits)))
     }
 }

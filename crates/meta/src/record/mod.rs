@@ -9,9 +9,14 @@ mod etag;
 mod hlc;
 mod internal;
 mod object;
+mod result;
 mod segment;
-mod upload;
 
+mod text_map;
+mod upload;
+mod wire;
+
+pub(crate) use bucket::BucketNameRecord;
 pub use bucket::BucketRecord;
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind};
 pub use etag::{Etag, OpaqueEtag};
@@ -20,7 +25,9 @@ pub use internal::{
     DocumentRecord, GroupFence, IntentEpoch, PinnedWrite, RepairRecord, RetiredId, RetiredRecord, StateRecord,
     WriteOwner,
 };
+pub(crate) use internal::{DrainingRecord, FenceRecord};
 pub use object::{Body, ObjectHead, ObjectPart, ObjectRecord};
+pub(crate) use result::{RememberedReply, ResultRecord, ResultSlotRecord};
 pub use segment::{Segment, StripeException, StripeSlot, WriteId};
 pub use upload::{PART_NUMBER_MAX, PART_SIZE_MIN, PartRecord, UploadId, UploadRecord};
 
@@ -29,25 +36,5 @@ pub use crate::codec::{Record, UnknownFields};
 /// Length of the start of an encoded record that listings and summaries need; storage keeps at least this much of it
 /// in the page. The whole record for all but objects.
 pub fn head_size(value: &[u8]) -> usize {
-    let _ = value;
-    unimplemented!()
+    ObjectHead::encoded_size(value).unwrap_or(value.len())
 }
-
-/// Commands carry records in their canonical form.
-macro_rules! serde_as_record {
-    ($($record:ty),*) => { $(
-        impl serde::Serialize for $record {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let _ = serializer;
-                unimplemented!()
-            }
-        }
-        impl<'de> serde::Deserialize<'de> for $record {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let _ = deserializer;
-                unimplemented!()
-            }
-        }
-    )* };
-}
-serde_as_record!(BucketRecord, ObjectRecord, UploadRecord, PartRecord, Etag, Checksum);

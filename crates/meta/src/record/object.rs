@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Checksum, Etag, Hlc, Segment, UnknownFields};
+use super::{Checksum, Etag, Hlc, Record, Segment, UnknownFields};
+use crate::codec::{Collection, FieldReader, FieldWriter, Input, Value, write_varint};
+use crate::error::CodecError;
 
 /// The metadata of one version of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,4 +68,151 @@ pub struct ObjectHead {
     pub storage_class: Option<String>,
     /// Checksum of the whole body.
     pub checksum: Option<Checksum>,
+}
+
+const SIZE: u8 = 0;
+const MODIFIED: u8 = 1;
+const ETAG: u8 = 2;
+const STORAGE_CLASS: u8 = 3;
+const CHECKSUM: u8 = 4;
+// The head ends here: listings read no further.
+const HEADERS: u8 = 5;
+const USER_METADATA: u8 = 6;
+const TAGS: u8 = 7;
+const PARTS: u8 = 8;
+const INLINE: u8 = 9;
+const STRIPED: u8 = 10;
+
+impl Record for ObjectRecord {
+    const KIND: u8 = 0x10;
+
+    fn encode(&self) -> Bytes {
+        let mut fields = FieldWriter::new();
+        fields.value(SIZE, &self.size);
+        fields.value(MODIFIED, &self.modified);
+        fields.value(ETAG, &self.etag);
+        fields.option(STORAGE_CLASS, self.storage_class.as_ref());
+        fields.option(CHECKSUM, self.checksum.as_ref());
+        fields.collection(HEADERS, &self.headers);
+        fields.collection(USER_METADATA, &self.user_metadata);
+        fields.collection(TAGS, &self.tags);
+        fields.collection(PARTS, &self.parts);
+        match &self.body {
+            Body::Inline(bytes) => fields.bytes(INLINE, bytes),
+            Body::Striped(segments) => fields.value(STRIPED, segments),
+        }
+        fields.finish(Self::KIND, &self.unknown)
+    }
+
+    fn decode(encoded: &Bytes) -> Result<Self, CodecError> {
+        let mut fields = FieldReader::open(Self::KIND, encoded)?;
+        let head = ObjectHead::take(&mut fields)?;
+        let headers = fields.collection(HEADERS)?;
+        let user_metadata = fields.collection(USER_METADATA)?;
+        let tags = fields.collection(TAGS)?;
+        let parts = fields.collection(PARTS)?;
+        let body = match (fields.bytes(INLINE)?, fields.option(STRIPED)?) {
+            (Some(bytes), None) => Body::Inline(encoded.slice_ref(bytes)),
+            (None, Some(segments)) => Body::Striped(segments),
+            (None, None) => return Err(CodecError::Missing(INLINE)),
+            (Some(_), Some(_)) => return Err(CodecError::Invalid("body: inline and striped")),
+        };
+        let unknown = fields.finish(encoded)?;
+        let ObjectHead { size, modified, etag, storage_class, checksum } = head;
+        Ok(Self { size, modified, etag, storage_class, checksum, headers, user_metadata, tags, parts, body, unknown })
+    }
+}
+
+impl ObjectHead {
+    /// Reads the head of an encoded [`ObjectRecord`], of which the rest may be cut off.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError`] when the head is not canonical.
+    pub fn decode(encoded: &[u8]) -> Result<Self, CodecError> {
+        Self::take(&mut FieldReader::open(ObjectRecord::KIND, encoded)?)
+    }
+
+    /// Length of the head of an encoded [`ObjectRecord`].
+    pub(crate) fn encoded_size(encoded: &[u8]) -> Result<usize, CodecError> {
+        let mut fields = FieldReader::open(ObjectRecord::KIND, encoded)?;
+        for number in SIZE..=CHECKSUM {
+            fields.bytes(number)?;
+        }
+        Ok(encoded.len() - fields.remaining())
+    }
+
+    fn take(fields: &mut FieldReader<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            size: fields.value(SIZE)?,
+            modified: fields.value(MODIFIED)?,
+            etag: fields.value(ETAG)?,
+            storage_class: fields.option(STORAGE_CLASS)?,
+            checksum: fields.option(CHECKSUM)?,
+        })
+    }
+}
+
+impl ObjectRecord {
+    /// The segments of a striped body; none of an inline one.
+    pub fn segments(&self) -> &[Segment] {
+        match &self.body {
+            Body::Inline(_) => &[],
+            Body::Striped(segments) => segments,
+        }
+    }
+}
+
+impl Value for Vec<Segment> {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_varint(self.len() as u64, out);
+        self.iter().for_each(|segment| segment.write(out));
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        let count = input.count(Segment::ENCODED_SIZE_MIN)?;
+        if count == 0 {
+            return Err(CodecError::Invalid("body without segments"));
+        }
+        (0..count).map(|_| Segment::read(input)).collect()
+    }
+}
+
+impl Value for Vec<ObjectPart> {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_varint(self.len() as u64, out);
+        for part in self {
+            write_varint(u64::from(part.number), out);
+            write_varint(part.size, out);
+            out.push(u8::from(part.checksum.is_some()));
+            if let Some(checksum) = &part.checksum {
+                checksum.write(out);
+            }
+        }
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        let count = input.count(3)?;
+        let mut parts = Self::with_capacity(count);
+        for _ in 0..count {
+            let number = input.narrow("part number")?;
+            if parts.last().is_some_and(|last: &ObjectPart| number <= last.number) {
+                return Err(CodecError::NotCanonical("order of parts"));
+            }
+            let size = input.varint()?;
+            let checksum = match input.u8()? {
+                0 => None,
+                1 => Some(Checksum::read(input)?),
+                _ => return Err(CodecError::Invalid("checksum flag")),
+            };
+            parts.push(ObjectPart { number, size, checksum });
+        }
+        Ok(parts)
+    }
+}
+
+impl Collection for Vec<ObjectPart> {
+    fn is_empty(&self) -> bool {
+        Vec::is_empty(self)
+    }
 }

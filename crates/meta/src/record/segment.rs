@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::placed::{DiskId, Epoch, GroupId, StripeId};
+use placement::{DiskId, Epoch, GroupId, StripeId};
 use serde::{Deserialize, Serialize};
 
 use super::Hlc;
+use crate::codec::{Input, Value, write_varint};
+use crate::error::CodecError;
 
 /// Identity of one write: every shard on every disk carries it. Never used twice.
 ///
@@ -58,6 +60,9 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// Write id, size, three bytes of geometry, shard size, two counts.
+    pub(crate) const ENCODED_SIZE_MIN: usize = 23;
+
     /// Bytes of the object in a full stripe.
     pub fn stripe_size(&self) -> u64 {
         u64::from(self.data) * u64::from(self.shard_size)
@@ -87,5 +92,142 @@ impl Segment {
     pub fn spare_shards(&self, number: u32) -> i16 {
         let missing = self.exceptions.get(&number).map_or(0, |exception| exception.missing.len());
         i16::from(self.parity) - i16::try_from(missing).expect("at most 256 shards")
+    }
+}
+
+impl Value for WriteId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        u128::read(input).map(Self)
+    }
+}
+
+impl Value for Segment {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.write_id.write(out);
+        write_varint(self.size, out);
+        out.extend_from_slice(&[self.code_id, self.data, self.parity]);
+        write_varint(u64::from(self.shard_size), out);
+        write_slots(&self.slots, out);
+        write_varint(self.exceptions.len() as u64, out);
+        let mut next = 0;
+        for (&number, exception) in &self.exceptions {
+            write_varint(u64::from(number) - next, out);
+            next = u64::from(number) + 1;
+            exception.write(out);
+        }
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        let write_id = WriteId::read(input)?;
+        let size = input.varint()?;
+        let [code_id, data, parity] = input.array()?;
+        let shard_size = input.narrow("shard size")?;
+        let slots = read_slots(input)?;
+        let mut exceptions = BTreeMap::new();
+        let mut next: u32 = 0;
+        for _ in 0..input.count(StripeException::ENCODED_SIZE_MIN)? {
+            let skipped: u32 = input.narrow("stripe number")?;
+            let number = next.checked_add(skipped).ok_or(CodecError::Invalid("stripe number"))?;
+            next = number.checked_add(1).ok_or(CodecError::Invalid("stripe number"))?;
+            exceptions.insert(number, StripeException::read(input)?);
+        }
+        Ok(Self { write_id, size, code_id, data, parity, shard_size, slots, exceptions })
+    }
+}
+
+impl Segment {
+    /// The size of an encoded segment.
+    pub(crate) fn read_size(input: &mut Input<'_>) -> Result<u64, CodecError> {
+        WriteId::read(input)?;
+        input.varint()
+    }
+}
+
+/// Groups one by one, then epochs as runs: the stripes of a write are spread over all groups, but mostly at one epoch.
+fn write_slots(slots: &[StripeSlot], out: &mut Vec<u8>) {
+    write_varint(slots.len() as u64, out);
+    for slot in slots {
+        write_varint(u64::from(slot.group.0), out);
+    }
+    for run in slots.chunk_by(|left, right| left.epoch == right.epoch) {
+        write_varint(run.len() as u64, out);
+        write_varint(u64::from(run[0].epoch.0), out);
+    }
+}
+
+fn read_slots(input: &mut Input<'_>) -> Result<Vec<StripeSlot>, CodecError> {
+    let count = input.count(1)?;
+    let mut slots = Vec::with_capacity(count);
+    for _ in 0..count {
+        slots.push(StripeSlot { group: GroupId(input.narrow("group")?), epoch: Epoch(0) });
+    }
+    let mut rest = slots.as_mut_slice();
+    let mut previous = None;
+    while !rest.is_empty() {
+        let size: usize = input.narrow("run of epochs")?;
+        let epoch = Epoch(input.narrow("epoch")?);
+        if size == 0 || previous == Some(epoch) {
+            return Err(CodecError::NotCanonical("run of epochs"));
+        }
+        let (run, behind) = rest.split_at_mut_checked(size).ok_or(CodecError::Invalid("run of epochs"))?;
+        run.iter_mut().for_each(|slot| slot.epoch = epoch);
+        rest = behind;
+        previous = Some(epoch);
+    }
+    Ok(slots)
+}
+
+impl StripeException {
+    /// With its distance from the one before: one byte, the time, two counts, and one shard index.
+    const ENCODED_SIZE_MIN: usize = 12;
+}
+
+impl Value for StripeException {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.since.write(out);
+        self.missing.write(out);
+        write_varint(self.overrides.len() as u64, out);
+        for (&index, disk) in &self.overrides {
+            out.push(index);
+            disk.0.write(out);
+        }
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        let since = Hlc::read(input)?;
+        let missing = BTreeSet::read(input)?;
+        let mut overrides = BTreeMap::new();
+        for _ in 0..input.count(17)? {
+            let index = input.u8()?;
+            if overrides.last_key_value().is_some_and(|(&last, _)| index <= last) {
+                return Err(CodecError::NotCanonical("order of shards"));
+            }
+            overrides.insert(index, DiskId(u128::read(input)?));
+        }
+        if missing.is_empty() && overrides.is_empty() {
+            return Err(CodecError::NotCanonical("exception"));
+        }
+        Ok(Self { missing, since, overrides })
+    }
+}
+
+/// Shard indices.
+impl Value for BTreeSet<u8> {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_varint(self.len() as u64, out);
+        out.extend(self);
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        let count = input.count(1)?;
+        let indices = input.take(count)?;
+        if !indices.is_sorted_by(|left, right| left < right) {
+            return Err(CodecError::NotCanonical("order of shards"));
+        }
+        Ok(indices.iter().copied().collect())
     }
 }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, Hlc, Segment, UnknownFields};
+use super::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, Hlc, Record, Segment, UnknownFields};
+use crate::codec::{FieldReader, FieldWriter, Input, Value};
+use crate::error::CodecError;
 
 /// Highest part number.
 pub const PART_NUMBER_MAX: u16 = 10_000;
@@ -72,4 +75,86 @@ pub struct PartRecord {
     pub segment: Segment,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
+}
+
+const STORAGE_CLASS: u8 = 0;
+const UPLOAD_CHECKSUM: u8 = 1;
+const HEADERS: u8 = 2;
+const USER_METADATA: u8 = 3;
+const TAGS: u8 = 4;
+
+impl Record for UploadRecord {
+    const KIND: u8 = 0x20;
+
+    fn encode(&self) -> Bytes {
+        let mut fields = FieldWriter::new();
+        fields.option(STORAGE_CLASS, self.storage_class.as_ref());
+        fields.option(UPLOAD_CHECKSUM, self.checksum.as_ref());
+        fields.collection(HEADERS, &self.headers);
+        fields.collection(USER_METADATA, &self.user_metadata);
+        fields.collection(TAGS, &self.tags);
+        fields.finish(Self::KIND, &self.unknown)
+    }
+
+    fn decode(encoded: &Bytes) -> Result<Self, CodecError> {
+        let mut fields = FieldReader::open(Self::KIND, encoded)?;
+        let storage_class = fields.option(STORAGE_CLASS)?;
+        let checksum = fields.option(UPLOAD_CHECKSUM)?;
+        let headers = fields.collection(HEADERS)?;
+        let user_metadata = fields.collection(USER_METADATA)?;
+        let tags = fields.collection(TAGS)?;
+        let unknown = fields.finish(encoded)?;
+        Ok(Self { storage_class, checksum, headers, user_metadata, tags, unknown })
+    }
+}
+
+impl Value for (ChecksumAlgorithm, ChecksumKind) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        Ok((ChecksumAlgorithm::read(input)?, ChecksumKind::read(input)?))
+    }
+}
+
+const MODIFIED: u8 = 0;
+const ETAG: u8 = 1;
+const PART_CHECKSUM: u8 = 2;
+const SEGMENT: u8 = 3;
+
+impl Record for PartRecord {
+    const KIND: u8 = 0x21;
+
+    fn encode(&self) -> Bytes {
+        let mut fields = FieldWriter::new();
+        fields.value(MODIFIED, &self.modified);
+        fields.value(ETAG, &self.etag);
+        fields.option(PART_CHECKSUM, self.checksum.as_ref());
+        fields.value(SEGMENT, &self.segment);
+        fields.finish(Self::KIND, &self.unknown)
+    }
+
+    fn decode(encoded: &Bytes) -> Result<Self, CodecError> {
+        let mut fields = FieldReader::open(Self::KIND, encoded)?;
+        let modified = fields.value(MODIFIED)?;
+        let etag = fields.value(ETAG)?;
+        let checksum = fields.option(PART_CHECKSUM)?;
+        let segment = fields.value(SEGMENT)?;
+        let unknown = fields.finish(encoded)?;
+        Ok(Self { modified, etag, checksum, segment, unknown })
+    }
+}
+
+impl PartRecord {
+    /// Size and time of an encoded part, without reading its manifest.
+    pub(crate) fn decode_size(encoded: &[u8]) -> Result<(u64, Hlc), CodecError> {
+        let mut fields = FieldReader::open(Self::KIND, encoded)?;
+        let modified = fields.value(MODIFIED)?;
+        fields.bytes(ETAG)?;
+        fields.bytes(PART_CHECKSUM)?;
+        let segment = fields.bytes(SEGMENT)?.ok_or(CodecError::Missing(SEGMENT))?;
+        Ok((Segment::read_size(&mut Input(segment))?, modified))
+    }
 }

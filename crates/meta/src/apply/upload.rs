@@ -1,0 +1,161 @@
+//! Multipart uploads.
+
+use std::collections::BTreeMap;
+
+use super::draft::{Decision, Draft, ResultKey};
+use super::object::{check_precondition, replace};
+use super::{KEY_SIZE_MAX, check_name, manifest};
+use crate::command::{AbortUpload, CompleteUpload, CreateUpload, PutPart};
+use crate::keys;
+use crate::outcome::{Refusal, Reply};
+use crate::query;
+use crate::record::{
+    Body, Hlc, ObjectPart, ObjectRecord, PART_NUMBER_MAX, PART_SIZE_MIN, PartRecord, RememberedReply, UnknownFields,
+    UploadId, UploadRecord,
+};
+use crate::view::{BucketId, TreeId};
+
+/// The only site so far.
+const SITE: u16 = 0;
+
+pub(super) fn create(draft: &mut Draft<'_>, command: &CreateUpload) -> Decision<Reply> {
+    check_name(&command.key, KEY_SIZE_MAX)?;
+    draft.require_bucket(command.bucket)?;
+    let id = UploadId { initiated: draft.now(), site: SITE };
+    draft.put(TreeId::Uploads(command.bucket), keys::upload(&command.key, id), &command.upload);
+    Ok(Reply::UploadCreated(id))
+}
+
+pub(super) fn put_part(draft: &mut Draft<'_>, command: &PutPart) -> Decision<Reply> {
+    let PutPart { bucket, key, upload, number, part, intent_epoch } = command;
+    require_upload(draft, *bucket, key, *upload)?;
+    if !(1..=PART_NUMBER_MAX).contains(number) {
+        return Err(Refusal::InvalidPartNumber(*number).into());
+    }
+    let tree = TreeId::Uploads(*bucket);
+    let part_key = keys::part(*upload, *number);
+    let previous: Option<PartRecord> = draft.read(tree, &part_key)?;
+    if let Some(previous) = &previous
+        && previous.segment.write_id == part.segment.write_id
+    {
+        return Ok(Reply::PartPut { modified: previous.modified });
+    }
+    manifest::check_intent_epoch(draft, part.segment.write_id, *intent_epoch)?;
+    manifest::check_segment(draft, &part.segment)?;
+
+    let above_previous = previous.as_ref().map_or(Hlc::ZERO, |previous| previous.modified.next_millisecond());
+    let modified = draft.now().max(above_previous);
+    let part = PartRecord { modified, segment: manifest::stamped(&part.segment, draft.now()), ..part.clone() };
+    manifest::adopt(draft, &part.segment, tree, &part_key)?;
+    draft.put(tree, part_key, &part);
+    if let Some(previous) = previous {
+        manifest::retire(draft, &previous.segment);
+    }
+    Ok(Reply::PartPut { modified })
+}
+
+pub(super) fn complete(draft: &mut Draft<'_>, command: &CompleteUpload) -> Decision<Reply> {
+    let result = ResultKey::Upload(keys::upload_result(command.bucket, command.upload));
+    if let Some(reply) = draft.remembered(&result)? {
+        return Ok(reply);
+    }
+    let upload = require_upload(draft, command.bucket, &command.key, command.upload)?;
+    let mut stored: BTreeMap<_, _> = query::parts(draft.view(), command.bucket, command.upload)?.into_iter().collect();
+    let listed = take_listed(command, &mut stored)?;
+    let current = draft.current(command.bucket, &command.key)?;
+    check_precondition(&command.precondition, current.as_ref())?;
+
+    remove_upload(draft, command.bucket, &command.key, command.upload, listed.iter().chain(&stored));
+    stored.values().for_each(|unlisted| manifest::retire(draft, &unlisted.segment));
+    let object_key = keys::object(&command.key);
+    for part in listed.values() {
+        manifest::set_owner(draft, part.segment.write_id, TreeId::Objects(command.bucket), &object_key);
+    }
+    let object = assemble(command, upload, listed);
+    let reply = replace(draft, command.bucket, &command.key, current, object);
+    draft.remember(result, RememberedReply::Put(reply.clone()))?;
+    Ok(Reply::ObjectPut(reply))
+}
+
+/// Takes the listed parts out of `stored`, once they are found to be as listed.
+fn take_listed(
+    command: &CompleteUpload,
+    stored: &mut BTreeMap<u16, PartRecord>,
+) -> std::result::Result<BTreeMap<u16, PartRecord>, Refusal> {
+    let last_number = command.parts.last().ok_or(Refusal::NoParts)?.number;
+    for pair in command.parts.windows(2) {
+        if pair[1].number <= pair[0].number {
+            return Err(Refusal::InvalidPartOrder(pair[1].number));
+        }
+    }
+    let mut listed = BTreeMap::new();
+    for part in &command.parts {
+        let number = part.number;
+        let found = stored.remove(&number).filter(|found| {
+            let same_checksum = part.checksum.is_none() || part.checksum == found.checksum;
+            part.etag == found.etag && same_checksum
+        });
+        listed.insert(number, found.ok_or(Refusal::InvalidPart(number))?);
+    }
+    for (&number, part) in &listed {
+        let size = part.segment.size;
+        if size < PART_SIZE_MIN && number != last_number {
+            return Err(Refusal::PartTooSmall { number, size });
+        }
+    }
+    Ok(listed)
+}
+
+/// The object that consists of the listed parts: their segments are linked, not copied.
+fn assemble(command: &CompleteUpload, upload: UploadRecord, listed: BTreeMap<u16, PartRecord>) -> ObjectRecord {
+    let mut parts = Vec::with_capacity(listed.len());
+    let mut segments = Vec::with_capacity(listed.len());
+    for (number, part) in listed {
+        parts.push(ObjectPart { number, size: part.segment.size, checksum: part.checksum });
+        segments.push(part.segment);
+    }
+    ObjectRecord {
+        size: parts.iter().map(|part| part.size).sum(),
+        modified: Hlc::ZERO,
+        etag: command.etag.clone(),
+        storage_class: upload.storage_class,
+        checksum: command.checksum.clone(),
+        headers: upload.headers,
+        user_metadata: upload.user_metadata,
+        tags: upload.tags,
+        parts,
+        body: Body::Striped(segments),
+        unknown: UnknownFields::default(),
+    }
+}
+
+pub(super) fn abort(draft: &mut Draft<'_>, command: &AbortUpload) -> Decision<Reply> {
+    require_upload(draft, command.bucket, &command.key, command.upload)?;
+    let stored = query::parts(draft.view(), command.bucket, command.upload)?;
+    for (_, part) in &stored {
+        manifest::retire(draft, &part.segment);
+    }
+    let stored = stored.iter().map(|(number, part)| (number, part));
+    remove_upload(draft, command.bucket, &command.key, command.upload, stored);
+    Ok(Reply::Done)
+}
+
+fn require_upload(draft: &Draft<'_>, bucket: BucketId, key: &str, id: UploadId) -> Decision<UploadRecord> {
+    draft.require_bucket(bucket)?;
+    let upload: Option<UploadRecord> = query::upload(draft.view(), bucket, key, id)?;
+    Ok(upload.ok_or(Refusal::NoSuchUpload)?)
+}
+
+fn remove_upload<'a>(
+    draft: &mut Draft<'_>,
+    bucket: BucketId,
+    key: &str,
+    id: UploadId,
+    parts: impl Iterator<Item = (&'a u16, &'a PartRecord)>,
+) {
+    let tree = TreeId::Uploads(bucket);
+    draft.remove(tree, keys::upload(key, id));
+    for (&number, _) in parts {
+        draft.remove(tree, keys::part(id, number));
+    }
+}

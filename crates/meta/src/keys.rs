@@ -1,0 +1,342 @@
+//! Keys of the trees. `docs/formats/metadata-keys.md` specifies them.
+//!
+//! A key is a kind byte and components whose byte order is the order we list in. A component of variable length is
+//! escaped, and ends with a terminator unless it is the last.
+
+use placement::GroupId;
+
+use crate::record::{Hlc, RetiredId, UploadId, WriteId};
+use crate::view::BucketId;
+
+/// Ends an escaped component. Sorts below every continuation of it.
+const TERMINATOR: [u8; 2] = [0x00, 0x01];
+
+/// Catalog: bucket by name.
+const BUCKET_NAME: u8 = 0x01;
+/// Catalog: what belongs to a bucket as a whole.
+const BUCKET: u8 = 0x02;
+/// Objects: current version of a key. 0x11 is reserved for the noncurrent ones.
+const OBJECT: u8 = 0x10;
+/// Uploads: unfinished upload.
+const UPLOAD: u8 = 0x20;
+/// Uploads: part.
+const PART: u8 = 0x21;
+/// Internal: stripe that waits for repair.
+const REPAIR: u8 = 0x40;
+/// Internal: retired segment.
+const RETIRED: u8 = 0x41;
+/// Internal: deleted bucket whose uploads are being retired.
+const DRAINING: u8 = 0x42;
+/// Internal: pinned write.
+const PINNED: u8 = 0x43;
+/// Internal: placement table.
+const TABLE: u8 = 0x44;
+/// Internal: fence of a placement group.
+const FENCE: u8 = 0x45;
+/// Internal: remembered result.
+const RESULT: u8 = 0x46;
+/// Internal: ring of remembered results.
+const RESULT_SLOT: u8 = 0x47;
+/// Internal: index by write.
+const OWNER: u8 = 0x48;
+/// Internal: document.
+const DOCUMENT: u8 = 0x49;
+/// Internal: the state record.
+const STATE: u8 = 0x4a;
+
+/// Appends `bytes` with every 00 replaced by 00 FF, so that a terminator cannot occur within, and order is kept.
+fn escape(bytes: &[u8], out: &mut Vec<u8>) {
+    for &byte in bytes {
+        out.push(byte);
+        if byte == 0 {
+            out.push(0xff);
+        }
+    }
+}
+
+/// Reads an escaped component up to its terminator or the end; returns it and what follows. `None` when malformed.
+fn unescape(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut component = Vec::with_capacity(bytes.len());
+    loop {
+        match bytes {
+            [] => return Some((component, bytes)),
+            [0x00, 0xff, rest @ ..] => {
+                component.push(0);
+                bytes = rest;
+            }
+            [0x00, 0x01, rest @ ..] => return Some((component, rest)),
+            [0x00, ..] => return None,
+            [byte, rest @ ..] => {
+                component.push(*byte);
+                bytes = rest;
+            }
+        }
+    }
+}
+
+/// The least key above every key that starts with `prefix`; `None` when there is none.
+pub(crate) fn prefix_end(mut prefix: Vec<u8>) -> Option<Vec<u8>> {
+    while let Some(last) = prefix.pop() {
+        if let Some(next) = last.checked_add(1) {
+            prefix.push(next);
+            return Some(prefix);
+        }
+    }
+    None
+}
+
+/// The least key above `key`.
+pub(crate) fn just_above(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
+}
+
+fn escaped(kind: u8, component: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(component.len() + 16);
+    key.push(kind);
+    escape(component, &mut key);
+    key
+}
+
+/// Bucket by name.
+pub(crate) fn bucket_name(name: &str) -> Vec<u8> {
+    escaped(BUCKET_NAME, name.as_bytes())
+}
+
+/// A bucket's record: document 0 of the bucket.
+pub(crate) fn bucket(id: BucketId) -> Vec<u8> {
+    let mut key = vec![BUCKET];
+    key.extend_from_slice(&id.0.to_be_bytes());
+    key.push(0);
+    key
+}
+
+/// Current version of an object key. A prefix of object keys gives a prefix of tree keys.
+pub(crate) fn object(key: &str) -> Vec<u8> {
+    escaped(OBJECT, key.as_bytes())
+}
+
+/// The object key in a key that [`object`] made.
+pub(crate) fn parse_object(key: &[u8]) -> Option<String> {
+    let (component, rest) = unescape(key.strip_prefix(&[OBJECT])?)?;
+    rest.is_empty().then(|| String::from_utf8(component).ok())?
+}
+
+/// Whether a tree key is a current object's.
+pub(crate) fn is_object(key: &[u8]) -> bool {
+    key.first() == Some(&OBJECT)
+}
+
+/// Whether a tree key is a part's.
+pub(crate) fn is_part(key: &[u8]) -> bool {
+    key.first() == Some(&PART)
+}
+
+/// An unfinished upload.
+pub(crate) fn upload(key: &str, id: UploadId) -> Vec<u8> {
+    let mut tree_key = uploads_of(key);
+    push_upload_id(id, &mut tree_key);
+    tree_key
+}
+
+/// What the keys of all uploads of an object key start with.
+pub(crate) fn uploads_of(key: &str) -> Vec<u8> {
+    let mut tree_key = upload_prefix(key);
+    tree_key.extend_from_slice(&TERMINATOR);
+    tree_key
+}
+
+/// What the keys of all uploads start with whose object keys start with `prefix`.
+pub(crate) fn upload_prefix(prefix: &str) -> Vec<u8> {
+    escaped(UPLOAD, prefix.as_bytes())
+}
+
+/// Object key and upload id of a key that [`upload`] made.
+pub(crate) fn parse_upload(tree_key: &[u8]) -> Option<(String, UploadId)> {
+    let (key, rest) = unescape(tree_key.strip_prefix(&[UPLOAD])?)?;
+    Some((String::from_utf8(key).ok()?, parse_upload_id(rest.try_into().ok()?)))
+}
+
+/// A part of an upload.
+pub(crate) fn part(id: UploadId, number: u16) -> Vec<u8> {
+    let mut key = parts_of(id);
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// What the keys of all parts of an upload start with.
+pub(crate) fn parts_of(id: UploadId) -> Vec<u8> {
+    let mut key = vec![PART];
+    push_upload_id(id, &mut key);
+    key
+}
+
+/// The part number of a key that [`part`] made.
+pub(crate) fn parse_part(key: &[u8]) -> Option<u16> {
+    let rest: &[u8; 12] = key.strip_prefix(&[PART])?.try_into().ok()?;
+    Some(u16::from_be_bytes([rest[10], rest[11]]))
+}
+
+fn push_upload_id(id: UploadId, key: &mut Vec<u8>) {
+    key.extend_from_slice(&id.initiated.bits().to_be_bytes());
+    key.extend_from_slice(&id.site.to_be_bytes());
+}
+
+fn parse_upload_id(bytes: [u8; 10]) -> UploadId {
+    let [initiated @ .., high, low] = bytes;
+    UploadId { initiated: Hlc::from_bits(u64::from_be_bytes(initiated)), site: u16::from_be_bytes([high, low]) }
+}
+
+/// A stripe that waits for repair. Sorts by spare shards, age, write, stripe.
+pub(crate) fn repair(spare_shards: i16, since: Hlc, write_id: WriteId, stripe: u32) -> Vec<u8> {
+    let mut key = vec![REPAIR];
+    key.extend_from_slice(&(spare_shards as u16 ^ SIGN_BIT).to_be_bytes());
+    key.extend_from_slice(&since.bits().to_be_bytes());
+    key.extend_from_slice(&write_id.0.to_be_bytes());
+    key.extend_from_slice(&stripe.to_be_bytes());
+    key
+}
+
+/// Flipped, so that negative numbers sort below the others.
+const SIGN_BIT: u16 = 1 << 15;
+
+/// The arguments of [`repair`] from a key that it made.
+pub(crate) fn parse_repair(key: &[u8]) -> Option<(i16, Hlc, WriteId, u32)> {
+    let (spare, rest) = key.strip_prefix(&[REPAIR])?.split_first_chunk()?;
+    let (since, rest) = rest.split_first_chunk()?;
+    let (write_id, stripe) = rest.split_first_chunk()?;
+    Some((
+        (u16::from_be_bytes(*spare) ^ SIGN_BIT) as i16,
+        Hlc::from_bits(u64::from_be_bytes(*since)),
+        WriteId(u128::from_be_bytes(*write_id)),
+        u32::from_be_bytes(stripe.try_into().ok()?),
+    ))
+}
+
+/// What the keys of all waiting stripes start with.
+pub(crate) fn repairs() -> Vec<u8> {
+    vec![REPAIR]
+}
+
+/// A retired segment.
+pub(crate) fn retired(id: RetiredId) -> Vec<u8> {
+    let mut key = vec![RETIRED];
+    key.extend_from_slice(&id.index.to_be_bytes());
+    key.extend_from_slice(&id.write_id.0.to_be_bytes());
+    key
+}
+
+/// The id in a key that [`retired`] made.
+pub(crate) fn parse_retired(key: &[u8]) -> Option<RetiredId> {
+    let (index, write_id) = key.strip_prefix(&[RETIRED])?.split_first_chunk()?;
+    let write_id = WriteId(u128::from_be_bytes(write_id.try_into().ok()?));
+    Some(RetiredId { index: u64::from_be_bytes(*index), write_id })
+}
+
+/// What the keys of all retired segments start with.
+pub(crate) fn retired_segments() -> Vec<u8> {
+    vec![RETIRED]
+}
+
+/// A deleted bucket that is being drained.
+pub(crate) fn draining(bucket: BucketId) -> Vec<u8> {
+    let mut key = draining_buckets();
+    key.extend_from_slice(&bucket.0.to_be_bytes());
+    key
+}
+
+/// The bucket of a key that [`draining`] made.
+pub(crate) fn parse_draining(key: &[u8]) -> Option<BucketId> {
+    let id = key.strip_prefix(&[DRAINING])?.try_into().ok()?;
+    Some(BucketId(u64::from_be_bytes(id)))
+}
+
+/// What the keys of all draining buckets start with.
+pub(crate) fn draining_buckets() -> Vec<u8> {
+    vec![DRAINING]
+}
+
+/// A pinned write.
+pub(crate) fn pinned(write_id: WriteId) -> Vec<u8> {
+    write_key(PINNED, write_id)
+}
+
+/// The write of a key that [`pinned`] made.
+pub(crate) fn parse_pinned(key: &[u8]) -> Option<WriteId> {
+    parse_write_key(PINNED, key)
+}
+
+/// What the keys of all pinned writes start with.
+pub(crate) fn pinned_writes() -> Vec<u8> {
+    vec![PINNED]
+}
+
+/// The index entry of a write.
+pub(crate) fn owner(write_id: WriteId) -> Vec<u8> {
+    write_key(OWNER, write_id)
+}
+
+/// The write of a key that [`owner`] made.
+pub(crate) fn parse_owner(key: &[u8]) -> Option<WriteId> {
+    parse_write_key(OWNER, key)
+}
+
+/// What the keys of the index by write start with.
+pub(crate) fn owners() -> Vec<u8> {
+    vec![OWNER]
+}
+
+fn write_key(kind: u8, write_id: WriteId) -> Vec<u8> {
+    let mut key = vec![kind];
+    key.extend_from_slice(&write_id.0.to_be_bytes());
+    key
+}
+
+fn parse_write_key(kind: u8, key: &[u8]) -> Option<WriteId> {
+    let id = key.strip_prefix(&[kind])?.try_into().ok()?;
+    Some(WriteId(u128::from_be_bytes(id)))
+}
+
+/// The placement table.
+pub(crate) fn table() -> Vec<u8> {
+    vec![TABLE]
+}
+
+/// The fence of a placement group.
+pub(crate) fn fence(group: GroupId) -> Vec<u8> {
+    let mut key = vec![FENCE];
+    key.extend_from_slice(&group.0.to_be_bytes());
+    key
+}
+
+/// The remembered result of a put or a deletion.
+pub(crate) fn write_result(write_id: WriteId) -> Vec<u8> {
+    let mut key = vec![RESULT, 0];
+    key.extend_from_slice(&write_id.0.to_be_bytes());
+    key
+}
+
+/// The remembered result of a completed upload.
+pub(crate) fn upload_result(bucket: BucketId, id: UploadId) -> Vec<u8> {
+    let mut key = vec![RESULT, 1];
+    key.extend_from_slice(&bucket.0.to_be_bytes());
+    push_upload_id(id, &mut key);
+    key
+}
+
+/// A place in a ring of remembered results: ring 0 holds those of writes, ring 1 those of uploads.
+pub(crate) fn result_slot(ring: u8, slot: u32) -> Vec<u8> {
+    let mut key = vec![RESULT_SLOT, ring];
+    key.extend_from_slice(&slot.to_be_bytes());
+    key
+}
+
+/// A document.
+pub(crate) fn document(name: &str) -> Vec<u8> {
+    escaped(DOCUMENT, name.as_bytes())
+}
+
+/// The state record.
+pub(crate) fn state() -> Vec<u8> {
+    vec![STATE]
+}
