@@ -14,6 +14,15 @@ pub enum Error {
     /// No mirror of the metadata works any more: refuse every write until the node is restarted on working disks.
     #[error("the metadata cannot be written: no mirror works")]
     Unavailable,
+    /// Try again later: nothing was changed.
+    #[error("too many commands are waiting: nothing was changed")]
+    Overloaded,
+    /// Nobody knows yet: the command may take effect at any later time, or never.
+    #[error("the command was not decided in time")]
+    Undecided,
+    /// Ask another node, or this one after its restart: nothing was changed.
+    #[error("the node is stopping: nothing was changed")]
+    Stopping,
     /// The call on the file failed; its mirror is out of service.
     #[error("{operation} failed on {path:?}")]
     Io {

@@ -5,6 +5,7 @@
 mod apply;
 mod codec;
 pub mod command;
+mod consensus;
 mod engine;
 mod error;
 mod keys;
@@ -19,6 +20,7 @@ mod view;
 
 pub use apply::apply;
 pub use command::{Command, LogStamp};
+pub use consensus::{Consensus, ConsensusFuture, Reading};
 pub use engine::{Durable, MetaConfig, MetaEngine, MirrorHealth, Opened};
 pub use error::{CodecError, Error, Result};
 pub use log::{Done, LogEntry, LogId, LogState, MetaLog};
