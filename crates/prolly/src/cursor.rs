@@ -1,23 +1,44 @@
 //! Ordered reading.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::error::Result;
+use crate::page::{Page, Stored};
+use crate::path::Path;
+use crate::root::RootRef;
+use crate::store::PageStore;
+use crate::tree::load;
 
 /// A place in a tree, between two records. Holds the pages from the root to its leaf, so nearby seeks are cheap.
-pub struct Cursor {}
+pub struct Cursor {
+    pages: Arc<dyn PageStore>,
+    root: RootRef,
+    /// `None` until the first move, and for the empty tree.
+    path: Option<Path>,
+    /// Record of the path's leaf that comes next.
+    index: usize,
+    key: Vec<u8>,
+}
 
 /// A record under a cursor.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
     /// The whole key.
     pub key: &'a [u8],
+    pages: &'a dyn PageStore,
+    leaf: &'a Page,
+    index: usize,
 }
 
 impl Record<'_> {
     /// Length of the value in bytes. Reads nothing.
     pub fn value_length(&self) -> usize {
-        todo!()
+        match self.leaf.stored(self.index) {
+            Stored::Inline(value) => value.len(),
+            Stored::Spilled { length, .. } => length,
+        }
     }
 
     /// The value; reads a blob when it is spilled.
@@ -26,23 +47,36 @@ impl Record<'_> {
     ///
     /// What the page store reports.
     pub fn value(&self) -> Result<Bytes> {
-        todo!()
+        load(self.pages, self.leaf, self.leaf.stored(self.index))
     }
 
     /// The value, unless it is spilled. Copies nothing.
     pub fn inline_value(&self) -> Option<&[u8]> {
-        todo!()
+        (!self.leaf.is_spilled(self.index)).then(|| self.leaf.payload(self.index))
     }
 }
 
 impl Cursor {
+    pub(crate) fn new(pages: Arc<dyn PageStore>, root: RootRef) -> Self {
+        Cursor { pages, root, path: None, index: 0, key: Vec::new() }
+    }
+
     /// Moves before the first record whose key is at least `key`, forwards or backwards.
     ///
     /// # Errors
     ///
     /// What the page store reports.
     pub fn seek(&mut self, key: &[u8]) -> Result<()> {
-        todo!()
+        if self.root.is_empty() {
+            return Ok(());
+        }
+        let path = match &mut self.path {
+            Some(path) => path,
+            None => self.path.insert(Path::new(Arc::clone(&self.pages), &self.root, 0)?),
+        };
+        path.seek(key)?;
+        self.index = path.page().search(key).0;
+        Ok(())
     }
 
     /// Moves before the first record whose key is above every key that starts with `prefix`.
@@ -51,7 +85,21 @@ impl Cursor {
     ///
     /// What the page store reports.
     pub fn skip_prefix(&mut self, prefix: &[u8]) -> Result<()> {
-        todo!()
+        match prefix_end(prefix) {
+            Some(end) => self.seek(&end),
+            None => self.seek_end(),
+        }
+    }
+
+    fn seek_end(&mut self) -> Result<()> {
+        if self.root.is_empty() {
+            return Ok(());
+        }
+        let mut path = Path::new(Arc::clone(&self.pages), &self.root, 0)?;
+        path.seek_last()?;
+        self.index = path.page().count();
+        self.path = Some(path);
+        Ok(())
     }
 
     /// Returns the next record and moves behind it; `None` at the end.
@@ -61,6 +109,28 @@ impl Cursor {
     /// What the page store reports.
     #[expect(clippy::should_implement_trait, reason = "the record borrows the cursor, which Iterator cannot say")]
     pub fn next(&mut self) -> Result<Option<Record<'_>>> {
-        todo!()
+        if self.path.is_none() {
+            self.seek(&[])?;
+        }
+        let Some(path) = &mut self.path else { return Ok(None) };
+        if self.index == path.page().count() {
+            if !path.advance()? {
+                return Ok(None);
+            }
+            self.index = 0;
+        }
+        let leaf = path.page();
+        self.key.clear();
+        leaf.push_key(self.index, &mut self.key);
+        self.index += 1;
+        Ok(Some(Record { key: &self.key, pages: &*self.pages, leaf, index: self.index - 1 }))
     }
+}
+
+/// The lowest key above all that start with `prefix`; `None` when there is none.
+fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|&byte| byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
 }

@@ -9,9 +9,11 @@
 //! Invariants: equal records under equal parameters have equal roots; a page, once sealed, never changes; a value over
 //! 1 KiB never lies in a leaf. This crate knows nothing of files, buckets or async. Formats: `docs/formats/`.
 
+mod boundary;
 mod collect;
 mod cursor;
 mod diff;
+mod edit;
 mod error;
 mod hash;
 mod location;
@@ -19,11 +21,15 @@ mod merge;
 mod pack;
 mod page;
 mod params;
+mod path;
+mod range;
 mod root;
 mod store;
 mod summary;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod varint;
 
@@ -34,7 +40,7 @@ pub use error::{Error, Result};
 pub use hash::Hash;
 pub use location::{Location, PackId};
 pub use merge::{Conflict, merge};
-pub use pack::{Damage, PackFile, PackStorage, PackWriter, Packs, PacksConfig, SealedPack};
+pub use pack::{Damage, PackFile, PackStorage, PackWriter, Packs, PacksConfig, ScrubReport, SealedPack};
 pub use page::Page;
 pub use params::{Params, ParamsHash, Schema, TreeKey};
 pub use root::RootRef;

@@ -11,7 +11,7 @@ const BOUNDARY_CONTEXT: &str = "stonecrop 2026 prolly boundary v1";
 const PARAMS_CONTEXT: &str = "stonecrop 2026 prolly params v1";
 
 /// Format of pages, root references and the boundary rule.
-pub const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 1;
 
 /// Levels a tree may have. A level has at most half the pages of the one below, so 2^63 records fit.
 pub(crate) const LEVEL_COUNT_MAX: usize = 64;
