@@ -12,9 +12,9 @@ pub(super) const LANES_MAX: usize = 16;
 
 /// Lanes are filled up to a multiple of this with copies of the first.
 ///
-/// GB/s of all streams on one core of an Intel Xeon of the Sapphire Rapids family: 1 stream 0.76, 8 streams 3.7,
-/// 16 streams 8.2, 32 streams 9.5; but 7 streams 0.3 and 15 streams 3.0, since `md5-many` has no kernel of that width.
-/// Filled up, 7 streams reach 3.3 and 15 streams 7.7; even 2 streams gain, 0.9 against 0.75.
+/// `md5-many` on one core of an Intel Xeon of the Sapphire Rapids family, GB/s of all streams: 1 stream 0.76, 8 streams 3.7,
+/// 16 streams 8.2; but 4 streams 1.0, 7 streams 0.3 and 15 streams 3.0, for want of a kernel of that width. Filled up,
+/// N streams run at N/8 or N/16 of the full width's speed: 2 streams 0.9, 4 streams 1.7 (`docs/performance.md`).
 const LANES_STEP: usize = 8;
 
 /// Chunks shorter than this are hashed alone: in lockstep, the shortest chunk bounds the step of all lanes.
