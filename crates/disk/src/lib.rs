@@ -7,14 +7,32 @@
 //! Invariant: an acknowledged shard survives power loss, or it is reported damaged; never neither. This crate knows
 //! nothing of objects, buckets or other disks.
 
-#![allow(clippy::todo, unused_variables, dead_code, reason = "the interface lands before the engine")]
-
+mod checkpoint;
+mod commit;
+mod compact;
+mod config;
+mod device;
 mod disk;
 mod error;
+mod extent;
+mod frame;
+mod health;
+mod index;
+mod queue;
+mod read;
+mod record;
+mod recover;
 mod report;
+mod roots;
+mod scan;
+mod scrub;
+mod superblock;
+mod upkeep;
 
-pub use disk::{Disk, DiskConfig, DiskIdentity, Shard};
+pub use config::{DiskConfig, Upkeep};
+pub use disk::{Disk, Shard};
 pub use error::{Error, Result};
 pub use report::{
     Damage, DiskState, Finding, InventoryEntry, Recovery, ScrubCursor, ScrubStep, ShardEntry, Stats, Usage,
 };
+pub use superblock::{DiskIdentity, Superblock};

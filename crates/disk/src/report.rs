@@ -46,13 +46,8 @@ pub struct InventoryEntry {
 /// What is wrong with a place on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// A record's header, checksum table or footer does not match its checksum.
-    Record,
-    /// A block does not match its checksum.
-    Block {
-        /// Position of the block in the shard, from 0.
-        number: u32,
-    },
+    /// Bytes do not match their checksum.
+    Corrupt,
     /// The device cannot read the place.
     Unreadable,
     /// The extent's file is gone.
@@ -81,8 +76,8 @@ pub struct Recovery {
     pub records_scanned: u64,
     /// Whether a checkpoint spared the scan of older records.
     pub used_checkpoint: bool,
-    /// Bytes dropped at the end of the log: writes that were never acknowledged.
-    pub torn_bytes: u64,
+    /// Extents that were still open, and were sealed at the end of what is whole. More than none after a crash.
+    pub open_extents: u64,
     /// Damage found; every named shard reads as damaged or missing, so that repair writes it again.
     pub findings: Vec<Finding>,
 }
@@ -116,8 +111,8 @@ pub struct Usage {
     pub available: u64,
     /// Kept free for deletions and compaction.
     pub reserve: u64,
-    /// Taken by extents, whatever they hold.
-    pub allocated: u64,
+    /// Taken by the records in extents, whatever they hold.
+    pub extents: u64,
     /// Taken by records of shards that exist.
     pub live: u64,
     /// Shards that exist, damaged ones included.

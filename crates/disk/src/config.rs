@@ -1,0 +1,99 @@
+//! How a disk is run, and the sizes that follow from its file system.
+
+use env::Space;
+
+use crate::record::BATCH_ALIGNMENT;
+
+const MIB: u64 = 1 << 20;
+/// A file system should hold at least this many extents.
+const EXTENTS_MIN: u64 = 64;
+/// Smallest extent chosen for a small file system.
+const EXTENT_SIZE_MIN: u64 = 4 * MIB;
+/// Largest extent that 32-bit places in units of 8 bytes can address comfortably.
+const EXTENT_SIZE_LIMIT: u64 = 1 << 30;
+/// Extents grow by this much, so that a fresh disk takes little.
+const STEP_MAX: u64 = 16 * MIB;
+const MARGIN_MAX: u64 = MIB;
+
+/// How a disk is run.
+#[derive(Clone, Debug)]
+pub struct DiskConfig {
+    /// The cluster the disk must belong to.
+    pub cluster_id: u128,
+    /// Extents are sealed at this size, in bytes. Small file systems get smaller ones.
+    pub extent_size_max: u64,
+    /// Share of garbage in an extent from which on it is compacted, in percent.
+    pub garbage_percent_max: u64,
+    /// When compaction and checkpoints run.
+    pub upkeep: Upkeep,
+    /// Threads that read.
+    pub reader_count: u32,
+    /// Payload bytes that may wait to be written.
+    pub write_queue_bytes: u32,
+    /// Bytes of reads that may wait or run.
+    pub read_queue_bytes: u32,
+}
+
+/// When compaction and checkpoints run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upkeep {
+    /// As needed, on the disk's own thread.
+    Background,
+    /// When asked for: by `compact`, and at `close`. For tests, which repeat the same calls in the same order.
+    OnDemand,
+}
+
+impl DiskConfig {
+    /// The usual values, for a disk of cluster `cluster_id`.
+    pub fn new(cluster_id: u128) -> Self {
+        Self {
+            cluster_id,
+            extent_size_max: 256 * MIB,
+            garbage_percent_max: 50,
+            upkeep: Upkeep::Background,
+            reader_count: 4,
+            write_queue_bytes: 64 << 20,
+            read_queue_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Sizes in bytes that follow from the configuration and the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// An extent is sealed when the next record would pass this.
+    pub(crate) extent: u64,
+    /// Extents grow by this.
+    pub(crate) step: u64,
+    /// Allocated room of the open extent that only tombstones may take.
+    pub(crate) margin: u64,
+    /// Free room of the file system that only tombstones and compaction may take.
+    pub(crate) reserve: u64,
+}
+
+impl Sizes {
+    pub(crate) fn new(config: &DiskConfig, space: Space) -> Self {
+        let fitting = (space.total / EXTENTS_MIN).max(EXTENT_SIZE_MIN);
+        let extent = config.extent_size_max.min(fitting).min(EXTENT_SIZE_LIMIT).next_multiple_of(BATCH_ALIGNMENT);
+        let step = STEP_MAX.min(extent);
+        let margin = (step / 16).min(MARGIN_MAX).next_multiple_of(BATCH_ALIGNMENT);
+        // Five percent, but enough to compact with, and no more than compaction can use.
+        let reserve = (space.total / 20).clamp(2 * extent, EXTENTS_MIN * extent);
+        Self { extent, step, margin, reserve }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_follow_the_file_system() {
+        let config = DiskConfig::new(1);
+        let sizes = |total: u64| Sizes::new(&config, Space { total, available: total });
+        assert_eq!(sizes(10 << 40).extent, 256 * MIB);
+        assert_eq!(sizes(10 << 40).reserve, 16 << 30);
+        assert_eq!(sizes(100 << 30).reserve, 5 << 30);
+        assert_eq!(sizes(64 * MIB), Sizes { extent: 4 * MIB, step: 4 * MIB, margin: MIB / 4, reserve: 8 * MIB });
+    }
+}

@@ -1,0 +1,112 @@
+//! Rereads everything slowly and quarantines what no longer matches its checksum.
+
+use std::io;
+use std::sync::Arc;
+
+use env::File;
+
+use crate::commit::Job;
+use crate::device::Device;
+use crate::extent::{Extent, RECORDS_START};
+use crate::index::{Position, State};
+use crate::queue::Queue;
+use crate::read::read_whole;
+use crate::record::Header;
+use crate::report::{Damage, Finding, ScrubCursor, ScrubStep};
+use crate::scan::{Item, Scanner};
+use crate::{Error, Result};
+
+/// Rereads about `budget` bytes of records from `cursor` on. Blocks.
+pub(crate) fn scrub(device: &Device, writer: &Queue<Job>, cursor: ScrubCursor, budget: u64) -> Result<ScrubStep> {
+    device.check()?;
+    let mut step = ScrubStep { findings: Vec::new(), bytes: 0, next: None };
+    let mut cursor = cursor;
+    while let Some(extent) = device.extents.at_or_after(cursor.extent) {
+        let start = if extent.id == cursor.extent { cursor.offset.max(RECORDS_START) } else { RECORDS_START };
+        let stopped_at = scrub_extent(device, writer, &extent, start, budget, &mut step)?;
+        if let Some(offset) = stopped_at {
+            step.next = Some(ScrubCursor { extent: extent.id, offset });
+            break;
+        }
+        let Some(next) = extent.id.checked_add(1) else { break };
+        cursor = ScrubCursor { extent: next, offset: 0 };
+    }
+    device.counters.scrubbed_bytes.add(step.bytes);
+    Ok(step)
+}
+
+/// Rereads one extent from `start`; where it stopped, if the budget was used up before the end.
+fn scrub_extent(
+    device: &Device,
+    writer: &Queue<Job>,
+    extent: &Extent,
+    start: u64,
+    budget: u64,
+    step: &mut ScrubStep,
+) -> Result<Option<u64>> {
+    let file = match device.extents.file(extent.id) {
+        Ok(file) => file,
+        Err(error) => return missing_extent(device, extent, &error, step),
+    };
+    // Read the medium, not the page cache.
+    file.drop_cache();
+    let mut scanner = Scanner::sealed(file.clone(), extent, start);
+    loop {
+        let before = scanner.position();
+        if budget <= step.bytes && before < extent.end {
+            return Ok(Some(before));
+        }
+        let unreadable = scanner.unreadable_bytes();
+        let path = || device.extents.path(extent.id);
+        let Some(item) = scanner.next().map_err(|error| device.io_error("read", path(), error))? else {
+            return Ok(None);
+        };
+        step.bytes += scanner.position() - before;
+        let damage = if unreadable < scanner.unreadable_bytes() { Damage::Unreadable } else { Damage::Corrupt };
+        match item {
+            Item::Record(header) => step.findings.extend(scrub_record(device, &file, extent.id, &header)?),
+            Item::Damage { range, .. } => {
+                step.findings.extend(device.quarantine_range(extent.id, &range, damage));
+                device.rebury(writer, extent.id, &range)?;
+            }
+        }
+    }
+}
+
+/// Rereads a record if it is the one that holds for its shard.
+fn scrub_record(device: &Device, file: &Arc<dyn File>, extent: u32, header: &Header) -> Result<Option<Finding>> {
+    let offset = header.place.offset;
+    let position = Position { extent, offset };
+    let holds = device.index.get(&header.identity);
+    let holds = holds.is_some_and(|entry| entry.position == position && entry.state != State::Deleted);
+    if !holds {
+        return Ok(None);
+    }
+    let damage = match read_whole(&**file, header) {
+        Ok(Some(_)) => return Ok(None),
+        Ok(None) => Damage::Corrupt,
+        Err(error) => {
+            device.counters.io_errors.add(1);
+            tracing::warn!(shard = %header.identity, %error, "cannot read a shard");
+            device.check()?;
+            Damage::Unreadable
+        }
+    };
+    device.quarantine(&header.identity, position);
+    Ok(Some(Finding { identity: Some(header.identity), extent, offset, damage }))
+}
+
+/// An extent without its file: either compaction was quicker, or it is lost.
+fn missing_extent(device: &Device, extent: &Extent, error: &io::Error, step: &mut ScrubStep) -> Result<Option<u64>> {
+    device.check()?;
+    if device.extents.get(extent.id).is_none() {
+        return Ok(None);
+    }
+    let path = device.extents.path(extent.id);
+    if error.kind() != io::ErrorKind::NotFound {
+        return Err(Error::io("open", path, io::Error::from(error.kind())));
+    }
+    tracing::error!(extent = %path.display(), "an extent is missing");
+    step.findings.extend(device.quarantine_range(extent.id, &(0..u64::MAX), Damage::ExtentMissing));
+    Ok(None)
+}

@@ -1,0 +1,106 @@
+//! The thread that keeps the disk tidy: compaction and checkpoints.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::oneshot;
+
+use crate::Result;
+use crate::checkpoint;
+use crate::compact::Compactor;
+use crate::config::Upkeep;
+use crate::device::Device;
+use crate::queue::{EndWithThread, Queue};
+
+/// Records written since the last checkpoint after which another is due; more on a disk with many entries, so that
+/// writing checkpoints stays a small share of all writing.
+const CHECKPOINT_RECORDS_MIN: u64 = 65_536;
+
+/// Work for the thread.
+pub(crate) enum Chore {
+    /// Something changed: see whether anything is worth doing.
+    Look,
+    /// Compact, and tell how many extents were removed.
+    Compact(oneshot::Sender<Result<u64>>),
+    /// Write the last checkpoint and end.
+    Close(oneshot::Sender<Result<()>>),
+}
+
+/// Wakes the thread, at most once until it looks.
+#[derive(Clone)]
+pub(crate) struct Nudge {
+    queue: Arc<Queue<Chore>>,
+    is_pending: Arc<AtomicBool>,
+    is_wanted: bool,
+}
+
+impl Nudge {
+    pub(crate) fn new(queue: Arc<Queue<Chore>>, upkeep: Upkeep) -> Self {
+        let is_wanted = upkeep == Upkeep::Background;
+        Self { queue, is_pending: Arc::default(), is_wanted }
+    }
+
+    pub(crate) fn now(&self) {
+        if self.is_wanted && !self.is_pending.swap(true, Ordering::AcqRel) {
+            // A thread that has ended needs no waking.
+            let _ = self.queue.push(Chore::Look);
+        }
+    }
+}
+
+/// The thread's work.
+pub(crate) struct Caretaker {
+    device: Arc<Device>,
+    queue: Arc<Queue<Chore>>,
+    compactor: Compactor,
+    nudge: Nudge,
+    /// Records written before the last checkpoint.
+    checkpointed: u64,
+}
+
+impl Caretaker {
+    pub(crate) fn new(device: Arc<Device>, queue: Arc<Queue<Chore>>, compactor: Compactor, nudge: Nudge) -> Self {
+        Self { device, queue, compactor, nudge, checkpointed: 0 }
+    }
+
+    /// Works until the queue ends.
+    pub(crate) fn run(mut self) {
+        let _end = EndWithThread(self.queue.clone());
+        while let Some(chore) = self.queue.take() {
+            match chore {
+                Chore::Look => {
+                    self.nudge.is_pending.store(false, Ordering::Release);
+                    self.look();
+                }
+                Chore::Compact(done) => {
+                    let result = self.compactor.run();
+                    // A caller that went away needs no answer.
+                    let _ = done.send(result);
+                }
+                Chore::Close(done) => {
+                    let _ = done.send(checkpoint::write(&self.device));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let disk = self.device.path.display();
+        if self.device.health.require_service().is_err() {
+            return;
+        }
+        if let Err(error) = self.compactor.run() {
+            tracing::warn!(%disk, %error, "compaction stopped");
+        }
+        let written = self.device.counters.records.value();
+        let (_, entries) = self.device.index.counts();
+        if written - self.checkpointed < CHECKPOINT_RECORDS_MIN.max(entries / 4) {
+            return;
+        }
+        match checkpoint::write(&self.device) {
+            Ok(()) => self.checkpointed = written,
+            Err(error) => tracing::warn!(%disk, %error, "no checkpoint written"),
+        }
+    }
+}
