@@ -124,6 +124,20 @@ mod tests {
     }
 
     #[test]
+    fn the_checksum_is_the_documented_one() {
+        let identity =
+            ShardIdentity { write_id: 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10, stripe: 0x1112_1314, index: 0x15 };
+        let key = b"SB\x01\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\0\0\x01\x02\0\0\0\x03";
+        let found = block_checksum(identity, 258, b"abc");
+        assert_eq!(found, blake3::keyed_hash(key, b"abc").as_bytes()[..16]);
+        assert_eq!(
+            u128::from_be_bytes(found),
+            0x9687_caef_5a35_da9b_e419_9239_5302_ef35,
+            "the test vector of shard-blocks.md"
+        );
+    }
+
+    #[test]
     fn an_empty_payload_has_no_block() {
         assert!(FramedShard::new(IDENTITY, Bytes::new()).checksums().is_empty());
     }

@@ -104,3 +104,59 @@ fn skip(chunks: &mut VecDeque<Bytes>, size: usize) {
         chunks.pop_front();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use md5::{Digest, Md5};
+
+    use super::super::queue::Queue;
+    use super::*;
+
+    /// A lane with chunks of the given sizes, its bytes told from those of other seeds.
+    fn lane(seed: usize, is_urgent: bool, chunk_sizes: &[usize]) -> Lane {
+        let mut bytes = (0..251_u8).cycle().skip(seed * 31);
+        let chunks = chunk_sizes.iter().map(|&size| bytes.by_ref().take(size).collect()).collect();
+        Lane { stream: Queue::default().open(Default::default()), state: Md5State::new(), chunks, is_urgent }
+    }
+
+    fn digest_of_all(lane: &Lane) -> [u8; 16] {
+        lane.chunks.iter().fold(Md5::new(), |hasher, chunk| hasher.chain_update(chunk)).finalize().into()
+    }
+
+    #[test]
+    fn urgent_lanes_are_hashed_to_the_end_whatever_their_number_and_chunks() {
+        for lane_count in 1..=LANES_MAX {
+            let sizes = |seed: usize| [seed * 64 + 1000, 1, 63 + seed, 64, 4096, 511, 513, 100 * seed + 1];
+            let mut lanes: Vec<Lane> = (0..lane_count).map(|seed| lane(seed, true, &sizes(seed))).collect();
+            let expected: Vec<_> = lanes.iter().map(digest_of_all).collect();
+            hash(Md5Many::new(), &mut lanes);
+            assert!(lanes.iter().all(|lane| lane.chunks.is_empty()));
+            let found: Vec<_> = lanes.iter_mut().map(Lane::finish).collect();
+            assert_eq!(found, expected, "{lane_count} lanes");
+        }
+    }
+
+    #[test]
+    fn other_lanes_ride_along_and_keep_what_is_left() {
+        let mut lanes = vec![lane(0, true, &[6400]), lane(1, false, &[64_000]), lane(2, false, &[100, 700])];
+        let expected: Vec<_> = lanes.iter().map(digest_of_all).collect();
+        hash(Md5Many::new(), &mut lanes);
+        let left: Vec<usize> = lanes.iter().map(|lane| lane.chunks.iter().map(Bytes::len).sum()).collect();
+        assert_eq!(left, [0, 64_000 - 6400, 0]);
+        assert_eq!(lanes.iter_mut().map(Lane::finish).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn as_long_as_lanes_are_busy_none_needs_to_be_urgent() {
+        let mut lanes: Vec<Lane> = (0..LANES_STEP).map(|seed| lane(seed, false, &[64_000 + 64 * seed])).collect();
+        hash(Md5Many::new(), &mut lanes);
+        let left: Vec<usize> = lanes.iter().map(|lane| lane.chunks.iter().map(Bytes::len).sum()).collect();
+        assert_eq!(
+            left,
+            (0..LANES_STEP)
+                .map(|seed| 64 * seed)
+                .map(|size| if size < ALONE_SIZE_MAX { 0 } else { size })
+                .collect::<Vec<_>>()
+        );
+    }
+}

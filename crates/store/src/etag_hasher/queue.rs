@@ -197,3 +197,84 @@ impl Stream {
         left_size
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A queue with one stream for each size, which is what it has waiting.
+    fn queue(sizes: &[usize]) -> (Queue, Vec<StreamId>) {
+        let mut queue = Queue::default();
+        let ids: Vec<StreamId> = sizes.iter().map(|_| queue.open(Arc::default())).collect();
+        for (&id, &size) in ids.iter().zip(sizes) {
+            queue.push(id, Bytes::from(vec![1; size]));
+        }
+        (queue, ids)
+    }
+
+    fn taken(queue: &mut Queue) -> Vec<(StreamId, bool)> {
+        queue.take_batch().iter().map(|lane| (lane.stream, lane.is_urgent)).collect()
+    }
+
+    #[test]
+    fn streams_wait_until_one_has_half_its_window() {
+        let (mut queue, ids) = queue(&[1000, URGENT_SIZE - 1]);
+        assert_eq!(taken(&mut queue), []);
+        assert!(queue.push(ids[1], Bytes::from_static(b"x")), "worth a look");
+        assert_eq!(taken(&mut queue), [(ids[1], true), (ids[0], false)]);
+        assert_eq!(taken(&mut queue), [], "both are taken");
+    }
+
+    #[test]
+    fn an_ending_stream_goes_first() {
+        let (mut queue, ids) = queue(&[SHORT_SIZE + 1, SHORT_SIZE + 2]);
+        assert!(matches!(queue.end(ids[0]), Ending::Wanted));
+        assert_eq!(taken(&mut queue), [(ids[0], true), (ids[1], false)]);
+    }
+
+    #[test]
+    fn a_short_stream_needs_no_worker() {
+        let (mut queue, ids) = queue(&[SHORT_SIZE]);
+        assert!(matches!(queue.end(ids[0]), Ending::Short(lane) if lane.chunks[0].len() == SHORT_SIZE));
+        queue.remove(ids[0]);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn many_small_streams_make_a_batch_of_the_fullest() {
+        let sizes: Vec<usize> = (0..20).map(|number| BATCH_SIZE / 20 + number).collect();
+        let (mut queue, ids) = queue(&sizes);
+        let expected: Vec<_> = ids[4..].iter().rev().map(|&id| (id, id == ids[19])).collect();
+        assert_eq!(taken(&mut queue), expected, "the neediest is urgent, so that the batch gets on");
+    }
+
+    #[test]
+    fn what_a_worker_leaves_comes_before_newer_chunks() {
+        let (mut queue, ids) = queue(&[URGENT_SIZE]);
+        let mut lanes = queue.take_batch();
+        queue.push(ids[0], Bytes::from_static(b"new"));
+        lanes[0].chunks = [Bytes::from_static(b"left")].into();
+        queue.give_back(lanes);
+        assert!(matches!(queue.end(ids[0]), Ending::Short(lane) if lane.chunks == ["left", "new"]));
+    }
+
+    #[test]
+    fn a_stream_dropped_while_a_worker_has_it_is_forgotten() {
+        let (mut queue, ids) = queue(&[URGENT_SIZE]);
+        let lanes = queue.take_batch();
+        assert!(queue.remove(ids[0]).is_some());
+        queue.give_back(lanes);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_stream_is_full_until_a_worker_gives_it_back() {
+        let (mut queue, ids) = queue(&[WINDOW_SIZE]);
+        assert!(queue.is_full(ids[0]));
+        let mut lanes = queue.take_batch();
+        assert!(queue.is_full(ids[0]));
+        lanes[0].chunks.clear();
+        queue.give_back(lanes);
+        assert!(!queue.is_full(ids[0]));
+    }
+}
