@@ -1,0 +1,138 @@
+//! Conditional requests: `If-*` and `x-amz-copy-source-if-*`.
+
+use http::HeaderMap;
+use store::{EtagCondition, ReadConditions, WriteCondition};
+
+use crate::error::{Error, Result};
+use crate::header::single;
+use crate::timestamp;
+
+/// The conditions of a GET or HEAD.
+pub(crate) fn read_conditions(headers: &HeaderMap) -> Result<ReadConditions> {
+    from_headers(headers, ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"])
+}
+
+/// The conditions on the source of a copy.
+pub(crate) fn copy_source_conditions(headers: &HeaderMap) -> Result<ReadConditions> {
+    let names = [
+        "x-amz-copy-source-if-match",
+        "x-amz-copy-source-if-none-match",
+        "x-amz-copy-source-if-modified-since",
+        "x-amz-copy-source-if-unmodified-since",
+    ];
+    from_headers(headers, names)
+}
+
+/// `If-Range`: the range counts only while this holds.
+pub(crate) fn range_condition(headers: &HeaderMap) -> Result<Option<ReadConditions>> {
+    let Some(text) = single(headers, "if-range")? else { return Ok(None) };
+    let conditions = match timestamp::parse_http_date(text) {
+        Some(moment) => ReadConditions { if_unmodified_since: Some(moment), ..ReadConditions::default() },
+        None => ReadConditions { if_match: Some(parse_etags(text)), ..ReadConditions::default() },
+    };
+    Ok(Some(conditions))
+}
+
+fn from_headers(headers: &HeaderMap, names: [&'static str; 4]) -> Result<ReadConditions> {
+    let [if_match, if_none_match, if_modified_since, if_unmodified_since] = names;
+    let etags = |name| Ok::<_, Error>(single(headers, name)?.map(parse_etags));
+    // RFC 9110 §13.1.3: a date that is none is ignored.
+    let date = |name| Ok::<_, Error>(single(headers, name)?.and_then(timestamp::parse_http_date));
+    Ok(ReadConditions {
+        if_match: etags(if_match)?,
+        if_none_match: etags(if_none_match)?,
+        if_modified_since: date(if_modified_since)?,
+        if_unmodified_since: date(if_unmodified_since)?,
+    })
+}
+
+/// The condition of a write.
+///
+/// # Errors
+///
+/// `NotImplemented` for both headers at once, or for more than one entity tag.
+pub(crate) fn write_condition(headers: &HeaderMap) -> Result<WriteCondition> {
+    let if_match = single(headers, "if-match")?;
+    let if_none_match = single(headers, "if-none-match")?;
+    match (if_match, if_none_match) {
+        (None, None) => Ok(WriteCondition::Always),
+        (Some(etag), None) => Ok(WriteCondition::Matches(single_etag(etag, "If-Match")?)),
+        (None, Some("*")) => Ok(WriteCondition::Absent),
+        (None, Some(_)) | (Some(_), Some(_)) => Err(Error::header_not_implemented("If-None-Match")),
+    }
+}
+
+/// The one entity tag of a condition on a write, without quotes.
+pub(crate) fn single_etag(text: &str, header: &'static str) -> Result<String> {
+    match parse_etags(text) {
+        EtagCondition::Any => Ok("*".to_owned()),
+        EtagCondition::OneOf(mut etags) if etags.len() == 1 => Ok(etags.remove(0)),
+        EtagCondition::OneOf(_) => Err(Error::header_not_implemented(header)),
+    }
+}
+
+/// Reads a list of entity tags; clients leave out the quotes at times.
+fn parse_etags(text: &str) -> EtagCondition {
+    if text.trim() == "*" {
+        return EtagCondition::Any;
+    }
+    EtagCondition::OneOf(text.split(',').map(|etag| unquote_etag(etag).to_owned()).collect())
+}
+
+/// An entity tag without white space, `W/` and quotes.
+pub(crate) fn unquote_etag(text: &str) -> &str {
+    let text = text.trim();
+    let text = text.strip_prefix("W/").unwrap_or(text);
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use env::UnixMillis;
+    use http::HeaderValue;
+
+    fn one_of(etags: &[&str]) -> EtagCondition {
+        EtagCondition::OneOf(etags.iter().map(|etag| (*etag).to_owned()).collect())
+    }
+
+    #[test]
+    fn etags_are_read_with_and_without_quotes() {
+        for (text, expected) in [
+            ("*", EtagCondition::Any),
+            ("\"a\"", one_of(&["a"])),
+            ("a", one_of(&["a"])),
+            ("\"a\", W/\"b\" ,c", one_of(&["a", "b", "c"])),
+            ("", one_of(&[""])),
+        ] {
+            assert_eq!(parse_etags(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn read_conditions_ignore_dates_that_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.insert("if-none-match", HeaderValue::from_static("\"a\""));
+        headers.insert("if-modified-since", HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
+        headers.insert("if-unmodified-since", HeaderValue::from_static("once upon a time"));
+        let conditions = read_conditions(&headers).unwrap();
+        assert_eq!(conditions.if_match, None);
+        assert_eq!(conditions.if_none_match, Some(one_of(&["a"])));
+        assert_eq!(conditions.if_modified_since, Some(UnixMillis(784_111_777_000)));
+        assert_eq!(conditions.if_unmodified_since, None);
+    }
+
+    #[test]
+    fn writes_take_one_condition() {
+        let check = |name: &'static str, value: &'static str| {
+            write_condition(&HeaderMap::from_iter([(
+                http::HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )]))
+        };
+        assert_eq!(check("if-none-match", "*").unwrap(), WriteCondition::Absent);
+        assert_eq!(check("if-match", "\"a\"").unwrap(), WriteCondition::Matches("a".to_owned()));
+        assert_eq!(check("if-match", "*").unwrap(), WriteCondition::Matches("*".to_owned()));
+        assert!(check("if-match", "a, b").is_err());
+    }
+}
