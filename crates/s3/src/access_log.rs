@@ -1,9 +1,9 @@
 //! One structured event a request (the canonical log line), and the counters beside it.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 

@@ -8,22 +8,22 @@
 //! signature on their way and are never held as a whole, but for the few bounded XML documents; a header whose meaning
 //! is not acted upon is refused. This crate knows nothing of shards or consensus.
 
-mod config;
-mod serve;
-mod connection;
-mod frontend;
 mod access_log;
 mod auth;
-mod target;
-mod uri;
-mod request;
 mod body;
-mod header;
-mod timestamp;
-mod operation;
-mod xml;
-mod response;
+mod config;
+mod connection;
 mod error;
+mod frontend;
+mod header;
+mod operation;
+mod request;
+mod response;
+mod serve;
+mod target;
+mod timestamp;
+mod uri;
+mod xml;
 
 pub use config::{Config, Limits};
 pub use error::{Error, ErrorCode};

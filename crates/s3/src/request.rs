@@ -75,7 +75,11 @@ impl Request {
                 text,
             )),
             Ok(number) => Ok(u16::try_from(number).map_or(max, |number| number.min(max))),
-            Err(_) => Err(Error::invalid_argument(format!("Provided {name} not an integer or within integer range"), name, text)),
+            Err(_) => Err(Error::invalid_argument(
+                format!("Provided {name} not an integer or within integer range"),
+                name,
+                text,
+            )),
         }
     }
 

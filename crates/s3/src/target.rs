@@ -109,7 +109,8 @@ fn is_valid_bucket_name(name: &str) -> bool {
     const RESERVED_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
     let length_valid = (3..=63).contains(&name.len());
     let characters_valid = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'));
-    let labels_valid = name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+    let labels_valid =
+        name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
     let is_address = name.parse::<std::net::Ipv4Addr>().is_ok();
     let is_reserved = RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || RESERVED_SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
@@ -188,8 +189,24 @@ mod tests {
         }
         let too_long = "a".repeat(64);
         for name in [
-            "ab", "Abc", "a_b", "-ab", "ab-", "a..b", "a.-b", "a-.b", ".ab", "ab.", "192.168.5.123", "xn--abc", "sthree-a",
-            "a-s3alias", "a--ol-s3", "a b", "äbc", &too_long,
+            "ab",
+            "Abc",
+            "a_b",
+            "-ab",
+            "ab-",
+            "a..b",
+            "a.-b",
+            "a-.b",
+            ".ab",
+            "ab.",
+            "192.168.5.123",
+            "xn--abc",
+            "sthree-a",
+            "a-s3alias",
+            "a--ol-s3",
+            "a b",
+            "äbc",
+            &too_long,
         ] {
             assert!(!is_valid_bucket_name(name), "{name}");
         }

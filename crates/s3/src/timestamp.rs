@@ -9,10 +9,9 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 const HTTP_DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
-/// The two older forms that RFC 9110 §5.6.7 asks recipients to accept.
-const HTTP_DATE_RFC850: &[BorrowedFormatItem<'_>] = format_description!(
-    "[weekday repr:long], [day]-[month repr:short]-[year repr:last_two] [hour]:[minute]:[second] GMT"
-);
+/// The two older forms that RFC 9110 §5.6.7 asks recipients to accept; the first with its century put in.
+const HTTP_DATE_RFC850: &[BorrowedFormatItem<'_>] =
+    format_description!("[day]-[month repr:short]-[year] [hour]:[minute]:[second] GMT");
 const HTTP_DATE_ASCTIME: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short] [month repr:short] [day padding:space] [hour]:[minute]:[second] [year]");
 
@@ -44,7 +43,16 @@ pub(crate) fn iso_8601_basic(moment: UnixMillis) -> String {
 
 /// Reads an HTTP date in any of its three forms.
 pub(crate) fn parse_http_date(text: &str) -> Option<UnixMillis> {
-    [HTTP_DATE, HTTP_DATE_RFC850, HTTP_DATE_ASCTIME].iter().find_map(|form| parse(text, form))
+    [HTTP_DATE, HTTP_DATE_ASCTIME].iter().find_map(|form| parse(text, form)).or_else(|| parse_rfc_850(text))
+}
+
+/// `Sunday, 06-Nov-94 08:49:37 GMT`. Nothing here is older than 1970, so smaller years are of the next century.
+fn parse_rfc_850(text: &str) -> Option<UnixMillis> {
+    let (_weekday, rest) = text.split_once(", ")?;
+    let (date, time) = rest.split_once(' ')?;
+    let (day_and_month, year) = date.rsplit_once('-')?;
+    let century = if year < "70" { "20" } else { "19" };
+    parse(&format!("{day_and_month}-{century}{year} {time}"), HTTP_DATE_RFC850)
 }
 
 /// Reads the moment of a signature.

@@ -36,9 +36,12 @@ pub(super) fn claim(value: &str, head: &Parts) -> Result<Claim> {
         let value = found.next().filter(|value| !value.is_empty())?;
         found.next().is_none().then_some(value)
     };
-    let credential = field("Credential").ok_or_else(|| malformed("the authorization component \"Credential\" is missing or repeated."))?;
-    let signed_headers = field("SignedHeaders").ok_or_else(|| malformed("the authorization component \"SignedHeaders\" is missing or repeated."))?;
-    let signature = field("Signature").ok_or_else(|| malformed("the authorization component \"Signature\" is missing or repeated."))?;
+    let credential = field("Credential")
+        .ok_or_else(|| malformed("the authorization component \"Credential\" is missing or repeated."))?;
+    let signed_headers = field("SignedHeaders")
+        .ok_or_else(|| malformed("the authorization component \"SignedHeaders\" is missing or repeated."))?;
+    let signature = field("Signature")
+        .ok_or_else(|| malformed("the authorization component \"Signature\" is missing or repeated."))?;
     let scope = Scope::parse(credential).ok_or_else(|| {
         malformed("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
     })?;
@@ -78,7 +81,12 @@ fn signing_time(headers: &HeaderMap) -> Result<UnixMillis> {
         values.next().is_none().then_some(value)
     };
     let text = single("x-amz-date").or_else(|| single(DATE.as_str()));
-    text.and_then(|text| timestamp::parse_iso_8601_basic(text).or_else(|| timestamp::parse_http_date(text))).ok_or_else(|| {
-        Error::with_message(ErrorCode::AccessDenied, "AWS authentication requires a valid Date or x-amz-date header")
-    })
+    text.and_then(|text| timestamp::parse_iso_8601_basic(text).or_else(|| timestamp::parse_http_date(text))).ok_or_else(
+        || {
+            Error::with_message(
+                ErrorCode::AccessDenied,
+                "AWS authentication requires a valid Date or x-amz-date header",
+            )
+        },
+    )
 }

@@ -126,7 +126,8 @@ impl Authenticator {
                     .detail("ServerTime", timestamp::iso_8601(now)));
             }
             Location::Query { expires } => {
-                let expires_at = claim.signed_at.0.saturating_add(u64::try_from(expires.as_millis()).unwrap_or(u64::MAX));
+                let expires_at =
+                    claim.signed_at.0.saturating_add(u64::try_from(expires.as_millis()).unwrap_or(u64::MAX));
                 if expires_at <= now.0 {
                     return Err(Error::with_message(ErrorCode::AccessDenied, "Request has expired")
                         .detail("X-Amz-Expires", expires.as_secs().to_string())

@@ -39,9 +39,7 @@ pub(crate) enum Payload {
 impl Payload {
     /// Interprets the declared hash of a request whose signature, which `signer` continues, has been verified.
     pub(super) fn from_declared(declared: &str, signer: ChunkSigner, head: &Parts) -> Result<Self> {
-        let chunked = |signer, trailers| {
-            Ok(Self::Chunked { signer, trailers, decoded_size: decoded_size(head)? })
-        };
+        let chunked = |signer, trailers| Ok(Self::Chunked { signer, trailers, decoded_size: decoded_size(head)? });
         match declared {
             UNSIGNED => Ok(Self::Unsigned),
             SIGNED_CHUNKS => chunked(Some(signer), false),
@@ -93,10 +91,7 @@ fn decoded_size(head: &Parts) -> Result<u64> {
     let mut values = head.headers.get_all("x-amz-decoded-content-length").iter();
     let value = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
     let all_digits = |value: &&str| value.bytes().all(|byte| byte.is_ascii_digit());
-    value
-        .filter(all_digits)
-        .and_then(|value| value.parse().ok())
-        .ok_or_else(|| ErrorCode::MissingContentLength.into())
+    value.filter(all_digits).and_then(|value| value.parse().ok()).ok_or_else(|| ErrorCode::MissingContentLength.into())
 }
 
 /// The chain of chunk signatures: each covers its chunk and the signature before it.

@@ -56,8 +56,14 @@ pub(super) fn claim(query: &Query) -> Result<Claim> {
 
 /// The six parameters, each of which must occur exactly once.
 fn parameters(query: &Query) -> Result<[&str; 6]> {
-    let names =
-        ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"];
+    let names = [
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Signature",
+        "X-Amz-Date",
+        "X-Amz-SignedHeaders",
+        "X-Amz-Expires",
+    ];
     let values = names.map(|name| query.get_single(name).filter(|value| !value.is_empty()));
     if values.iter().any(Option::is_none) {
         return Err(refuse(

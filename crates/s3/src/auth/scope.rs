@@ -81,7 +81,9 @@ mod tests {
 
     #[test]
     fn malformed_credentials_are_refused() {
-        for credential in ["", "key", "key/20130524/us-east-1/s3", "/20130524/us-east-1/s3/aws4_request", "k/2013/r/s3/t"] {
+        for credential in
+            ["", "key", "key/20130524/us-east-1/s3", "/20130524/us-east-1/s3/aws4_request", "k/2013/r/s3/t"]
+        {
             assert_eq!(Scope::parse(credential), None, "{credential:?}");
         }
     }

@@ -28,12 +28,6 @@ impl SigningKey {
         decoded && self.mac(text).verify_slice(&claimed).is_ok()
     }
 
-    /// The signature of `text`, in hexadecimal digits.
-    #[cfg(test)]
-    pub(crate) fn sign(&self, text: &[u8]) -> String {
-        hex::encode(self.mac(text).finalize().into_bytes())
-    }
-
     fn mac(&self, text: &[u8]) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).expect("HMAC takes keys of any length");
         mac.update(text);

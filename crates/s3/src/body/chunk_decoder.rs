@@ -19,6 +19,9 @@ const TRAILERS_MAX: usize = 8;
 /// Name of the trailer that signs the others.
 const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
 
+/// Names, in lower case, and values.
+pub(crate) type Trailers = Vec<(String, String)>;
+
 /// Decodes one body.
 pub(crate) struct ChunkDecoder {
     state: State,
@@ -28,7 +31,7 @@ pub(crate) struct ChunkDecoder {
     remaining_size: u64,
     /// The unfinished line.
     line: Vec<u8>,
-    trailers: Vec<(String, String)>,
+    trailers: Trailers,
 }
 
 enum State {
@@ -109,7 +112,7 @@ impl ChunkDecoder {
     }
 
     /// Checks that the body was complete, and returns its trailers without their signature.
-    pub(crate) fn finish(&mut self) -> Result<Vec<(String, String)>, BodyError> {
+    pub(crate) fn finish(&mut self) -> Result<Trailers, BodyError> {
         let complete = matches!(self.state, State::Complete) && self.remaining_size == 0;
         if complete { Ok(std::mem::take(&mut self.trailers)) } else { Err(BodyError::Incomplete) }
     }
@@ -174,7 +177,8 @@ impl ChunkDecoder {
         if TRAILERS_MAX <= self.trailers.len() {
             return Err(BodyError::Malformed("too many trailers follow the last chunk"));
         }
-        self.trailers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        let trim = |text: &str| text.trim_matches([' ', '\t']).to_owned();
+        self.trailers.push((trim(name).to_ascii_lowercase(), trim(value)));
         Ok(())
     }
 
@@ -201,11 +205,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Feeds `encoded` in pieces of `piece` bytes; returns the decoded bytes and the trailers.
-    fn decode(
-        mut decoder: ChunkDecoder,
-        encoded: &[u8],
-        piece: usize,
-    ) -> Result<(Vec<u8>, Vec<(String, String)>), BodyError> {
+    fn decode(mut decoder: ChunkDecoder, encoded: &[u8], piece: usize) -> Result<(Vec<u8>, Trailers), BodyError> {
         let mut decoded = Vec::new();
         for piece in encoded.chunks(piece) {
             let mut input = Bytes::copy_from_slice(piece);

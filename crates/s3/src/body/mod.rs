@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq;
 use crate::auth::Payload;
 use crate::error::{Error, ErrorCode, Result};
 use crate::header::checksum;
-use chunk_decoder::ChunkDecoder;
+use chunk_decoder::{ChunkDecoder, Trailers};
 use progress::ProgressBody;
 
 /// The bytes that a client means to send. Ends in an error, after which nothing may be stored, unless every check of
@@ -33,7 +33,7 @@ pub(crate) struct RequestBody {
     remaining_size: Option<u64>,
     /// The trailer that carries the checksum, as `x-amz-trailer` announced it.
     checksum_trailer: Option<ChecksumAlgorithm>,
-    trailers: Vec<(String, String)>,
+    trailers: Trailers,
     received: Arc<AtomicU64>,
     ended: bool,
 }

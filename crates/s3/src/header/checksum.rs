@@ -137,7 +137,12 @@ pub(crate) fn unmatchable(algorithm: ChecksumAlgorithm) -> Error {
 pub(crate) fn announced_trailer(headers: &HeaderMap) -> Result<Option<ChecksumAlgorithm>> {
     let Some(text) = single(headers, "x-amz-trailer")? else { return Ok(None) };
     let algorithm = ALGORITHMS.into_iter().find(|algorithm| header_name(*algorithm).eq_ignore_ascii_case(text));
-    let refused = || Error::with_message(ErrorCode::InvalidRequest, "The value specified in the x-amz-trailer header is not supported");
+    let refused = || {
+        Error::with_message(
+            ErrorCode::InvalidRequest,
+            "The value specified in the x-amz-trailer header is not supported",
+        )
+    };
     algorithm.map(Some).ok_or_else(refused)
 }
 
@@ -229,7 +234,10 @@ mod tests {
         let full = parse_value(ChecksumAlgorithm::Crc32, "DUoRhQ==").unwrap();
         assert_eq!((full.kind, encode_value(&full, Some(3)).as_str()), (ChecksumKind::FullObject, "DUoRhQ=="));
         let composite = parse_value(ChecksumAlgorithm::Crc32, "DUoRhQ==-3").unwrap();
-        assert_eq!((composite.kind, encode_value(&composite, Some(3)).as_str()), (ChecksumKind::Composite, "DUoRhQ==-3"));
+        assert_eq!(
+            (composite.kind, encode_value(&composite, Some(3)).as_str()),
+            (ChecksumKind::Composite, "DUoRhQ==-3")
+        );
         for wrong in ["", "bad", "DUoRhQ", "DUoRhQ==-", "DUoRhQ==-x", "AAAAAAAAAAA="] {
             assert_eq!(parse_value(ChecksumAlgorithm::Crc32, wrong), None, "{wrong:?}");
         }

@@ -34,14 +34,8 @@ const STORAGE_CLASS_DEFAULT: &str = "STANDARD";
 
 /// Classes whose objects can be read at any time, as all of ours can. The archive classes promise a restore that does
 /// not exist here, so they are refused rather than kept and ignored.
-const STORAGE_CLASSES: [&str; 6] = [
-    STORAGE_CLASS_DEFAULT,
-    "REDUCED_REDUNDANCY",
-    "STANDARD_IA",
-    "ONEZONE_IA",
-    "INTELLIGENT_TIERING",
-    "GLACIER_IR",
-];
+const STORAGE_CLASSES: [&str; 6] =
+    [STORAGE_CLASS_DEFAULT, "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"];
 
 /// Reads the standard headers.
 ///

@@ -95,7 +95,8 @@ mod tests {
             copy_source(&headers)
         };
         assert_eq!(check("bytes=0-4").unwrap(), Some(ByteRange::Between(0, 4)));
-        for text in ["0-2", "bytes=0", "bytes=hello-world", "bytes=0-bar", "bytes=hello-", "bytes=0-2,3-5", "bytes=4-"] {
+        for text in ["0-2", "bytes=0", "bytes=hello-world", "bytes=0-bar", "bytes=hello-", "bytes=0-2,3-5", "bytes=4-"]
+        {
             assert!(check(text).is_err(), "{text:?}");
         }
     }

@@ -54,7 +54,8 @@ fn read_parts(body: &[u8]) -> Result<Vec<CompletedPart>> {
 
 fn read_part(part: &Element) -> Result<CompletedPart> {
     let malformed = || Error::new(ErrorCode::MalformedXml);
-    let number = part.child_text("PartNumber")?.and_then(|text| text.trim().parse::<u32>().ok()).ok_or_else(malformed)?;
+    let number =
+        part.child_text("PartNumber")?.and_then(|text| text.trim().parse::<u32>().ok()).ok_or_else(malformed)?;
     // A number that no part can have names a part that does not exist.
     let number = u16::try_from(number).map_err(|_| Error::new(ErrorCode::InvalidPart))?;
     let etag = part.child_text("ETag")?.ok_or_else(malformed)?;
@@ -70,9 +71,9 @@ fn read_part(part: &Element) -> Result<CompletedPart> {
 fn object_size(headers: &HeaderMap) -> Result<Option<u64>> {
     const NAME: &str = "x-amz-mp-object-size";
     let Some(text) = single(headers, NAME)? else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| {
-        Error::with_message(ErrorCode::InvalidRequest, "Value for x-amz-mp-object-size header is invalid")
-    })
+    text.parse()
+        .map(Some)
+        .map_err(|_| Error::with_message(ErrorCode::InvalidRequest, "Value for x-amz-mp-object-size header is invalid"))
 }
 
 /// Where the object is, in path style: it works whatever the domain.

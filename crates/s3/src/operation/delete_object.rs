@@ -43,7 +43,8 @@ fn delete_conditions(headers: &HeaderMap) -> Result<DeleteConditions> {
 
 fn parse_modified(text: &str) -> Result<env::UnixMillis> {
     let message = "The last modified time is not a date";
-    timestamp::parse_any(text).ok_or_else(|| Error::invalid_argument(message, "x-amz-if-match-last-modified-time", text))
+    timestamp::parse_any(text)
+        .ok_or_else(|| Error::invalid_argument(message, "x-amz-if-match-last-modified-time", text))
 }
 
 fn parse_size(text: &str) -> Result<u64> {

@@ -149,7 +149,9 @@ fn encode(request: &Request, wanted: &Wanted, object: &Object, range: &Range<u64
         headers.insert("x-amz-mp-parts-count", HeaderValue::from(count));
     }
     // Clients check the checksum against the body, so it must be that of the bytes sent.
-    if whole && single(&request.headers, "x-amz-checksum-mode")?.is_some_and(|mode| mode.eq_ignore_ascii_case("enabled")) {
+    if whole
+        && single(&request.headers, "x-amz-checksum-mode")?.is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"))
+    {
         response::set_checksum(headers, object.checksum.as_ref(), object.part_count);
     }
     for (parameter, name) in OVERRIDES {

@@ -50,6 +50,7 @@ pub(super) async fn list_buckets(frontend: &Frontend, request: Request) -> Resul
 fn bucket_limit(request: &Request) -> Result<u16> {
     let Some(text) = request.query.get_non_empty("max-buckets") else { return Ok(BUCKETS_MAX) };
     let limit = text.parse().ok().filter(|limit| (1..=BUCKETS_MAX).contains(limit));
-    let refused = || Error::invalid_argument("Argument max-buckets must be an integer between 1 and 10000", "max-buckets", text);
+    let refused =
+        || Error::invalid_argument("Argument max-buckets must be an integer between 1 and 10000", "max-buckets", text);
     limit.ok_or_else(refused)
 }

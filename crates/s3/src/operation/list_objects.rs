@@ -150,7 +150,9 @@ pub(super) async fn list_objects_v2(frontend: &Frontend, request: Request) -> Re
     let token = request.query.get("continuation-token");
     let after = match token.filter(|token| !token.is_empty()) {
         Some(token) => decode_token(token)?,
-        None => start_after.filter(|key| !key.is_empty()).map_or(ListAfter::Start, |key| ListAfter::Key(key.to_owned())),
+        None => {
+            start_after.filter(|key| !key.is_empty()).map_or(ListAfter::Start, |key| ListAfter::Key(key.to_owned()))
+        }
     };
     let fetches_owner = request.query.get("fetch-owner").is_some_and(|value| value.eq_ignore_ascii_case("true"));
 
@@ -213,7 +215,11 @@ mod tests {
             ("a/", Some("/"), "a/b/", ListAfter::Prefix("a/b/".to_owned())),
             ("a/", Some("/"), "b/", ListAfter::Key("b/".to_owned())),
         ] {
-            assert_eq!(listing(prefix, delimiter).after_marker(marker), expected, "{prefix:?} {delimiter:?} {marker:?}");
+            assert_eq!(
+                listing(prefix, delimiter).after_marker(marker),
+                expected,
+                "{prefix:?} {delimiter:?} {marker:?}"
+            );
         }
     }
 

@@ -17,7 +17,8 @@ pub(super) async fn list_object_versions(frontend: &Frontend, request: Request) 
         return Err(Error::invalid_argument(message, "version-id-marker", version_marker));
     }
 
-    let page = frontend.store.list_objects(request.bucket(), &listing.request(listing.after_marker(key_marker))).await?;
+    let page =
+        frontend.store.list_objects(request.bucket(), &listing.request(listing.after_marker(key_marker))).await?;
 
     let mut document = Writer::new("ListVersionsResult");
     document.text("Name", request.bucket());

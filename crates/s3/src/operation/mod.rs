@@ -94,13 +94,19 @@ pub(crate) struct Call<'a> {
 }
 
 /// Query parameters that name a part of a bucket, or an operation on it, that this server does not have.
-const BUCKET_UNSUPPORTED: [&str; 7] =
-    ["abac", "metadataAnnotationTable", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable", "session"];
+const BUCKET_UNSUPPORTED: [&str; 7] = [
+    "abac",
+    "metadataAnnotationTable",
+    "metadataConfiguration",
+    "metadataInventoryTable",
+    "metadataJournalTable",
+    "metadataTable",
+    "session",
+];
 
 /// The same for objects.
-const OBJECT_UNSUPPORTED: [&str; 9] = [
-    "annotation", "append", "encryption", "legal-hold", "renameObject", "restore", "retention", "select", "torrent",
-];
+const OBJECT_UNSUPPORTED: [&str; 9] =
+    ["annotation", "append", "encryption", "legal-hold", "renameObject", "restore", "retention", "select", "torrent"];
 
 impl Operation {
     /// Chooses the operation by method, target and query.
@@ -195,7 +201,8 @@ mod tests {
         };
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let query = Query::parse(query).unwrap();
-        Operation::choose(&Call { method: &method, target: &target, query: &query, copies }).map_err(|error| error.code())
+        Operation::choose(&Call { method: &method, target: &target, query: &query, copies })
+            .map_err(|error| error.code())
     }
 
     #[test]

@@ -27,10 +27,8 @@ pub(super) async fn get_object_attributes(frontend: &Frontend, request: Request)
         marker: number(&request.headers, "x-amz-part-number-marker", 0)?,
     };
 
-    let attributes = frontend
-        .store
-        .object_attributes(request.bucket(), request.key(), page.marker, usize::from(page.limit))
-        .await?;
+    let attributes =
+        frontend.store.object_attributes(request.bucket(), request.key(), page.marker, usize::from(page.limit)).await?;
 
     let mut found = response::xml(encode(&attributes, &wanted, page));
     response::set(found.headers_mut(), LAST_MODIFIED, &timestamp::http_date(attributes.object.modified));
@@ -48,9 +46,11 @@ struct Page {
 fn wanted(headers: &HeaderMap) -> Result<Vec<&str>> {
     const NAME: &str = "x-amz-object-attributes";
     let lists = headers.get_all(NAME).iter().map(|list| list.to_str().unwrap_or_default());
-    let names: Vec<&str> = lists.flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> =
+        lists.flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty()).collect();
     if names.is_empty() {
-        let message = "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty";
+        let message =
+            "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty";
         return Err(Error::with_message(ErrorCode::InvalidRequest, message));
     }
     match names.iter().find(|name| !ATTRIBUTES.contains(name)) {
