@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use store::{Checksum, ETag, Object, PutResult};
+use store::{Checksum, Etag, Object, PutResult};
 
 use crate::error::{Error, ErrorCode};
 use crate::header::checksum;
@@ -35,13 +35,21 @@ pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 /// Sets `ETag`.
-pub(crate) fn set_etag(headers: &mut HeaderMap, etag: &ETag) {
+pub(crate) fn set_etag(headers: &mut HeaderMap, etag: &Etag) {
     set(headers, ETAG, &quoted(etag));
 }
 
 /// An entity tag as headers and XML bodies write it.
-pub(crate) fn quoted(etag: &ETag) -> String {
+pub(crate) fn quoted(etag: &Etag) -> String {
     format!("\"{etag}\"")
+}
+
+/// The number of parts of a multipart object, which its entity tag tells.
+pub(crate) fn part_count(etag: &Etag) -> Option<u16> {
+    match etag {
+        Etag::Multipart { part_count, .. } => Some(*part_count),
+        Etag::Md5(_) | Etag::Opaque(_) => None,
+    }
 }
 
 /// Sets `ETag` and `Last-Modified`.
@@ -53,17 +61,17 @@ pub(crate) fn set_validators(headers: &mut HeaderMap, object: &Object) {
 /// Sets the headers of a checksum.
 pub(crate) fn set_checksum(headers: &mut HeaderMap, checksum: Option<&Checksum>, part_count: Option<u16>) {
     let Some(checksum) = checksum else { return };
-    let name = HeaderName::from_static(checksum::header_name(checksum.algorithm));
+    let name = HeaderName::from_static(checksum::header_name(checksum.algorithm()));
     set(headers, name, &checksum::encode_value(checksum, part_count));
-    set(headers, HeaderName::from_static("x-amz-checksum-type"), checksum::kind_name(checksum.kind));
+    set(headers, HeaderName::from_static("x-amz-checksum-type"), checksum::kind_name(checksum.kind()));
 }
 
 /// Writes the elements of a checksum, its value and its type.
 pub(crate) fn write_checksum(document: &mut Writer, result: &PutResult) {
     let Some(checksum) = &result.checksum else { return };
-    let value = checksum::encode_value(checksum, result.etag.part_count);
-    document.text(checksum::element_name(checksum.algorithm), &value);
-    document.text("ChecksumType", checksum::kind_name(checksum.kind));
+    let value = checksum::encode_value(checksum, part_count(&result.etag));
+    document.text(checksum::element_name(checksum.algorithm()), &value);
+    document.text("ChecksumType", checksum::kind_name(checksum.kind()));
 }
 
 /// Which request an error answers.

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use store::{Body, Checksum, ChecksumAlgorithm};
+use store::{Body, ChecksumAlgorithm};
 use subtle::ConstantTimeEq;
 
 use crate::body::RequestBody;
@@ -28,8 +28,8 @@ pub(crate) fn check_required(headers: &HeaderMap, body: &mut RequestBody, conten
         return Err(ErrorCode::BadDigest.into());
     }
     match declared {
-        Some(Checksum { algorithm, value, .. }) if compute(algorithm, content) != value => {
-            Err(checksum::unmatchable(algorithm))
+        Some(declared) if compute(declared.algorithm(), content) != declared.value() => {
+            Err(checksum::unmatchable(declared.algorithm()))
         }
         _ => Ok(()),
     }

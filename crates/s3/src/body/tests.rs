@@ -343,6 +343,6 @@ mod documented {
             x-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n";
         let (content, trailer) = receive_documented(&head, wire(signatures, trailers)).unwrap();
         assert_eq!(content.len(), 66560);
-        assert_eq!(trailer.unwrap().algorithm, ChecksumAlgorithm::Crc32c);
+        assert_eq!(trailer.unwrap().algorithm(), ChecksumAlgorithm::Crc32c);
     }
 }

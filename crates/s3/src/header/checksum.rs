@@ -50,15 +50,6 @@ pub(crate) fn element_name(algorithm: ChecksumAlgorithm) -> &'static str {
     }
 }
 
-fn value_size(algorithm: ChecksumAlgorithm) -> usize {
-    match algorithm {
-        ChecksumAlgorithm::Crc32 | ChecksumAlgorithm::Crc32c => 4,
-        ChecksumAlgorithm::Crc64Nvme => 8,
-        ChecksumAlgorithm::Sha1 => 20,
-        ChecksumAlgorithm::Sha256 => 32,
-    }
-}
-
 /// The algorithm called `text`, in any case.
 pub(crate) fn parse_name(text: &str) -> Option<ChecksumAlgorithm> {
     ALGORITHMS.into_iter().find(|algorithm| name(*algorithm).eq_ignore_ascii_case(text))
@@ -71,14 +62,13 @@ pub(crate) fn parse_value(algorithm: ChecksumAlgorithm, text: &str) -> Option<Ch
         Some(_) => return None,
         None => (text, ChecksumKind::FullObject),
     };
-    let value = STANDARD.decode(value).ok()?;
-    (value.len() == value_size(algorithm)).then_some(Checksum { algorithm, kind, value })
+    Checksum::new(algorithm, kind, STANDARD.decode(value).ok()?.into())
 }
 
 /// Writes a value as headers and XML bodies carry it; `part_count` is that of the object it belongs to.
 pub(crate) fn encode_value(checksum: &Checksum, part_count: Option<u16>) -> String {
-    let value = STANDARD.encode(&checksum.value);
-    match (checksum.kind, part_count) {
+    let value = STANDARD.encode(checksum.value());
+    match (checksum.kind(), part_count) {
         (ChecksumKind::Composite, Some(parts)) => format!("{value}-{parts}"),
         _ => value,
     }
@@ -167,7 +157,7 @@ pub(crate) fn request(headers: &HeaderMap) -> Result<ChecksumRequest> {
     };
     let Some(declared) = sdk_algorithm(headers)? else { return Ok(request) };
     let contradicts = match &request {
-        ChecksumRequest::Expect(checksum) => checksum.algorithm != declared,
+        ChecksumRequest::Expect(checksum) => checksum.algorithm() != declared,
         ChecksumRequest::Trailer(algorithm) => *algorithm != declared,
         ChecksumRequest::Compute(_) | ChecksumRequest::Unspecified => return Ok(ChecksumRequest::Compute(declared)),
     };
@@ -232,10 +222,10 @@ mod tests {
     #[test]
     fn values_survive_a_round_trip() {
         let full = parse_value(ChecksumAlgorithm::Crc32, "DUoRhQ==").unwrap();
-        assert_eq!((full.kind, encode_value(&full, Some(3)).as_str()), (ChecksumKind::FullObject, "DUoRhQ=="));
+        assert_eq!((full.kind(), encode_value(&full, Some(3)).as_str()), (ChecksumKind::FullObject, "DUoRhQ=="));
         let composite = parse_value(ChecksumAlgorithm::Crc32, "DUoRhQ==-3").unwrap();
         assert_eq!(
-            (composite.kind, encode_value(&composite, Some(3)).as_str()),
+            (composite.kind(), encode_value(&composite, Some(3)).as_str()),
             (ChecksumKind::Composite, "DUoRhQ==-3")
         );
         for wrong in ["", "bad", "DUoRhQ", "DUoRhQ==-", "DUoRhQ==-x", "AAAAAAAAAAA="] {

@@ -1,7 +1,7 @@
 //! Conditional requests: `If-*` and `x-amz-copy-source-if-*`.
 
 use http::HeaderMap;
-use store::{EtagCondition, ReadConditions, WriteCondition};
+use store::{Etag, EtagCondition, Precondition, ReadConditions};
 
 use crate::error::{Error, Result};
 use crate::header::single;
@@ -46,37 +46,23 @@ fn from_headers(headers: &HeaderMap, names: [&'static str; 4]) -> Result<ReadCon
     })
 }
 
-/// The condition of a write.
+/// The conditions of a write.
 ///
 /// # Errors
 ///
-/// `NotImplemented` for both headers at once, or for more than one entity tag.
-pub(crate) fn write_condition(headers: &HeaderMap) -> Result<WriteCondition> {
-    let if_match = single(headers, "if-match")?;
-    let if_none_match = single(headers, "if-none-match")?;
-    match (if_match, if_none_match) {
-        (None, None) => Ok(WriteCondition::Always),
-        (Some(etag), None) => Ok(WriteCondition::Matches(single_etag(etag, "If-Match")?)),
-        (None, Some("*")) => Ok(WriteCondition::Absent),
-        (None, Some(_)) | (Some(_), Some(_)) => Err(Error::header_not_implemented("If-None-Match")),
-    }
+/// `InvalidArgument` when one is repeated.
+pub(crate) fn precondition(headers: &HeaderMap) -> Result<Precondition> {
+    let if_match = single(headers, "if-match")?.map(parse_etags);
+    let if_none_match = single(headers, "if-none-match")?.map(parse_etags);
+    Ok(Precondition { if_match, if_none_match, ..Precondition::default() })
 }
 
-/// The one entity tag of a condition on a write, without quotes.
-pub(crate) fn single_etag(text: &str, header: &'static str) -> Result<String> {
-    match parse_etags(text) {
-        EtagCondition::Any => Ok("*".to_owned()),
-        EtagCondition::OneOf(mut etags) if etags.len() == 1 => Ok(etags.remove(0)),
-        EtagCondition::OneOf(_) => Err(Error::header_not_implemented(header)),
-    }
-}
-
-/// Reads a list of entity tags; clients leave out the quotes at times.
-fn parse_etags(text: &str) -> EtagCondition {
+/// Reads a list of entity tags; clients leave out the quotes at times. What cannot be a tag matches nothing.
+pub(crate) fn parse_etags(text: &str) -> EtagCondition {
     if text.trim() == "*" {
         return EtagCondition::Any;
     }
-    EtagCondition::OneOf(text.split(',').map(|etag| unquote_etag(etag).to_owned()).collect())
+    EtagCondition::OneOf(text.split(',').filter_map(|etag| Etag::parse(unquote_etag(etag))).collect())
 }
 
 /// An entity tag without white space, `W/` and quotes.
@@ -93,7 +79,7 @@ mod tests {
     use http::HeaderValue;
 
     fn one_of(etags: &[&str]) -> EtagCondition {
-        EtagCondition::OneOf(etags.iter().map(|etag| (*etag).to_owned()).collect())
+        EtagCondition::OneOf(etags.iter().filter_map(|etag| Etag::parse(etag)).collect())
     }
 
     #[test]
@@ -103,7 +89,7 @@ mod tests {
             ("\"a\"", one_of(&["a"])),
             ("a", one_of(&["a"])),
             ("\"a\", W/\"b\" ,c", one_of(&["a", "b", "c"])),
-            ("", one_of(&[""])),
+            ("", one_of(&[])),
         ] {
             assert_eq!(parse_etags(text), expected, "{text:?}");
         }
@@ -123,16 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn writes_take_one_condition() {
-        let check = |name: &'static str, value: &'static str| {
-            write_condition(&HeaderMap::from_iter([(
-                http::HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            )]))
-        };
-        assert_eq!(check("if-none-match", "*").unwrap(), WriteCondition::Absent);
-        assert_eq!(check("if-match", "\"a\"").unwrap(), WriteCondition::Matches("a".to_owned()));
-        assert_eq!(check("if-match", "*").unwrap(), WriteCondition::Matches("*".to_owned()));
-        assert!(check("if-match", "a, b").is_err());
+    fn writes_take_conditions_on_tags() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(precondition(&headers).unwrap(), Precondition::default());
+        headers.insert("if-none-match", HeaderValue::from_static("*"));
+        assert_eq!(precondition(&headers).unwrap(), Precondition::absent());
+        headers.insert("if-match", HeaderValue::from_static("\"a\""));
+        assert_eq!(precondition(&headers).unwrap().if_match, Some(one_of(&["a"])));
+        headers.append("if-match", HeaderValue::from_static("\"b\""));
+        assert!(precondition(&headers).is_err());
     }
 }

@@ -22,10 +22,11 @@ pub(super) async fn create_bucket(frontend: &Frontend, mut request: Request) -> 
     check_bucket_headers(&request)?;
     let room = frontend.reserve_xml(CONFIGURATION_SIZE_MAX).await?;
     let body = request.body.read_bounded(CONFIGURATION_SIZE_MAX).await?;
-    check_configuration(&body, &frontend.config.region)?;
-    drop(room);
+    let region = read_region(&body, &frontend.config.region)?;
+    drop((body, room));
+    let owner = request.credential.account.canonical_id();
 
-    match frontend.store.create_bucket(request.bucket()).await {
+    match frontend.store.create_bucket(request.bucket(), owner, region.as_deref()).await {
         Ok(_) => {}
         Err(store::Error::BucketExists) if frontend.config.region == REGION_CLASSIC => {}
         Err(error) => return Err(error.into()),
@@ -49,10 +50,10 @@ fn check_bucket_headers(request: &Request) -> Result<()> {
     }
 }
 
-/// Accepts no configuration, or one that names the region of this server.
-fn check_configuration(body: &[u8], region: &str) -> Result<()> {
+/// The region that a configuration names, which can only be that of this server.
+fn read_region(body: &[u8], region: &str) -> Result<Option<String>> {
     if body.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let configuration = Element::parse(body, "CreateBucketConfiguration")?;
     for unsupported in ["Bucket", "Location", "Tags"] {
@@ -61,8 +62,8 @@ fn check_configuration(body: &[u8], region: &str) -> Result<()> {
         }
     }
     match configuration.child_text("LocationConstraint")?.map(str::trim) {
-        None | Some("") => Ok(()),
-        Some(location) if location == region => Ok(()),
+        None | Some("") => Ok(None),
+        Some(location) if location == region => Ok(Some(location.to_owned())),
         Some(location) => Err(Error::with_message(
             ErrorCode::IllegalLocationConstraint,
             format!(
@@ -90,8 +91,8 @@ pub(super) async fn delete_bucket(frontend: &Frontend, request: Request) -> Resu
 
 /// GetBucketLocation.
 pub(super) async fn get_bucket_location(frontend: &Frontend, request: Request) -> Result<Response> {
-    frontend.store.head_bucket(request.bucket()).await?;
-    let region = frontend.config.region.as_str();
+    let bucket = frontend.store.head_bucket(request.bucket()).await?;
+    let region = bucket.region.as_deref().unwrap_or(&frontend.config.region);
     let location = if region == REGION_CLASSIC { "" } else { region };
     Ok(response::xml(Writer::leaf("LocationConstraint", location)))
 }
@@ -110,15 +111,16 @@ mod tests {
     fn only_the_own_region_is_a_location() {
         let configuration = |inside: &str| {
             let body = format!("<CreateBucketConfiguration>{inside}</CreateBucketConfiguration>");
-            check_configuration(body.as_bytes(), "eu-central-1").map_err(|error| error.code())
+            read_region(body.as_bytes(), "eu-central-1").map_err(|error| error.code())
         };
-        assert!(check_configuration(b"", "eu-central-1").is_ok());
-        assert_eq!(configuration(""), Ok(()));
-        assert_eq!(configuration("<LocationConstraint>eu-central-1</LocationConstraint>"), Ok(()));
+        assert!(read_region(b"", "eu-central-1").unwrap().is_none());
+        assert_eq!(configuration(""), Ok(None));
+        let here = configuration("<LocationConstraint>eu-central-1</LocationConstraint>");
+        assert_eq!(here, Ok(Some("eu-central-1".to_owned())));
         let elsewhere = configuration("<LocationConstraint>mars-north-1</LocationConstraint>");
         assert_eq!(elsewhere, Err(ErrorCode::IllegalLocationConstraint));
         assert_eq!(configuration("<Bucket><Type>Directory</Type></Bucket>"), Err(ErrorCode::NotImplemented));
-        let other = check_configuration(b"<Other/>", "eu-central-1").unwrap_err();
+        let other = read_region(b"<Other/>", "eu-central-1").unwrap_err();
         assert_eq!(other.code(), ErrorCode::MalformedXml);
     }
 }

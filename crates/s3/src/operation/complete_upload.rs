@@ -30,7 +30,7 @@ pub(super) async fn complete_multipart_upload(frontend: &Frontend, mut request: 
         checksum: checksum::header_value(&request.headers)?,
         checksum_kind: checksum::requested_kind(&request.headers)?,
         size: object_size(&request.headers)?,
-        condition: condition::write_condition(&request.headers)?,
+        condition: condition::precondition(&request.headers)?,
     };
 
     let result = frontend.store.complete_upload(&upload_id(&request), complete).await?;

@@ -43,7 +43,7 @@ fn decode(request: &Request, source: &CopySource) -> Result<CopyRequest> {
     }
     let replaced_metadata =
         if replaces { Some((metadata::standard(headers)?, metadata::user(headers)?)) } else { None };
-    let condition = condition::write_condition(headers)?;
+    let condition = condition::precondition(headers)?;
     Ok(CopyRequest { replaced_metadata, storage_class, checksum_algorithm, condition })
 }
 

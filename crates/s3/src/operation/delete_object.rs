@@ -1,7 +1,7 @@
 //! DeleteObject and DeleteObjects.
 
 use http::{HeaderMap, StatusCode};
-use store::delete::DeleteConditions;
+use store::Precondition;
 
 use crate::body::digest;
 use crate::error::{Error, ErrorCode, Result};
@@ -22,8 +22,8 @@ const BODY_SIZE_MAX: usize = 8 * 1024 * 1024;
 /// DeleteObject. Succeeds when there is nothing to delete, whatever the conditions.
 pub(super) async fn delete_object(frontend: &Frontend, request: Request) -> Result<Response> {
     request.check_version()?;
-    let conditions = delete_conditions(&request.headers)?;
-    ignore_missing(frontend.store.delete_object(request.bucket(), request.key(), &conditions).await)?;
+    let precondition = precondition(&request.headers)?;
+    ignore_missing(frontend.store.delete_object(request.bucket(), request.key(), &precondition).await)?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
@@ -34,17 +34,20 @@ fn ignore_missing(outcome: store::Result<()>) -> Result<()> {
     }
 }
 
-fn delete_conditions(headers: &HeaderMap) -> Result<DeleteConditions> {
-    let etag = single(headers, "if-match")?.map(|text| condition::single_etag(text, "If-Match")).transpose()?;
-    let modified = single(headers, "x-amz-if-match-last-modified-time")?.map(parse_modified).transpose()?;
-    let size = single(headers, "x-amz-if-match-size")?.map(parse_size).transpose()?;
-    Ok(DeleteConditions { etag, modified, size })
+fn precondition(headers: &HeaderMap) -> Result<Precondition> {
+    Ok(Precondition {
+        if_modified_at_seconds: single(headers, "x-amz-if-match-last-modified-time")?
+            .map(parse_modified)
+            .transpose()?,
+        if_size: single(headers, "x-amz-if-match-size")?.map(parse_size).transpose()?,
+        ..condition::precondition(headers)?
+    })
 }
 
-fn parse_modified(text: &str) -> Result<env::UnixMillis> {
+fn parse_modified(text: &str) -> Result<u64> {
     let message = "The last modified time is not a date";
-    timestamp::parse_any(text)
-        .ok_or_else(|| Error::invalid_argument(message, "x-amz-if-match-last-modified-time", text))
+    let modified = timestamp::parse_any(text).map(|modified| modified.0 / 1000);
+    modified.ok_or_else(|| Error::invalid_argument(message, "x-amz-if-match-last-modified-time", text))
 }
 
 fn parse_size(text: &str) -> Result<u64> {
@@ -56,7 +59,7 @@ struct Entry {
     key: String,
     version: Option<String>,
     /// What to delete, or why it is not tried.
-    conditions: Result<DeleteConditions>,
+    precondition: Result<Precondition>,
 }
 
 /// DeleteObjects: each key on its own.
@@ -73,8 +76,8 @@ pub(super) async fn delete_objects(frontend: &Frontend, mut request: Request) ->
         return Err(ErrorCode::MalformedXml.into());
     }
 
-    let valid = |entry: &Entry| Some((entry.key.clone(), entry.conditions.as_ref().ok()?.clone()));
-    let keys: Vec<(String, DeleteConditions)> = entries.iter().filter_map(valid).collect();
+    let valid = |entry: &Entry| Some((entry.key.clone(), entry.precondition.as_ref().ok()?.clone()));
+    let keys: Vec<(String, Precondition)> = entries.iter().filter_map(valid).collect();
     let outcomes = frontend.store.delete_objects(request.bucket(), &keys).await?;
 
     Ok(response::xml(encode(entries, outcomes, quiet)))
@@ -84,19 +87,20 @@ fn read_entry(object: &Element) -> Result<Entry> {
     let key = object.child_text("Key")?.filter(|key| !key.is_empty());
     let key = key.ok_or_else(|| Error::new(ErrorCode::MalformedXml))?.to_owned();
     let version = object.child_text("VersionId")?.filter(|version| !version.is_empty()).map(str::to_owned);
-    let conditions = entry_conditions(object, &key, version.as_deref());
-    Ok(Entry { key, version, conditions })
+    let precondition = entry_precondition(object, &key, version.as_deref());
+    Ok(Entry { key, version, precondition })
 }
 
-fn entry_conditions(object: &Element, key: &str, version: Option<&str>) -> Result<DeleteConditions> {
+fn entry_precondition(object: &Element, key: &str, version: Option<&str>) -> Result<Precondition> {
     check_key(key)?;
     if let Some(version) = version.filter(|version| *version != "null") {
         return Err(invalid_version(version));
     }
-    Ok(DeleteConditions {
-        etag: object.child_text("ETag")?.map(|text| condition::single_etag(text, "ETag")).transpose()?,
-        modified: object.child_text("LastModifiedTime")?.map(parse_modified).transpose()?,
-        size: object.child_text("Size")?.map(parse_size).transpose()?,
+    Ok(Precondition {
+        if_match: object.child_text("ETag")?.map(condition::parse_etags),
+        if_modified_at_seconds: object.child_text("LastModifiedTime")?.map(parse_modified).transpose()?,
+        if_size: object.child_text("Size")?.map(parse_size).transpose()?,
+        ..Precondition::default()
     })
 }
 
@@ -104,8 +108,8 @@ fn entry_conditions(object: &Element, key: &str, version: Option<&str>) -> Resul
 fn encode(entries: Vec<Entry>, outcomes: Vec<store::Result<()>>, quiet: bool) -> Writer {
     let mut outcomes = outcomes.into_iter();
     let mut document = Writer::new("DeleteResult");
-    for Entry { key, version, conditions } in entries {
-        let outcome = conditions.and_then(|_| {
+    for Entry { key, version, precondition } in entries {
+        let outcome = precondition.and_then(|_| {
             let outcome = outcomes.next().expect("the store answers for every key it was given");
             ignore_missing(outcome)
         });

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use iam::Account;
-use store::list::{ListAfter, ListPage, ListRequest, ListedObject};
+use store::list::{ListPage, ListRequest, ListedObject};
 
 use crate::error::{Error, Result};
 use crate::frontend::Frontend;
@@ -39,27 +39,12 @@ impl<'a> Listing<'a> {
         })
     }
 
-    pub(super) fn request(&self, after: ListAfter) -> ListRequest {
+    pub(super) fn request(&self, after: &str) -> ListRequest {
         ListRequest {
             prefix: self.prefix.to_owned(),
             delimiter: self.delimiter.map(str::to_owned),
-            after,
+            after: after.to_owned(),
             limit: usize::from(self.limit),
-        }
-    }
-
-    /// Where a listing starts that the client wants to go on behind `marker`: a marker that is one of its common
-    /// prefixes stands for all keys below it.
-    pub(super) fn after_marker(&self, marker: &str) -> ListAfter {
-        let rolled_up = self.delimiter.and_then(|delimiter| {
-            let rest = marker.strip_prefix(self.prefix)?;
-            let end = rest.find(delimiter)? + delimiter.len();
-            (end == rest.len()).then(|| marker.to_owned())
-        });
-        match rolled_up {
-            Some(prefix) => ListAfter::Prefix(prefix),
-            None if marker.is_empty() => ListAfter::Start,
-            None => ListAfter::Key(marker.to_owned()),
         }
     }
 
@@ -114,20 +99,12 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// The last key or common prefix of a page that is not the last.
-pub(super) fn last_name(next: &ListAfter) -> &str {
-    match next {
-        ListAfter::Start => "",
-        ListAfter::Key(name) | ListAfter::Prefix(name) => name,
-    }
-}
-
 /// ListObjects.
 pub(super) async fn list_objects(frontend: &Frontend, request: Request) -> Result<Response> {
     let listing = Listing::decode(&request, "max-keys")?;
     let marker = request.query.get("marker").unwrap_or_default();
 
-    let page = frontend.store.list_objects(request.bucket(), &listing.request(listing.after_marker(marker))).await?;
+    let page = frontend.store.list_objects(request.bucket(), &listing.request(marker)).await?;
 
     let mut document = Writer::new("ListBucketResult");
     document.text("Name", request.bucket());
@@ -135,7 +112,7 @@ pub(super) async fn list_objects(frontend: &Frontend, request: Request) -> Resul
     document.text("Marker", &listing.name(marker));
     // Without a delimiter the last key is the marker, and AWS leaves it at that.
     if let Some(next) = page.next.as_ref().filter(|_| listing.delimiter.is_some()) {
-        document.text("NextMarker", &listing.name(last_name(next)));
+        document.text("NextMarker", &listing.name(next));
     }
     listing.write_request(&mut document, "MaxKeys");
     document.value("IsTruncated", page.next.is_some());
@@ -150,13 +127,11 @@ pub(super) async fn list_objects_v2(frontend: &Frontend, request: Request) -> Re
     let token = request.query.get("continuation-token");
     let after = match token.filter(|token| !token.is_empty()) {
         Some(token) => decode_token(token)?,
-        None => {
-            start_after.filter(|key| !key.is_empty()).map_or(ListAfter::Start, |key| ListAfter::Key(key.to_owned()))
-        }
+        None => start_after.unwrap_or_default().to_owned(),
     };
     let fetches_owner = request.query.get("fetch-owner").is_some_and(|value| value.eq_ignore_ascii_case("true"));
 
-    let page = frontend.store.list_objects(request.bucket(), &listing.request(after)).await?;
+    let page = frontend.store.list_objects(request.bucket(), &listing.request(&after)).await?;
 
     let mut document = Writer::new("ListBucketResult");
     document.text("Name", request.bucket());
@@ -177,19 +152,13 @@ pub(super) async fn list_objects_v2(frontend: &Frontend, request: Request) -> Re
     Ok(response::xml(document))
 }
 
-/// A continuation token says what the next page comes behind: `k` and a key, or `p` and a common prefix.
-fn encode_token(next: &ListAfter) -> String {
-    let kind = if matches!(next, ListAfter::Prefix(_)) { 'p' } else { 'k' };
-    URL_SAFE_NO_PAD.encode(format!("{kind}{}", last_name(next)))
+/// A continuation token is what the next page comes behind, in a form that fits into XML and URLs.
+fn encode_token(after: &str) -> String {
+    URL_SAFE_NO_PAD.encode(after)
 }
 
-fn decode_token(token: &str) -> Result<ListAfter> {
-    let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let after = text.as_deref().and_then(|text| match text.split_at_checked(1)? {
-        ("k", key) => Some(ListAfter::Key(key.to_owned())),
-        ("p", prefix) => Some(ListAfter::Prefix(prefix.to_owned())),
-        _ => None,
-    });
+fn decode_token(token: &str) -> Result<String> {
+    let after = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let message = "The continuation token provided is incorrect";
     after.ok_or_else(|| Error::invalid_argument(message, "continuation-token", token))
 }
@@ -200,40 +169,16 @@ mod tests {
     use crate::error::ErrorCode;
     use proptest::prelude::*;
 
-    fn listing<'a>(prefix: &'a str, delimiter: Option<&'a str>) -> Listing<'a> {
-        Listing { prefix, delimiter, limit: KEYS_MAX, encodes_keys: false }
-    }
-
     #[test]
-    fn a_marker_that_is_a_common_prefix_skips_what_is_below() {
-        for (prefix, delimiter, marker, expected) in [
-            ("", None, "", ListAfter::Start),
-            ("", None, "a/", ListAfter::Key("a/".to_owned())),
-            ("", Some("/"), "a/", ListAfter::Prefix("a/".to_owned())),
-            ("", Some("/"), "a/b", ListAfter::Key("a/b".to_owned())),
-            ("", Some("/"), "a/b/", ListAfter::Key("a/b/".to_owned())),
-            ("a/", Some("/"), "a/b/", ListAfter::Prefix("a/b/".to_owned())),
-            ("a/", Some("/"), "b/", ListAfter::Key("b/".to_owned())),
-        ] {
-            assert_eq!(
-                listing(prefix, delimiter).after_marker(marker),
-                expected,
-                "{prefix:?} {delimiter:?} {marker:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn tokens_that_were_never_given_are_refused() {
-        for token in ["foo", "!", "eA", &URL_SAFE_NO_PAD.encode(b"k\xff")] {
+    fn tokens_that_cannot_have_been_given_are_refused() {
+        for token in ["!", "a", "a b", &URL_SAFE_NO_PAD.encode(b"\xff")] {
             assert_eq!(decode_token(token).unwrap_err().code(), ErrorCode::InvalidArgument, "{token:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn tokens_survive_a_round_trip(name in any::<String>(), is_prefix in any::<bool>()) {
-            let after = if is_prefix { ListAfter::Prefix(name) } else { ListAfter::Key(name) };
+        fn tokens_survive_a_round_trip(after in any::<String>()) {
             prop_assert_eq!(decode_token(&encode_token(&after)).unwrap(), after);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::frontend::Frontend;
-use crate::operation::list_objects::{Listing, last_name};
+use crate::operation::list_objects::Listing;
 use crate::request::Request;
 use crate::response::{self, Response};
 use crate::xml::Writer;
@@ -17,8 +17,7 @@ pub(super) async fn list_object_versions(frontend: &Frontend, request: Request) 
         return Err(Error::invalid_argument(message, "version-id-marker", version_marker));
     }
 
-    let page =
-        frontend.store.list_objects(request.bucket(), &listing.request(listing.after_marker(key_marker))).await?;
+    let page = frontend.store.list_objects(request.bucket(), &listing.request(key_marker)).await?;
 
     let mut document = Writer::new("ListVersionsResult");
     document.text("Name", request.bucket());
@@ -26,7 +25,7 @@ pub(super) async fn list_object_versions(frontend: &Frontend, request: Request) 
     document.text("KeyMarker", &listing.name(key_marker));
     document.text("VersionIdMarker", version_marker);
     if let Some(next) = &page.next {
-        document.text("NextKeyMarker", &listing.name(last_name(next)));
+        document.text("NextKeyMarker", &listing.name(next));
         document.text("NextVersionIdMarker", "null");
     }
     listing.write_request(&mut document, "MaxKeys");

@@ -69,12 +69,12 @@ fn encode(attributes: &Attributes, wanted: &[&str], page: Page) -> Writer {
     let object = &attributes.object;
     let mut document = Writer::new("GetObjectAttributesResponse");
     if wanted.contains(&"ETag") {
-        document.value("ETag", object.etag);
+        document.text("ETag", &object.etag.to_string());
     }
     if let Some(checksum) = object.checksum.as_ref().filter(|_| wanted.contains(&"Checksum")) {
         document.open("Checksum");
         write_value(&mut document, checksum, object.part_count);
-        document.text("ChecksumType", checksum::kind_name(checksum.kind));
+        document.text("ChecksumType", checksum::kind_name(checksum.kind()));
         document.close();
     }
     if let Some(part_count) = object.part_count.filter(|_| wanted.contains(&"ObjectParts")) {
@@ -110,7 +110,7 @@ fn write_parts(document: &mut Writer, attributes: &Attributes, part_count: u16, 
 }
 
 fn write_value(document: &mut Writer, checksum: &Checksum, part_count: Option<u16>) {
-    document.text(checksum::element_name(checksum.algorithm), &checksum::encode_value(checksum, part_count));
+    document.text(checksum::element_name(checksum.algorithm()), &checksum::encode_value(checksum, part_count));
 }
 
 #[cfg(test)]

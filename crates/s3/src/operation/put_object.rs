@@ -17,7 +17,7 @@ pub(super) async fn put_object(frontend: &Frontend, request: Request) -> Result<
         headers: metadata::standard(&request.headers)?,
         user_metadata: metadata::user(&request.headers)?,
         storage_class: metadata::storage_class(&request.headers)?,
-        condition: condition::write_condition(&request.headers)?,
+        condition: condition::precondition(&request.headers)?,
         expected: expected_body(&request)?,
     };
     let (bucket, key) = (request.bucket().to_owned(), request.key().to_owned());
@@ -48,6 +48,6 @@ pub(super) fn expected_body(request: &Request) -> Result<store::put::ExpectedBod
 pub(super) fn encode(result: &PutResult) -> Response {
     let mut stored = response::empty(StatusCode::OK);
     response::set_etag(stored.headers_mut(), &result.etag);
-    response::set_checksum(stored.headers_mut(), result.checksum.as_ref(), result.etag.part_count);
+    response::set_checksum(stored.headers_mut(), result.checksum.as_ref(), response::part_count(&result.etag));
     stored
 }

@@ -47,7 +47,7 @@ pub(super) async fn list_parts(frontend: &Frontend, request: Request) -> Result<
         document.text("ETag", &response::quoted(&part.etag));
         document.value("Size", part.size);
         if let Some(checksum) = &part.checksum {
-            document.text(checksum::element_name(checksum.algorithm), &checksum::encode_value(checksum, None));
+            document.text(checksum::element_name(checksum.algorithm()), &checksum::encode_value(checksum, None));
         }
         document.close();
     }
