@@ -127,6 +127,12 @@ impl MetaEngine {
         unimplemented!()
     }
 
+    /// Takes the mirror in `directory`, if it is one, out of service: its disk has failed or was pulled out, which writes
+    /// to files that are open do not always notice.
+    pub fn retire_mirror(&self, _directory: &Path) {
+        unimplemented!()
+    }
+
     /// Makes the vacant `directory` a mirror in place of one that is out of service. Blocks until it has everything.
     ///
     /// # Errors
