@@ -15,7 +15,7 @@ use http::request::Parts;
 use http_body::{Body as _, Frame, SizeHint};
 use iam::Credential;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::operation::Operation;
 use crate::response::Response;
 use crate::target::Target;
@@ -136,8 +136,14 @@ impl http_body::Body for LoggedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = &mut *self;
         let frame = Pin::new(&mut this.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &frame {
-            this.log.sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => this.log.sent += frame.data_ref().map_or(0, Bytes::len) as u64,
+            Poll::Ready(Some(Err(error))) => {
+                // The head is out already: the client learns it by the connection's end.
+                tracing::warn!(request_id = this.log.request_id, %error, "an answer broke off");
+                this.log.error_code = Some(ErrorCode::InternalError.as_str());
+            }
+            Poll::Ready(None) | Poll::Pending => {}
         }
         this.log.complete |= matches!(frame, Poll::Ready(None)) || this.body.is_end_stream();
         frame

@@ -1,6 +1,7 @@
 //! Every way of protecting a body, with every way of signing its head, whole and damaged.
 
 use env::{ManualClock, UnixMillis};
+use futures_util::StreamExt;
 use http::Request;
 use iam::{AccessKey, Account, Credential, KeyStore, SecretKey};
 
@@ -257,6 +258,43 @@ fn each_damage_has_its_error() {
     assert_eq!(replaced(Mode::UnsignedChunksTrailer, "\r\n\r\n", "\r\n\r\nmore"), "InvalidRequest");
     assert_eq!(replaced(Mode::UnsignedChunksTrailer, "5\r\nhello", "6\r\nhello"), "InvalidRequest");
     assert_eq!(replaced(Mode::UnsignedChunksTrailer, "1\r\nd\r\n0\r\n", "0\r\n"), "IncompleteBody");
+}
+
+#[test]
+fn a_body_that_stalls_is_cut_off() {
+    let stalled = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"hello"))])
+        .chain(futures_util::stream::pending());
+    let framing = BodyFraming {
+        payload: Payload::Unsigned,
+        content_length: Some(11),
+        checksum_trailer: None,
+        patience: Duration::from_secs(30),
+    };
+    // The timers of this clock are over at once.
+    let clock = Arc::new(ManualClock::new(NOW));
+    let received = Arc::new(AtomicU64::new(0));
+    let mut body = RequestBody::new(axum::body::Body::from_stream(stalled), framing, clock, received.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let error = runtime.block_on(body.read_bounded(1000)).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::RequestTimeout);
+    assert_eq!(received.load(Ordering::Relaxed), 5);
+}
+
+#[test]
+fn a_body_in_memory_is_bounded_by_what_it_declares_and_by_what_it_is() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (content_length, declared) in [(Some(11), "declared"), (None, "not declared")] {
+        let framing = BodyFraming {
+            payload: Payload::Unsigned,
+            content_length,
+            checksum_trailer: None,
+            patience: Duration::from_secs(30),
+        };
+        let clock = Arc::new(ManualClock::new(NOW));
+        let mut body = RequestBody::new(axum::body::Body::from(CONTENT), framing, clock, Arc::default());
+        let error = runtime.block_on(body.read_bounded(10)).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::MaxMessageLengthExceeded, "{declared}");
+    }
 }
 
 /// The documentation's "Transferring payload in multiple chunks" examples: 65 KiB of the letter a.
