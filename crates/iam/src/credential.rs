@@ -19,7 +19,7 @@ impl AccessKey {
     /// [`Error::BadAccessKey`] for a wrong length, or for a character that would need escaping in a credential scope.
     pub fn parse(text: &str) -> Result<Self> {
         let length_valid = (3..=128).contains(&text.len());
-        let characters_valid = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        let characters_valid = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte));
         if length_valid && characters_valid { Ok(Self(text.to_owned())) } else { Err(Error::BadAccessKey) }
     }
 

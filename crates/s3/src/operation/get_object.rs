@@ -25,13 +25,16 @@ const OVERRIDES: [(&str, &str); 6] = [
 
 /// GetObject.
 pub(super) async fn get_object(frontend: &Frontend, request: Request) -> Result<Response> {
-    let wanted = decode(&request)?;
+    let Wanted { request: mut wanted, whole } = decode(&request)?;
     let (bucket, key) = (request.bucket(), request.key());
-    let read = |wanted: GetRequest| frontend.store.get_object(bucket, key, wanted);
-    let reader = match read(wanted.conditional()).await {
-        Err(store::Error::PreconditionFailed { .. }) if wanted.if_range.is_some() => read(wanted.whole()).await,
-        outcome => outcome,
-    };
+
+    let mut reader = frontend.store.get_object(bucket, key, wanted.clone()).await;
+    let failed = matches!(reader, Err(store::Error::PreconditionFailed { .. }));
+    if let Some(whole) = whole.filter(|_| failed) {
+        wanted = whole;
+        reader = frontend.store.get_object(bucket, key, wanted.clone()).await;
+    }
+
     let reader = match reader {
         Err(store::Error::NotModified(object)) => return Ok(not_modified(&object)),
         reader => reader?,
@@ -43,13 +46,16 @@ pub(super) async fn get_object(frontend: &Frontend, request: Request) -> Result<
 
 /// HeadObject.
 pub(super) async fn head_object(frontend: &Frontend, request: Request) -> Result<Response> {
-    let wanted = decode(&request)?;
+    let Wanted { request: mut wanted, whole } = decode(&request)?;
     let (bucket, key) = (request.bucket(), request.key());
-    let read = |wanted: GetRequest| frontend.store.head_range(bucket, key, wanted);
-    let found = match read(wanted.conditional()).await {
-        Err(store::Error::PreconditionFailed { .. }) if wanted.if_range.is_some() => read(wanted.whole()).await,
-        outcome => outcome,
-    };
+
+    let mut found = frontend.store.head_range(bucket, key, wanted.clone()).await;
+    let failed = matches!(found, Err(store::Error::PreconditionFailed { .. }));
+    if let Some(whole) = whole.filter(|_| failed) {
+        wanted = whole;
+        found = frontend.store.head_range(bucket, key, wanted.clone()).await;
+    }
+
     match found {
         Err(store::Error::NotModified(object)) => Ok(not_modified(&object)),
         found => found.map(|(object, range)| encode(&request, &wanted, &object, &range))?,
@@ -59,28 +65,8 @@ pub(super) async fn head_object(frontend: &Frontend, request: Request) -> Result
 /// What a GET or HEAD asks for.
 struct Wanted {
     request: GetRequest,
-    /// The range counts only while this holds.
-    if_range: Option<ReadConditions>,
-}
-
-impl Wanted {
-    /// The request with `If-Range` as a condition.
-    fn conditional(&self) -> GetRequest {
-        let mut request = self.request.clone();
-        if let Some(conditions) = &self.if_range {
-            request.conditions = conditions.clone();
-        }
-        request
-    }
-
-    /// The request when `If-Range` does not hold.
-    fn whole(&self) -> GetRequest {
-        GetRequest { range: None, ..self.request.clone() }
-    }
-
-    fn is_partial(&self) -> bool {
-        self.request.range.is_some() || self.request.part_number.is_some()
-    }
+    /// What it asks for when `If-Range`, which stands among the conditions of `request`, does not hold.
+    whole: Option<GetRequest>,
 }
 
 fn decode(request: &Request) -> Result<Wanted> {
@@ -96,7 +82,14 @@ fn decode(request: &Request) -> Result<Wanted> {
     // Beside other conditions `If-Range` adds nothing but the case that the range is dropped, and they decide first.
     let alone = range.is_some() && conditions == ReadConditions::default();
     let if_range = if alone { condition::range_condition(&request.headers)? } else { None };
-    Ok(Wanted { request: GetRequest { range, part_number, conditions }, if_range })
+    let wanted = GetRequest { range, part_number, conditions };
+    match if_range {
+        None => Ok(Wanted { request: wanted, whole: None }),
+        Some(if_range) => {
+            let whole = GetRequest { range: None, ..wanted.clone() };
+            Ok(Wanted { request: GetRequest { conditions: if_range, ..wanted }, whole: Some(whole) })
+        }
+    }
 }
 
 /// No object here is encrypted with a customer's key.
@@ -132,10 +125,9 @@ fn not_modified(object: &Object) -> Response {
 }
 
 /// The head of the answer.
-fn encode(request: &Request, wanted: &Wanted, object: &Object, range: &Range<u64>) -> Result<Response> {
+fn encode(request: &Request, wanted: &GetRequest, object: &Object, range: &Range<u64>) -> Result<Response> {
     let whole = *range == (0..object.size);
-    // A range that `If-Range` dropped reads as the whole object.
-    let partial = wanted.is_partial() && !(whole && wanted.if_range.is_some());
+    let partial = wanted.range.is_some() || wanted.part_number.is_some();
     let mut found = response::empty(if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK });
     let headers = found.headers_mut();
     metadata::write(object, headers);
@@ -145,7 +137,7 @@ fn encode(request: &Request, wanted: &Wanted, object: &Object, range: &Range<u64
     if partial && !range.is_empty() {
         response::set(headers, CONTENT_RANGE, &range::content_range(range, object.size));
     }
-    if let Some(count) = object.part_count.filter(|_| wanted.request.part_number.is_some()) {
+    if let Some(count) = object.part_count.filter(|_| wanted.part_number.is_some()) {
         headers.insert("x-amz-mp-parts-count", HeaderValue::from(count));
     }
     // Clients check the checksum against the body, so it must be that of the bytes sent.

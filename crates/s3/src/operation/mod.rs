@@ -149,7 +149,6 @@ fn choose_for_bucket(call: &Call<'_>) -> Result<Operation> {
         "PUT" => Ok(Operation::CreateBucket),
         "DELETE" => Ok(Operation::DeleteBucket),
         "POST" if has("delete") => Ok(Operation::DeleteObjects),
-        "POST" => Err(ErrorCode::NotImplemented.into()),
         _ => Err(method_not_allowed(method, "BUCKET")),
     }
 }
@@ -220,7 +219,7 @@ mod tests {
             ("PUT", "", Ok(Operation::CreateBucket)),
             ("DELETE", "", Ok(Operation::DeleteBucket)),
             ("POST", "delete", Ok(Operation::DeleteObjects)),
-            ("POST", "", Err(ErrorCode::NotImplemented)),
+            ("POST", "", Err(ErrorCode::MethodNotAllowed)),
             ("PATCH", "", Err(ErrorCode::MethodNotAllowed)),
         ] {
             assert_eq!(choose(method, None, query, false), expected, "{method} ?{query}");

@@ -34,7 +34,7 @@ impl Writer {
 
     /// Opens an element.
     pub(crate) fn open(&mut self, name: &'static str) {
-        self.raw(format_args!("<{name}>"));
+        self.tag("<", name);
         self.open.push(name);
     }
 
@@ -52,19 +52,21 @@ impl Writer {
     /// Panics when none is open.
     pub(crate) fn close(&mut self) {
         let name = self.open.pop().expect("every close belongs to an open");
-        self.raw(format_args!("</{name}>"));
+        self.tag("</", name);
     }
 
     /// Writes an element that holds text.
     pub(crate) fn text(&mut self, name: &'static str, text: &str) {
-        self.raw(format_args!("<{name}>"));
+        self.tag("<", name);
         self.escaped(text);
-        self.raw(format_args!("</{name}>"));
+        self.tag("</", name);
     }
 
     /// Writes an element that holds a number or another value without special characters.
     pub(crate) fn value(&mut self, name: &'static str, value: impl Display) {
-        self.raw(format_args!("<{name}>{value}</{name}>"));
+        self.tag("<", name);
+        self.raw(format_args!("{value}"));
+        self.tag("</", name);
     }
 
     /// Closes what is open and returns the document.
@@ -79,22 +81,40 @@ impl Writer {
         self.text.write_fmt(text).expect("writing to a string cannot fail");
     }
 
+    fn tag(&mut self, start: &str, name: &str) {
+        self.text.push_str(start);
+        self.text.push_str(name);
+        self.text.push('>');
+    }
+
     /// Escapes markup, and control characters as references. XML 1.0 has no way to say most of these at all; AWS writes
     /// references too, and `encoding-type=url` is the way for clients whose parsers refuse them.
     fn escaped(&mut self, text: &str) {
-        for character in text.chars() {
-            match character {
-                '<' => self.text.push_str("&lt;"),
-                '>' => self.text.push_str("&gt;"),
-                '&' => self.text.push_str("&amp;"),
-                '"' => self.text.push_str("&quot;"),
-                '\t' | '\n' => self.text.push(character),
-                '\u{0}'..='\u{1f}' | '\u{7f}' | '\u{fffe}' | '\u{ffff}' => {
-                    self.raw(format_args!("&#x{:x};", u32::from(character)));
-                }
-                _ => self.text.push(character),
+        let mut rest = text;
+        while let Some(at) = rest.find(is_special) {
+            let (plain, special) = rest.split_at(at);
+            self.text.push_str(plain);
+            let mut characters = special.chars();
+            match characters.next() {
+                Some('<') => self.text.push_str("&lt;"),
+                Some('>') => self.text.push_str("&gt;"),
+                Some('&') => self.text.push_str("&amp;"),
+                Some('"') => self.text.push_str("&quot;"),
+                Some(control) => self.raw(format_args!("&#x{:x};", u32::from(control))),
+                None => {}
             }
+            rest = characters.as_str();
         }
+        self.text.push_str(rest);
+    }
+}
+
+/// Whether XML gives the character a meaning, or has no way to write it.
+fn is_special(character: char) -> bool {
+    match character {
+        '<' | '>' | '&' | '"' => true,
+        '\t' | '\n' => false,
+        _ => character.is_ascii_control() || matches!(character, '\u{fffe}' | '\u{ffff}'),
     }
 }
 
