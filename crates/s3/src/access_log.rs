@@ -20,7 +20,8 @@ use crate::operation::Operation;
 use crate::response::Response;
 use crate::target::Target;
 
-/// What is known about a request so far. Written when the last byte of its response is out, or when it was given up.
+/// What is known about a request so far. Written when it is dropped: when the last byte of the response is out, or when
+/// the client went away before.
 pub(crate) struct AccessLog {
     clock: Arc<dyn Clock>,
     started: Duration,
@@ -32,7 +33,8 @@ pub(crate) struct AccessLog {
     access_key: Option<String>,
     operation: &'static str,
     error_code: Option<&'static str>,
-    status: StatusCode,
+    /// `None` until there is a response.
+    status: Option<StatusCode>,
     received: Arc<AtomicU64>,
     sent: u64,
     /// Whether the response ended as its headers promised.
@@ -54,7 +56,7 @@ impl AccessLog {
             access_key: None,
             operation: "Unknown",
             error_code: None,
-            status: StatusCode::OK,
+            status: None,
             received: Arc::default(),
             sent: 0,
             complete: false,
@@ -84,7 +86,7 @@ impl AccessLog {
 
     /// Ties the record to the body of the response, whose end writes it.
     pub(crate) fn attach(mut self, response: Response) -> Response {
-        self.status = response.status();
+        self.status = Some(response.status());
         let (head, body) = response.into_parts();
         self.complete = body.is_end_stream();
         http::Response::from_parts(head, Body::new(LoggedBody { body, log: self }))
@@ -93,9 +95,9 @@ impl AccessLog {
     fn write(&self) {
         let elapsed = self.clock.monotonic().saturating_sub(self.started);
         let received = self.received.load(Ordering::Relaxed);
-        let status = self.status.as_u16();
-        metrics::counter!("stonecrop_s3_requests_total", "operation" => self.operation, "status" => status.to_string())
-            .increment(1);
+        let status = self.status.map(|status| status.as_u16());
+        let label = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        metrics::counter!("stonecrop_s3_requests_total", "operation" => self.operation, "status" => label).increment(1);
         metrics::counter!("stonecrop_s3_received_bytes_total").increment(received);
         metrics::counter!("stonecrop_s3_sent_bytes_total").increment(self.sent);
         metrics::histogram!("stonecrop_s3_request_seconds", "operation" => self.operation).record(elapsed);
@@ -120,7 +122,13 @@ impl AccessLog {
     }
 }
 
-/// The body of a response, and the record that its end, or its being dropped, writes.
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.write();
+    }
+}
+
+/// The body of a response, and the record that is dropped, and so written, with it.
 struct LoggedBody {
     body: Body,
     log: AccessLog,
@@ -155,11 +163,5 @@ impl http_body::Body for LoggedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl Drop for LoggedBody {
-    fn drop(&mut self) {
-        self.log.write();
     }
 }

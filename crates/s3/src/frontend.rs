@@ -13,6 +13,7 @@ use http::{HeaderName, HeaderValue, Method};
 use iam::{Credential, KeyStore};
 use store::Store;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument;
 
 use crate::access_log::AccessLog;
 use crate::auth::{Authenticated, Authenticator, Payload};
@@ -62,7 +63,9 @@ impl Frontend {
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
         let known_target = target.as_ref().ok().cloned();
 
-        let mut response = match self.answer(head, body, target, &mut log).await {
+        let bucket = known_target.as_ref().and_then(Target::bucket);
+        let span = tracing::info_span!("request", request_id, bucket, operation = tracing::field::Empty);
+        let mut response = match self.answer(head, body, target, &mut log).instrument(span).await {
             Ok(response) => response,
             Err(error) => {
                 let target = known_target.as_ref();
@@ -94,6 +97,7 @@ impl Frontend {
         let copies = headers.contains_key("x-amz-copy-source");
         let operation = Operation::choose(&Call { method: &head.method, target: &target, query: &query, copies })?;
         log.set_operation(operation, &credential);
+        tracing::Span::current().record("operation", operation.name());
         check_owner(&headers, &credential)?;
         let framing = self.framing(payload, &headers)?;
         let body = RequestBody::new(body, framing, self.env.clock.clone(), log.received());

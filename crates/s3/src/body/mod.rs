@@ -136,6 +136,11 @@ impl RequestBody {
             }
             Decoding::Chunked(decoder) => self.trailers = decoder.finish()?,
         }
+        // A trailer that nobody announced is one that nobody would check.
+        let announced = self.checksum_trailer.map(checksum::header_name);
+        if self.trailers.iter().any(|(name, _)| Some(name.as_str()) != announced) {
+            return Err(BodyError::Malformed("a trailer is not the one that x-amz-trailer announces"));
+        }
         Ok(())
     }
 }

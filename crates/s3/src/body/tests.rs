@@ -257,6 +257,7 @@ fn each_damage_has_its_error() {
     assert_eq!(replaced(Mode::SignedChunksTrailer, "trailer-signature:", "trailer-signatur:"), "SignatureDoesNotMatch");
     assert_eq!(replaced(Mode::UnsignedChunksTrailer, "\r\n\r\n", "\r\n\r\nmore"), "InvalidRequest");
     assert_eq!(replaced(Mode::UnsignedChunksTrailer, "5\r\nhello", "6\r\nhello"), "InvalidRequest");
+    assert_eq!(replaced(Mode::UnsignedChunksTrailer, "crc32:DUoRhQ==", "sha1:DUoRhQ=="), "InvalidRequest");
     assert_eq!(replaced(Mode::UnsignedChunksTrailer, "1\r\nd\r\n0\r\n", "0\r\n"), "IncompleteBody");
 }
 
