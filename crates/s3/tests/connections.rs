@@ -1,5 +1,7 @@
 //! What badly behaved, or merely slow, clients get on the wire.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
