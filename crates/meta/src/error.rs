@@ -43,6 +43,18 @@ pub enum Error {
         /// Where in the file.
         offset: u64,
     },
+    /// Another directory took the mirror's place; nothing to do.
+    #[error("the mirror was replaced")]
+    MirrorReplaced,
+    /// A page or pack of the trees cannot be used; see the source for what to do.
+    #[error("cannot use the metadata trees")]
+    Trees(#[from] prolly::Error),
+    /// No root record can be used, and the log alone does not reach back to the beginning: bring back a missing disk.
+    #[error("no usable root record, and the log begins after entry {purged}")]
+    NoRoot {
+        /// Index of the last entry that is not in the log.
+        purged: u64,
+    },
     /// The bytes under a key are no record that this version understands. Stop: the state is damaged, or newer software
     /// wrote it.
     #[error("unreadable record in {tree:?} at key {key:02x?}")]

@@ -1,28 +1,97 @@
 //! The state machine's durable home.
+//!
+//! ```text
+//!            apply (one at a time)                      view (any number)
+//!                 │                                         │
+//!                 ▼                                         ▼
+//!  Core: active overlay ─ frozen overlay ─ base: forest ─► trees      (one immutable `Layers` value)
+//!                 │ freeze      │ fold          ▲
+//!                 └──► Worker ──┴─► packs ─► root record ─► publish ─► the log may be purged
+//! ```
+//!
+//! An entry that the log has made durable is applied to the active overlay and published at once. When that has grown,
+//! the worker freezes it, folds it into the trees, writes the new pages as a pack and then a root record that names them,
+//! and only then puts the new trees in the frozen overlay's place. A restart takes the newest root record and the log
+//! after it. Formats: `docs/formats/root-record.md`, `metadata-mirror.md`, `pack.md`.
+//!
+//! Invariants: readers see whole entries, in order, and never wait; a state depends on the entries alone, not on when it
+//! was flushed; a root record names only durable packs; the log is purged only up to the root record before the newest.
+
+mod base;
+mod core;
+mod effects;
+mod fold;
+mod layers;
+mod open;
+#[cfg(test)]
+mod tests;
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use env::{Env, UnixMillis};
-use tokio::sync::watch;
+use env::{Env, Thread, UnixMillis};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::command::Command;
-use crate::error::Result;
+use self::core::{Applier, Core};
+use self::effects::{EffectsHash, EntryEffects};
+use self::worker::{Job, Worker};
+use crate::apply::apply;
+use crate::command::{Command, LogStamp};
+use crate::error::{Error, Result};
 use crate::log::{LogId, MetaLog};
+use crate::mirror::Mirror;
 use crate::outcome::Outcome;
-use crate::view::View;
+use crate::view::{Edits, View};
 
-/// Settings of the engine and its log.
+/// Requests that may wait for the worker.
+const JOBS_MAX: usize = 64;
+
+/// Settings of the engine and its log. The defaults keep an idle node within 64 MiB and a busy one far below 512 MiB.
 #[derive(Clone, Copy, Debug)]
 pub struct MetaConfig {
     /// How many of the candidate directories hold copies.
     pub mirror_count: usize,
+    /// The overlay may always take this much memory, in bytes; a second one of this size is being folded meanwhile.
+    pub overlay_bytes_min: usize,
+    /// It may take a twentieth of what the trees take, but never more than this, in bytes.
+    pub overlay_bytes_max: usize,
+    /// Commands after which the overlay is folded whatever its size: a restart replays at most about twice as many, at
+    /// about 10 µs each.
+    pub replay_commands_max: usize,
+    /// Bytes of entries after which it is folded, too: commands need not have effects.
+    pub replay_bytes_max: u64,
+    /// Memory for decoded pages, in bytes.
+    pub page_cache_bytes: usize,
+    /// Largest pack, in bytes.
+    pub pack_bytes_max: u32,
+    /// Packs are not examined for garbage before they have grown by this many bytes.
+    pub collect_bytes_min: u64,
+    /// Size of a preallocated segment of the log, in bytes.
+    pub log_segment_bytes: u64,
+    /// Memory for the newest entries of the log, in bytes.
+    pub log_cache_bytes: usize,
+    /// Bytes of entries that may wait for the disks before proposers wait.
+    pub log_queue_bytes_max: usize,
 }
 
 impl Default for MetaConfig {
     fn default() -> Self {
-        Self { mirror_count: 3 }
+        Self {
+            mirror_count: 3,
+            overlay_bytes_min: 32 << 20,
+            overlay_bytes_max: 96 << 20,
+            replay_commands_max: 40_000,
+            replay_bytes_max: 64 << 20,
+            page_cache_bytes: 64 << 20,
+            pack_bytes_max: 256 << 20,
+            collect_bytes_min: 32 << 20,
+            log_segment_bytes: 16 << 20,
+            log_cache_bytes: 8 << 20,
+            log_queue_bytes_max: 32 << 20,
+        }
     }
 }
 
@@ -51,10 +120,16 @@ pub struct MirrorHealth {
     /// Whether it takes part. One that does not is retried at the next start, or after
     /// [`MetaEngine::replace_mirror`].
     pub in_service: bool,
+    /// Whether it has everything: it is being filled otherwise.
+    pub complete: bool,
 }
 
 /// The state machine over durable trees.
-pub struct MetaEngine {}
+pub struct MetaEngine {
+    core: Arc<Core>,
+    jobs: mpsc::Sender<Job>,
+    worker: Mutex<Option<Thread>>,
+}
 
 impl MetaEngine {
     /// Opens the metadata in up to `config.mirror_count` of the `candidates` (directories such as `<DISK>/meta`, in
@@ -63,24 +138,31 @@ impl MetaEngine {
     ///
     /// # Errors
     ///
-    /// Whatever makes the metadata unusable; see [`Error`](crate::Error).
-    pub fn open(_env: &Env, _candidates: &[PathBuf], _config: MetaConfig) -> Result<Opened> {
-        unimplemented!()
+    /// Whatever makes the metadata unusable; see [`Error`].
+    pub fn open(env: &Env, candidates: &[PathBuf], config: MetaConfig) -> Result<Opened> {
+        let (core, start) = open::open(env, candidates, config)?;
+        let core = Arc::new(core);
+        let (jobs, receiver) = mpsc::channel(JOBS_MAX);
+        let worker = Worker::new(core.clone(), receiver, start);
+        let thread = env.spawn.thread("meta-worker".to_owned(), Box::new(move || worker.run()));
+        let log = core.log.clone();
+        Ok(Opened { engine: Arc::new(Self { core, jobs, worker: Mutex::new(Some(thread)) }), log })
     }
 
-    /// The state as of the last applied entry: consistent, immutable, cheap to take. Hold it no longer than a request.
+    /// The state as of the last applied entry: consistent, immutable, cheap to take. Hold it no longer than a request:
+    /// it keeps packs from being removed.
     pub fn view(&self) -> Arc<dyn View> {
-        unimplemented!()
+        self.core.current()
     }
 
-    /// The entry applied last.
+    /// The entry applied last. A view taken afterwards includes it.
     pub fn applied(&self) -> Option<LogId> {
-        unimplemented!()
+        self.core.current().marks.applied
     }
 
     /// The membership applied last, as given to [`MetaEngine::apply_membership`].
     pub fn membership(&self) -> Option<Bytes> {
-        unimplemented!()
+        self.core.current().marks.membership.clone()
     }
 
     /// Applies the commands of entry `id` in order; each sees the effects of those before. Readers see all or none.
@@ -89,61 +171,132 @@ impl MetaEngine {
     /// # Errors
     ///
     /// When the state cannot be read. Nothing is applied then; the node must stop.
-    pub fn apply(&self, _id: LogId, _time: UnixMillis, _commands: &[Command]) -> Result<Vec<Outcome>> {
-        unimplemented!()
+    pub fn apply(&self, id: LogId, time: UnixMillis, commands: &[Command]) -> Result<Vec<Outcome>> {
+        let stamp = LogStamp { index: id.index, time };
+        self.change(id, commands, |view, command| apply(view, command, stamp))
+    }
+
+    /// Applies `steps` in order as entry `id`: `decide` says what each does in the state that the ones before left.
+    fn change<S, T>(
+        &self,
+        id: LogId,
+        steps: &[S],
+        decide: impl Fn(&dyn View, &S) -> Result<(T, Edits)>,
+    ) -> Result<Vec<T>> {
+        let mut applier = self.core.lock_with_room()?;
+        // Worked on aside: an error half way leaves the state as it was.
+        let mut layers = applier.layers.clone();
+        let mut effects = EntryEffects::new(layers.marks.effects, id);
+        let mut outcomes = Vec::with_capacity(steps.len());
+        for step in steps {
+            let (outcome, edits) = decide(&layers, step)?;
+            for edit in edits {
+                effects.add(&edit);
+                layers.active.take(edit);
+            }
+            outcomes.push(outcome);
+        }
+        layers.marks.effects = effects.finish();
+        layers.marks.applied = Some(id);
+        applier.layers = layers;
+        applier.command_count += steps.len();
+        self.publish(&mut applier);
+        Ok(outcomes)
     }
 
     /// Notes entry `id`, which changes Raft's membership.
-    pub fn apply_membership(&self, _id: LogId, _membership: Bytes) {
-        unimplemented!()
+    pub fn apply_membership(&self, id: LogId, membership: Bytes) {
+        let mut applier = self.core.lock();
+        applier.layers.marks.membership = Some(membership);
+        self.note_entry(applier, id);
     }
 
     /// Notes entry `id`, which changes nothing.
-    pub fn apply_blank(&self, _id: LogId) {
-        unimplemented!()
+    pub fn apply_blank(&self, id: LogId) {
+        self.note_entry(self.core.lock(), id);
+    }
+
+    fn note_entry(&self, mut applier: parking_lot::MutexGuard<'_, Applier>, id: LogId) {
+        let marks = &mut applier.layers.marks;
+        marks.effects = EntryEffects::new(marks.effects, id).finish();
+        marks.applied = Some(id);
+        applier.command_count += 1;
+        self.publish(&mut applier);
+    }
+
+    fn publish(&self, applier: &mut Applier) {
+        self.core.publish(applier);
+        if !applier.flush_requested && applier.wants_flush(&self.core.config, &self.core.log) {
+            // A full queue contains a flush that has not frozen anything yet.
+            applier.flush_requested = self.jobs.try_send(Job::Flush(None)).is_ok();
+        }
     }
 
     /// Makes all that is applied durable in the trees, so that a restart has nothing to replay.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`](crate::Error::Unavailable) when no mirror works.
+    /// [`Error::Unavailable`] when no mirror works.
     pub async fn flush(&self) -> Result<()> {
-        unimplemented!()
+        let (sender, receiver) = oneshot::channel();
+        self.jobs.send(Job::Flush(Some(sender))).await.map_err(|_| Error::Unavailable)?;
+        receiver.await.unwrap_or(Err(Error::Unavailable))
     }
 
     /// How far the state is durable in itself; changes after every flush.
     pub fn durable(&self) -> watch::Receiver<Durable> {
-        unimplemented!()
+        self.core.durable.subscribe()
     }
 
     /// Hash of all effects since the metadata began: equal on replicas that have applied the same entries.
     pub fn effects_hash(&self) -> (Option<LogId>, [u8; 32]) {
-        unimplemented!()
+        let current = self.core.current();
+        let EffectsHash(hash) = current.marks.effects;
+        (current.marks.applied, hash)
     }
 
-    /// Condition of the mirrors. Fewer than two in service is degraded (on a node with several disks).
+    /// Condition of the mirrors. Fewer than two in service and complete is degraded (on a node with several disks).
     pub fn mirrors(&self) -> Vec<MirrorHealth> {
-        unimplemented!()
+        let health = |mirror: &Arc<Mirror>| MirrorHealth {
+            directory: mirror.directory().to_path_buf(),
+            in_service: mirror.in_service(),
+            complete: mirror.has_packs(),
+        };
+        self.core.mirrors.all().iter().map(health).collect()
     }
 
-    /// Takes the mirror in `directory`, if it is one, out of service: its disk has failed or was pulled out, which writes
-    /// to files that are open do not always notice.
-    pub fn retire_mirror(&self, _directory: &Path) {
-        unimplemented!()
-    }
-
-    /// Makes the vacant `directory` a mirror in place of one that is out of service. Blocks until it has everything.
+    /// Makes the vacant `directory` a mirror, in place of the one that was there or of one that is out of service.
+    /// Resolves once it has everything.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io) when it cannot be written.
-    pub fn replace_mirror(&self, _directory: &Path) -> Result<()> {
-        unimplemented!()
+    /// [`Error::Io`] when it cannot be written, [`Error::Unavailable`] when no other mirror works.
+    pub async fn replace_mirror(&self, env: &Env, directory: &Path) -> Result<()> {
+        let core = self.core.clone();
+        let directory = directory.to_path_buf();
+        let vacant = env.clone();
+        let mirror = env
+            .blocking(move || {
+                core.mirrors.retire_at(&directory);
+                let mirror = Mirror::vacant(&vacant, directory)?;
+                core.log.join(&mirror)?;
+                core.mirrors.replace(mirror.clone());
+                Ok::<_, Error>(mirror)
+            })
+            .await?;
+        let (sender, receiver) = oneshot::channel();
+        self.jobs.send(Job::Fill(mirror, sender)).await.map_err(|_| Error::Unavailable)?;
+        receiver.await.unwrap_or(Err(Error::Unavailable))
     }
 
     /// Ends the background work and the log's. Blocks. Call [`MetaEngine::flush`] before for a quick restart.
     pub fn close(&self) {
-        unimplemented!()
+        // The channel is closed only once the worker has ended.
+        let _ = self.jobs.try_send(Job::Close);
+        let worker = self.worker.lock().take();
+        if let Some(worker) = worker {
+            worker.join();
+        }
+        self.core.log.close();
     }
 }

@@ -36,14 +36,13 @@ pub(super) struct Index {
     /// Slots in front of this one have no payload in memory.
     uncached: usize,
     cached_bytes: usize,
-    payload_bytes: u64,
+    appended_bytes: u64,
 }
 
 impl Index {
     pub(super) fn new(purged: Option<LogId>, slots: VecDeque<Slot>) -> Self {
         let uncached = slots.len();
-        let payload_bytes = slots.iter().map(|slot| slot.place.payload_length as u64).sum();
-        Self { purged, slots, uncached, cached_bytes: 0, payload_bytes }
+        Self { purged, slots, uncached, cached_bytes: 0, appended_bytes: 0 }
     }
 
     pub(super) fn state(&self) -> LogState {
@@ -60,7 +59,7 @@ impl Index {
     pub(super) fn push(&mut self, slot: Slot) {
         assert!(self.next().is_none_or(|next| next == slot.id.index), "the log has no holes");
         self.cached_bytes += slot.payload.as_ref().map_or(0, Bytes::len);
-        self.payload_bytes += slot.place.payload_length as u64;
+        self.appended_bytes += slot.place.payload_length as u64;
         self.slots.push_back(slot);
     }
 
@@ -81,7 +80,7 @@ impl Index {
     pub(super) fn truncate(&mut self, index: u64) {
         while self.slots.back().is_some_and(|slot| index <= slot.id.index) {
             let slot = self.slots.pop_back().expect("checked to have a last one");
-            self.forget(&slot);
+            self.cached_bytes -= slot.payload.map_or(0, |payload| payload.len());
         }
         self.uncached = self.uncached.min(self.slots.len());
     }
@@ -90,17 +89,12 @@ impl Index {
     pub(super) fn purge(&mut self, last: LogId) {
         while self.slots.front().is_some_and(|slot| slot.id.index <= last.index) {
             let slot = self.slots.pop_front().expect("checked to have a first one");
-            self.forget(&slot);
+            self.cached_bytes -= slot.payload.map_or(0, |payload| payload.len());
             self.uncached = self.uncached.saturating_sub(1);
         }
         if self.purged.is_none_or(|purged| purged.index < last.index) {
             self.purged = Some(last);
         }
-    }
-
-    fn forget(&mut self, slot: &Slot) {
-        self.cached_bytes -= slot.payload.as_ref().map_or(0, Bytes::len);
-        self.payload_bytes -= slot.place.payload_length as u64;
     }
 
     /// The oldest entry.
@@ -119,13 +113,8 @@ impl Index {
         self.slots.range(start.min(end)..end)
     }
 
-    /// Number of entries.
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// Bytes of the payloads of all entries.
-    pub(super) fn payload_bytes(&self) -> u64 {
-        self.payload_bytes
+    /// Bytes of all payloads that were ever pushed.
+    pub(super) fn appended_bytes(&self) -> u64 {
+        self.appended_bytes
     }
 }

@@ -64,13 +64,6 @@ pub(crate) struct LogConfig {
     pub(crate) queue_bytes_max: usize,
 }
 
-/// How much the log holds, for deciding when to flush.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LogSize {
-    pub(crate) entries: usize,
-    pub(crate) bytes: u64,
-}
-
 /// The log. Every method may be called from any thread.
 pub struct MetaLog {
     shared: Arc<Shared>,
@@ -234,9 +227,9 @@ impl MetaLog {
         Ok(entries)
     }
 
-    pub(crate) fn size(&self) -> LogSize {
-        let state = self.shared.state.lock();
-        LogSize { entries: state.index.len(), bytes: state.index.payload_bytes() }
+    /// Bytes of payloads appended since the log was opened.
+    pub(crate) fn appended_bytes(&self) -> u64 {
+        self.shared.state.lock().index.appended_bytes()
     }
 
     /// Gives a prepared, empty mirror everything the log holds and lets it take part. Blocks.
@@ -246,10 +239,12 @@ impl MetaLog {
     /// [`Error::Io`] when the mirror cannot be written, [`Error::Unavailable`] when no other mirror works.
     pub(crate) fn join(&self, mirror: &Arc<Mirror>) -> Result<()> {
         let mut state = self.shared.state.lock();
+        let finished = state.stream.remove_retired();
         let older = state.tail.segments.clone();
         let sources: Vec<Arc<Mirror>> = state.stream.counted_mirrors().cloned().collect();
         let id = state.stream.add_joining(mirror.clone());
         drop(state);
+        finished.announce();
         self.start_writer(mirror.clone(), id);
         // Once the new segment is acknowledged, the sources hold the older ones to their ends.
         let joined = self

@@ -203,6 +203,14 @@ impl Stream {
         self.settle()
     }
 
+    /// Goes on without the mirrors that were retired elsewhere.
+    pub(super) fn remove_retired(&mut self) -> Finished {
+        for member in self.members.iter_mut().filter(|member| !member.mirror.in_service()) {
+            member.standing = Standing::Gone;
+        }
+        self.settle()
+    }
+
     /// Members that have been at one piece of work since before `since`.
     pub(super) fn stalled(&self, since: Duration) -> Vec<(MemberId, Arc<Mirror>)> {
         let members = self.members.iter().enumerate();

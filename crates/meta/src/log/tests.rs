@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use env::{Env, Failure, ManualClock, RealSpawn, SeededEntropy, SimFiles, UnixMillis};
+use env::{Failure, SimFiles};
 
 use super::*;
+use crate::sim::{block_on, case_factor, directories, env_of, new_files};
 
 const CONFIG: LogConfig = LogConfig { segment_size: 1024, cache_bytes: 256, queue_bytes_max: 1 << 20 };
 
@@ -58,7 +59,7 @@ impl Model {
             (7, 3..) => Step::Truncate(self.last_index() - 1),
             (9, 6..) => Step::Purge(self.entries[self.entries.len() - 4].id),
             _ => {
-                let payload = Bytes::from(vec![number as u8; (number as usize * 37) % 300]);
+                let payload = Bytes::from(number.to_le_bytes().repeat(usize::try_from(number % 37).unwrap()));
                 Step::Append(LogEntry { id: id(self.last_index() + 1), kind: 1, payload })
             }
         }
@@ -71,31 +72,6 @@ impl Model {
     fn read(log: &MetaLog) -> Result<Self> {
         Ok(Self { purged: log.state().purged, entries: log.read(0..u64::MAX)?, vote: log.vote() })
     }
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-}
-
-fn env_of(files: &SimFiles, seed: u64) -> Env {
-    Env {
-        clock: Arc::new(ManualClock::new(UnixMillis(0))),
-        entropy: Arc::new(SeededEntropy::new(seed)),
-        files: Arc::new(files.clone()),
-        spawn: Arc::new(RealSpawn),
-    }
-}
-
-fn directories(count: usize) -> Vec<PathBuf> {
-    (0..count).map(|number| PathBuf::from(format!("/disk{number}/meta"))).collect()
-}
-
-fn new_files(count: usize, seed: u64) -> SimFiles {
-    let files = SimFiles::new(seed);
-    for number in 0..count {
-        files.mount(Path::new(&format!("/disk{number}")));
-    }
-    files
 }
 
 fn open(files: &SimFiles, directories: &[PathBuf], seed: u64) -> Result<(MetaLog, Mirrors)> {
@@ -185,11 +161,10 @@ fn check_power_cuts(mirror_count: usize, crash_at: u64, seed: u64) -> bool {
 
 #[test]
 fn any_power_cut_leaves_a_prefix_with_all_that_was_acknowledged() {
-    let stride: u64 = std::env::var("STONECROP_TEST_CASES").map_or(3, |_| 1);
-    for mirror_count in 1..=3 {
-        let mut crash_at = 0;
-        while check_power_cuts(mirror_count, crash_at, crash_at * 7 + mirror_count as u64) {
-            crash_at += stride;
+    for (mirror_count, round) in (1..=3).flat_map(|count| (0..case_factor()).map(move |round| (count, round))) {
+        let mut crash_at = round % 3;
+        while check_power_cuts(mirror_count, crash_at, crash_at * 7 + round * 10_000 + mirror_count as u64) {
+            crash_at += 3;
         }
         assert!(40 < crash_at, "the run makes more calls than {crash_at}");
     }

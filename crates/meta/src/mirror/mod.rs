@@ -21,25 +21,18 @@ use crate::error::{Error, Result};
 /// Marks a mirror that missed writes: it must not be the only one a node starts from.
 const RETIRED_FILE: &str = "retired";
 
-/// Whether `directory` holds a copy of some metadata. Blocks.
-///
-/// # Errors
-///
-/// [`Error::Unsupported`] for another version, [`Error::Corrupt`] for a damaged identity, [`Error::Io`].
-pub fn is_mirror(env: &env::Env, directory: &Path) -> Result<bool> {
-    Ok(identity::read(env.files.as_ref(), directory)?.is_some())
-}
-
 /// One directory that holds a copy of the metadata.
 pub(crate) struct Mirror {
     files: Arc<dyn Files>,
     directory: PathBuf,
     in_service: AtomicBool,
+    /// Whether it has all packs of the newest root record, and so may have the record.
+    has_packs: AtomicBool,
 }
 
 impl Mirror {
     fn new(files: Arc<dyn Files>, directory: PathBuf) -> Self {
-        Self { files, directory, in_service: AtomicBool::new(true) }
+        Self { files, directory, in_service: AtomicBool::new(true), has_packs: AtomicBool::new(false) }
     }
 
     /// Empties `directory` to become a mirror; it counts as one only after [`Mirror::confirm`].
@@ -55,6 +48,10 @@ impl Mirror {
 
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    pub(crate) fn files(&self) -> &dyn Files {
+        self.files.as_ref()
     }
 
     pub(crate) fn log_directory(&self) -> PathBuf {
@@ -75,6 +72,16 @@ impl Mirror {
         if self.in_service.swap(false, Ordering::AcqRel) {
             tracing::error!(directory = %self.directory.display(), %error, source = ?error, "metadata mirror retired");
         }
+    }
+
+    /// Whether it has all packs of the newest root record.
+    pub(crate) fn has_packs(&self) -> bool {
+        self.has_packs.load(Ordering::Acquire)
+    }
+
+    /// Notes that it has all packs of the newest root record.
+    pub(crate) fn note_packs(&self) {
+        self.has_packs.store(true, Ordering::Release);
     }
 
     /// Leaves a note in the directory, if it takes one, that this copy missed writes.

@@ -71,11 +71,21 @@ impl Mirrors {
         self.members.read().clone()
     }
 
-    /// Adds a mirror that has everything, in place of a retired one with the same directory.
-    pub(crate) fn add(&self, mirror: Arc<Mirror>) {
+    /// Takes the mirror in `directory`, if there is one, out of service: something else is there now.
+    pub(crate) fn retire_at(&self, directory: &Path) {
+        for mirror in self.all().iter().filter(|mirror| mirror.directory() == directory) {
+            mirror.retire(&Error::MirrorReplaced);
+        }
+    }
+
+    /// Adds a mirror, in place of the one with the same directory or of one out of service.
+    pub(crate) fn replace(&self, mirror: Arc<Mirror>) {
         let mut members = self.members.write();
-        members.retain(|member| member.directory() != mirror.directory());
-        members.push(mirror);
+        let same = members.iter().position(|member| member.directory() == mirror.directory());
+        match same.or_else(|| members.iter().position(|member| !member.in_service())) {
+            Some(position) => members[position] = mirror,
+            None => members.push(mirror),
+        }
     }
 
     /// Ends the service of mirrors beyond the first `count` in service. Those that remain have everything.

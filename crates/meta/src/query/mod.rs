@@ -5,8 +5,6 @@ mod internal;
 mod list_objects;
 mod list_uploads;
 mod object;
-#[cfg(test)]
-mod tests;
 mod upload;
 
 use bytes::Bytes;

@@ -1,7 +1,9 @@
 //! Entity tags.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
+use super::PART_NUMBER_MAX;
 use crate::codec::{Input, Value, write_prefixed, write_varint};
 use crate::error::CodecError;
 
@@ -14,7 +16,7 @@ pub enum Etag {
     Multipart {
         /// MD5 of the concatenated MD5s of the parts.
         md5: [u8; 16],
-        /// Number of parts.
+        /// Number of parts, 1 to 10,000.
         part_count: u16,
     },
     /// Anything else, up to 255 bytes. Made by [`Etag::parse`] only, so that it never hides one of the other forms.
@@ -71,8 +73,9 @@ fn hex_digit(digit: u8) -> Option<u8> {
 }
 
 fn parse_part_count(text: &str) -> Option<u16> {
-    let canonical = text.bytes().all(|digit| digit.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    canonical.then(|| text.parse().ok())?
+    let canonical = text.bytes().all(|digit| digit.is_ascii_digit()) && !text.starts_with('0');
+    let count: u16 = text.parse().ok()?;
+    (canonical && PART_COUNTS.contains(&count)).then_some(count)
 }
 
 impl fmt::Display for Etag {
@@ -91,6 +94,9 @@ impl fmt::Display for Etag {
 fn write_hex(formatter: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
 }
+
+/// Numbers of parts that a multipart object can have.
+const PART_COUNTS: RangeInclusive<u16> = 1..=PART_NUMBER_MAX;
 
 const MD5: u8 = 1;
 const MULTIPART: u8 = 2;
@@ -118,7 +124,12 @@ impl Value for Etag {
     fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
         match input.u8()? {
             MD5 => input.array().map(Self::Md5),
-            MULTIPART => Ok(Self::Multipart { md5: input.array()?, part_count: input.narrow("part count")? }),
+            MULTIPART => {
+                let md5 = input.array()?;
+                let part_count = input.narrow("part count")?;
+                let valid = PART_COUNTS.contains(&part_count);
+                if valid { Ok(Self::Multipart { md5, part_count }) } else { Err(CodecError::Invalid("part count")) }
+            }
             OPAQUE => match Self::parse(&String::read(input)?) {
                 Some(opaque @ Self::Opaque(_)) => Ok(opaque),
                 Some(_) => Err(CodecError::NotCanonical("entity tag")),
