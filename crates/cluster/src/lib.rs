@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Nodes: this node's disks, the metadata's consensus, and the placement table's life.
+//!
+//! [`Cluster::open`] looks at the storage directories (`disks`), opens the metadata on them and starts the consensus
+//! (`raft`), compares the disks with those it had before, and lets the planner adapt the placement table (`tables`).
+//! From then on `monitor` watches the disks. Writers and readers take a [`Topology`], an immutable value of table and
+//! disks; everything that changes metadata goes through [`meta::Consensus`].
+//!
+//! Invariants: metadata is begun anew only where it never existed; a disk joins in the order format, roster, table, so
+//! that a crash in between is continued; a group's fence rises whenever a slot gets another write target; nothing
+//! answered is forgotten while one mirror of the metadata is left. This crate knows nothing of HTTP, XML or objects.
+
+mod cluster;
+mod config;
+mod disks;
+mod error;
+mod health;
+mod monitor;
+mod raft;
+mod start;
+mod tables;
+mod topology;
+
+pub use cluster::{Cluster, SlotSeen};
+pub use config::ClusterConfig;
+pub use error::{Error, Result};
+pub use health::{DiskHealth, Health};
+pub use topology::{Member, MemberState, NoGroup, Topology};

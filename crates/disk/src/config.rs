@@ -13,7 +13,8 @@ const EXTENT_SIZE_MIN: u64 = 4 * MIB;
 const EXTENT_SIZE_LIMIT: u64 = 1 << 30;
 /// Extents grow by this much, so that a fresh disk takes little.
 const STEP_MAX: u64 = 16 * MIB;
-const MARGIN_MAX: u64 = MIB;
+/// Room for some hundred batches of tombstones on a disk without a free byte.
+const MARGIN_MAX: u64 = 2 * MIB;
 
 /// How a disk is run.
 #[derive(Clone, Debug)]
@@ -76,7 +77,7 @@ impl Sizes {
         let fitting = (space.total / EXTENTS_MIN).max(EXTENT_SIZE_MIN);
         let extent = config.extent_size_max.min(fitting).min(EXTENT_SIZE_LIMIT).next_multiple_of(BATCH_ALIGNMENT);
         let step = STEP_MAX.min(extent);
-        let margin = (step / 16).min(MARGIN_MAX).next_multiple_of(BATCH_ALIGNMENT);
+        let margin = (step / 8).min(MARGIN_MAX).next_multiple_of(BATCH_ALIGNMENT);
         // Five percent, but enough to compact with, and no more than compaction can use.
         let reserve = (space.total / 20).clamp(2 * extent, EXTENTS_MIN * extent);
         Self { extent, step, margin, reserve }
@@ -94,6 +95,6 @@ mod tests {
         assert_eq!(sizes(10 << 40).extent, 256 * MIB);
         assert_eq!(sizes(10 << 40).reserve, 16 << 30);
         assert_eq!(sizes(100 << 30).reserve, 5 << 30);
-        assert_eq!(sizes(64 * MIB), Sizes { extent: 4 * MIB, step: 4 * MIB, margin: MIB / 4, reserve: 8 * MIB });
+        assert_eq!(sizes(64 * MIB), Sizes { extent: 4 * MIB, step: 4 * MIB, margin: MIB / 2, reserve: 8 * MIB });
     }
 }

@@ -96,6 +96,23 @@ fn handles_and_locks_end_with_the_power() {
 }
 
 #[test]
+fn a_kill_keeps_unsynced_bytes_unsynced() {
+    let (files, file) = prepared();
+    let _lock = files.try_lock(&root().join("lock")).unwrap().unwrap();
+    file.write_all_at(&[b"cached"], 0).unwrap();
+    let files = files.kill();
+    assert!(file.size().is_err());
+    assert!(files.try_lock(&root().join("lock")).unwrap().is_some());
+    assert_eq!(content(&files, "file"), b"cached");
+    let lost = (0..40).filter(|seed| {
+        let (files, file) = prepared();
+        file.write_all_at(&[b"cached"], 0).unwrap();
+        content(&files.kill().power_cut(*seed), "file").is_empty()
+    });
+    assert!(5 < lost.count());
+}
+
+#[test]
 fn the_planned_call_fails_and_no_other() {
     let (files, file) = prepared();
     let call = files.calls() + 1;

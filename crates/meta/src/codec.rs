@@ -2,7 +2,8 @@
 //!
 //! `docs/formats/metadata-records.md` is the specification. A record is its kind, its version, a bitmap of the fields
 //! that are present, and the fields in order, each behind its length. So a reader skips, and a writer copies, what it
-//! does not know. Every value has one encoding only: readers refuse any other.
+//! does not know. Every value has one encoding, and readers refuse any other; and whatever can be encoded can be decoded,
+//! so that no command can reach the log that replicas cannot read. Whether a value makes sense is decided in `apply`.
 
 use bytes::Bytes;
 

@@ -54,17 +54,17 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Reads an escaped component up to its terminator or the end; returns it and what follows. `None` when malformed.
-fn unescape(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+/// Reads an escaped component; returns it and, if it was terminated, what follows. `None` when malformed.
+fn unescape(mut bytes: &[u8]) -> Option<(Vec<u8>, Option<&[u8]>)> {
     let mut component = Vec::with_capacity(bytes.len());
     loop {
         match bytes {
-            [] => return Some((component, bytes)),
+            [] => return Some((component, None)),
             [0x00, 0xff, rest @ ..] => {
                 component.push(0);
                 bytes = rest;
             }
-            [0x00, 0x01, rest @ ..] => return Some((component, rest)),
+            [0x00, 0x01, rest @ ..] => return Some((component, Some(rest))),
             [0x00, ..] => return None,
             [byte, rest @ ..] => {
                 component.push(*byte);
@@ -119,7 +119,7 @@ pub(crate) fn object(key: &str) -> Vec<u8> {
 /// The object key in a key that [`object`] made.
 pub(crate) fn parse_object(key: &[u8]) -> Option<String> {
     let (component, rest) = unescape(key.strip_prefix(&[OBJECT])?)?;
-    rest.is_empty().then(|| String::from_utf8(component).ok())?
+    rest.is_none().then(|| String::from_utf8(component).ok())?
 }
 
 /// Whether a tree key is a current object's.
@@ -154,7 +154,7 @@ pub(crate) fn upload_prefix(prefix: &str) -> Vec<u8> {
 /// Object key and upload id of a key that [`upload`] made.
 pub(crate) fn parse_upload(tree_key: &[u8]) -> Option<(String, UploadId)> {
     let (key, rest) = unescape(tree_key.strip_prefix(&[UPLOAD])?)?;
-    Some((String::from_utf8(key).ok()?, parse_upload_id(rest.try_into().ok()?)))
+    Some((String::from_utf8(key).ok()?, parse_upload_id(rest?.try_into().ok()?)))
 }
 
 /// A part of an upload.
@@ -339,4 +339,111 @@ pub(crate) fn document(name: &str) -> Vec<u8> {
 /// The state record.
 pub(crate) fn state() -> Vec<u8> {
     vec![STATE]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Few bytes, so that prefixes and zeros meet often.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(prop::sample::select(vec![0, 1, 2, b'a', 0xfe, 0xff]), 0..6)
+    }
+
+    fn terminated(bytes: &[u8], after: u64) -> Vec<u8> {
+        let mut key = escaped(OBJECT, bytes);
+        key.extend_from_slice(&TERMINATOR);
+        key.extend_from_slice(&after.to_be_bytes());
+        key
+    }
+
+    proptest! {
+        #[test]
+        fn the_last_component_keeps_the_order_of_any_bytes(left in bytes(), right in bytes()) {
+            prop_assert_eq!(escaped(OBJECT, &left).cmp(&escaped(OBJECT, &right)), left.cmp(&right));
+        }
+
+        #[test]
+        fn a_terminated_component_keeps_the_order_of_any_bytes(
+            left in (bytes(), any::<u64>()),
+            right in (bytes(), any::<u64>()),
+        ) {
+            let keys = [&left, &right].map(|(bytes, after)| terminated(bytes, *after));
+            prop_assert_eq!(keys[0].cmp(&keys[1]), left.cmp(&right));
+        }
+
+        #[test]
+        fn components_are_read_back(bytes in bytes(), after: u64) {
+            let key = terminated(&bytes, after);
+            prop_assert_eq!(unescape(&key[1..]), Some((bytes.clone(), Some(&after.to_be_bytes()[..]))));
+            let last = escaped(OBJECT, &bytes);
+            prop_assert_eq!(unescape(&last[1..]), Some((bytes, None)));
+        }
+
+        #[test]
+        fn a_prefix_of_components_is_a_range_of_keys(prefix in bytes(), other in bytes()) {
+            let start = escaped(OBJECT, &prefix);
+            let end = prefix_end(start.clone()).unwrap();
+            let key = escaped(OBJECT, &other);
+            prop_assert_eq!(start <= key && key < end, other.starts_with(&prefix));
+            prop_assert_eq!(key.starts_with(&start), other.starts_with(&prefix));
+        }
+
+        #[test]
+        fn just_above_leaves_no_room(left in bytes(), right in bytes()) {
+            let above = just_above(escaped(OBJECT, &left));
+            prop_assert_eq!(above <= escaped(OBJECT, &right), left < right);
+        }
+
+        #[test]
+        fn uploads_sort_by_key_then_time_then_site(
+            left in ("[a\0/]{1,3}", any::<u64>(), any::<u16>()),
+            right in ("[a\0/]{1,3}", any::<u64>(), any::<u16>()),
+        ) {
+            let id = |time, site| UploadId { initiated: Hlc::from_bits(time), site };
+            let keys = [&left, &right].map(|(key, time, site)| upload(key, id(*time, *site)));
+            prop_assert_eq!(keys[0].cmp(&keys[1]), left.cmp(&right));
+            prop_assert_eq!(parse_upload(&keys[0]), Some((left.0, id(left.1, left.2))));
+        }
+
+        #[test]
+        fn repairs_sort_by_spare_shards_age_write_and_stripe(
+            left in (-2_i16..3, 0_u64..3, 0_u128..3, 0_u32..3),
+            right in (-2_i16..3, 0_u64..3, 0_u128..3, 0_u32..3),
+        ) {
+            let key = |(spare, since, write, stripe)| repair(spare, Hlc::from_bits(since), WriteId(write), stripe);
+            prop_assert_eq!(key(left).cmp(&key(right)), left.cmp(&right));
+            let (spare, since, write, stripe) = left;
+            prop_assert_eq!(parse_repair(&key(left)), Some((spare, Hlc::from_bits(since), WriteId(write), stripe)));
+        }
+
+        #[test]
+        fn parsing_any_bytes_never_panics(bytes: Vec<u8>, kind in prop::sample::select(vec![OBJECT, UPLOAD, PART, REPAIR])) {
+            let mut key = vec![kind];
+            key.extend_from_slice(&bytes);
+            for key in [&bytes, &key] {
+                if let Some(object_key) = parse_object(key) {
+                    prop_assert_eq!(&object(&object_key), key);
+                }
+                if let Some((object_key, id)) = parse_upload(key) {
+                    prop_assert_eq!(&upload(&object_key, id), key);
+                }
+                parse_part(key);
+                parse_retired(key);
+                if let Some((spare, since, write, stripe)) = parse_repair(key) {
+                    prop_assert_eq!(&repair(spare, since, write, stripe), key);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_are_prefixes_sort_as_raw_bytes() {
+        let sorted = ["a", "a\0", "a\0\0", "a\0b", "a\u{1}", "a/", "ab", "b"];
+        assert!(sorted.map(object).is_sorted());
+        let id = UploadId { initiated: Hlc::from_bits(u64::MAX), site: u16::MAX };
+        assert!(sorted.map(|key| upload(key, id)).is_sorted());
+    }
 }

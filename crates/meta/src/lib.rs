@@ -29,6 +29,7 @@ pub use consensus::{Consensus, ConsensusFuture, Reading};
 pub use engine::{Durable, MetaConfig, MetaEngine, MirrorHealth, Opened};
 pub use error::{CodecError, Error, Result};
 pub use log::{Done, LogEntry, LogId, LogState, MetaLog};
+pub use mirror::is_mirror;
 pub use outcome::{InvalidManifest, ObjectPut, Outcome, Refusal, Reply};
 pub use summary::{RecordSummaries, Summary};
 pub use view::{BucketId, Cursor, Edit, Edits, TreeId, View};

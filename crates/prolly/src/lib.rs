@@ -26,9 +26,12 @@ mod range;
 mod root;
 mod store;
 mod summary;
+mod sync;
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the tests' numbers are small")]
 mod testing;
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the tests' numbers are small")]
 mod tests;
 mod tree;
 mod varint;
@@ -46,4 +49,5 @@ pub use params::{Params, ParamsHash, Schema, TreeKey};
 pub use root::RootRef;
 pub use store::{PageSink, PageStore, Written};
 pub use summary::{Summarize, Summary};
+pub use sync::{Pulled, pull};
 pub use tree::{Edit, Tree};

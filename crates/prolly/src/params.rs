@@ -14,7 +14,7 @@ const PARAMS_CONTEXT: &str = "stonecrop 2026 prolly params v1";
 pub(crate) const FORMAT: u8 = 1;
 
 /// Levels a tree may have. A level has at most half the pages of the one below, so 2^63 records fit.
-pub(crate) const LEVEL_COUNT_MAX: usize = 64;
+pub(crate) const LEVEL_COUNT_MAX: u8 = 64;
 
 /// The secret of a lineage of trees. Whoever knows it can choose keys that make pages large, nothing worse.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Schema {
 
 /// The hash that decides where pages end.
 enum Boundary {
-    SipHash(Box<[SipHasher13; LEVEL_COUNT_MAX]>),
+    SipHash(Vec<SipHasher13>),
     #[cfg(test)]
     Chosen(fn(u8, &[u8]) -> u64),
 }
@@ -75,7 +75,7 @@ impl Schema {
         Arc::new(Schema {
             widths: [usize::from(params.leaf_width), usize::from(params.inner_width)],
             params_hash: hash_params(&params, summarize.version()),
-            boundary: Boundary::SipHash(Box::new(std::array::from_fn(|level| level_hasher(&params.key, level as u8)))),
+            boundary: Boundary::SipHash((0..LEVEL_COUNT_MAX).map(|level| level_hasher(&params.key, level)).collect()),
             summarize,
             #[cfg(test)]
             mutation: None,

@@ -64,7 +64,7 @@ impl RootRef {
         let hash = Hash::from_bytes(std::array::from_fn(|i| fixed[18 + i]));
         let (location, flags) = Location::decode(&std::array::from_fn(|i| fixed[50 + i]));
         let summary = Summary::decode(&mut rest).ok_or(malformed("summary is not canonical"))?;
-        if LEVEL_COUNT_MAX <= usize::from(level) || Self::SPILLS < flags {
+        if LEVEL_COUNT_MAX <= level || Self::SPILLS < flags {
             return Err(malformed("impossible level or flags"));
         }
         let root = RootRef { params_hash, level, hash, location, spills: flags == Self::SPILLS, summary };

@@ -3,10 +3,14 @@
 /// Appends `value`.
 pub(crate) fn encode(mut value: u64, out: &mut Vec<u8>) {
     while 0x80 <= value {
-        out.push(value as u8 | 0x80);
+        out.push(lowest_byte(value) | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(lowest_byte(value));
+}
+
+fn lowest_byte(value: u64) -> u8 {
+    value.to_le_bytes()[0]
 }
 
 /// Takes one varint off the front of `bytes`; `None` when it is cut short, too large or longer than need be.

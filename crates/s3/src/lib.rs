@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The S3 front door: HTTP in, calls on the [`store::Store`], HTTP out.
+//!
+//! [`serve()`] accepts connections and hands each request to [`Frontend::handle`]. There `auth` verifies the signature,
+//! `target` and `operation` find out what is asked, the operation's own file decodes the request, calls the store and
+//! encodes the answer, `error` turns what went wrong into an S3 error, and `access_log` writes one event.
+//!
+//! Invariants: nothing about a bucket is looked up before the sender is known; the bytes of a body pass the checks of its
+//! signature on their way and are never held as a whole, but for the few bounded XML documents; a header whose meaning
+//! is not acted upon is refused. This crate knows nothing of shards or consensus.
+
+mod access_log;
+mod auth;
+mod body;
+mod config;
+mod connection;
+mod error;
+mod frontend;
+mod header;
+mod operation;
+mod request;
+mod response;
+mod serve;
+mod target;
+mod timestamp;
+mod uri;
+mod xml;
+
+pub use config::{Config, Limits};
+pub use error::{Error, ErrorCode};
+pub use frontend::Frontend;
+pub use serve::{router, serve};

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+pub(crate) mod oracle;
+
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;

@@ -29,6 +29,7 @@ mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use bytes::Bytes;
 use env::{Env, Thread, UnixMillis};
@@ -126,6 +127,7 @@ pub struct MirrorHealth {
 
 /// The state machine over durable trees.
 pub struct MetaEngine {
+    env: Env,
     core: Arc<Core>,
     jobs: mpsc::Sender<Job>,
     worker: Mutex<Option<Thread>>,
@@ -146,7 +148,7 @@ impl MetaEngine {
         let worker = Worker::new(core.clone(), receiver, start);
         let thread = env.spawn.thread("meta-worker".to_owned(), Box::new(move || worker.run()));
         let log = core.log.clone();
-        Ok(Opened { engine: Arc::new(Self { core, jobs, worker: Mutex::new(Some(thread)) }), log })
+        Ok(Opened { engine: Arc::new(Self { env: env.clone(), core, jobs, worker: Mutex::new(Some(thread)) }), log })
     }
 
     /// The state as of the last applied entry: consistent, immutable, cheap to take. Hold it no longer than a request:
@@ -265,28 +267,26 @@ impl MetaEngine {
         self.core.mirrors.all().iter().map(health).collect()
     }
 
+    /// Takes the mirror in `directory`, if it is one, out of service: its disk has failed or was pulled out, which writes
+    /// to files that are open do not always notice.
+    pub fn retire_mirror(&self, directory: &Path) {
+        self.core.mirrors.retire_at(directory);
+    }
+
     /// Makes the vacant `directory` a mirror, in place of the one that was there or of one that is out of service.
-    /// Resolves once it has everything.
+    /// Blocks until it has everything.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] when it cannot be written, [`Error::Unavailable`] when no other mirror works.
-    pub async fn replace_mirror(&self, env: &Env, directory: &Path) -> Result<()> {
-        let core = self.core.clone();
-        let directory = directory.to_path_buf();
-        let vacant = env.clone();
-        let mirror = env
-            .blocking(move || {
-                core.mirrors.retire_at(&directory);
-                let mirror = Mirror::vacant(&vacant, directory)?;
-                core.log.join(&mirror)?;
-                core.mirrors.replace(mirror.clone());
-                Ok::<_, Error>(mirror)
-            })
-            .await?;
-        let (sender, receiver) = oneshot::channel();
-        self.jobs.send(Job::Fill(mirror, sender)).await.map_err(|_| Error::Unavailable)?;
-        receiver.await.unwrap_or(Err(Error::Unavailable))
+    pub fn replace_mirror(&self, directory: &Path) -> Result<()> {
+        self.core.mirrors.retire_at(directory);
+        let mirror = Mirror::vacant(&self.env, directory.to_path_buf())?;
+        self.core.log.join(&mirror)?;
+        self.core.mirrors.replace(mirror.clone());
+        let (sender, receiver) = sync_channel(1);
+        self.jobs.blocking_send(Job::Fill(mirror, sender)).map_err(|_| Error::Unavailable)?;
+        receiver.recv().unwrap_or(Err(Error::Unavailable))
     }
 
     /// Ends the background work and the log's. Blocks. Call [`MetaEngine::flush`] before for a quick restart.

@@ -324,9 +324,7 @@ fn a_mirror_is_replaced_while_running() {
     files.fail_path(Path::new("/disk0"), Failure::Io);
     assert_eq!(run(&opened, 31..61), (60, 60));
     assert_eq!(opened.engine.mirrors().iter().filter(|mirror| mirror.in_service).count(), 1);
-    block_on(async {
-        opened.engine.replace_mirror(&env_of(&files, 1), &all[2]).await.unwrap();
-    });
+    opened.engine.replace_mirror(&all[2]).unwrap();
     assert!(opened.engine.mirrors().iter().all(|mirror| mirror.in_service && mirror.complete));
     assert_eq!(run(&opened, 61..91), (90, 90));
     opened.engine.close();
@@ -345,7 +343,7 @@ fn a_directory_that_vanishes_is_noticed_and_made_a_mirror_again() {
     files.vanish(&all[0]);
     assert_eq!(run(&opened, 31..61), (60, 60));
     assert_eq!(opened.engine.mirrors().iter().filter(|mirror| mirror.in_service).count(), 1);
-    block_on(opened.engine.replace_mirror(&env_of(&files, 2), &all[0])).unwrap();
+    opened.engine.replace_mirror(&all[0]).unwrap();
     assert_eq!(run(&opened, 61..70), (69, 69));
     opened.engine.close();
     let opened = open(&files, &all[..1], 3).unwrap();

@@ -1,6 +1,7 @@
 //! The background thread: folds overlays into trees, fills mirrors, empties sparse packs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Weak};
 
 use prolly::{PackId, SealedPack};
@@ -33,7 +34,7 @@ pub(super) enum Job {
     /// Make durable what is applied. Who asked for it is told.
     Flush(Option<oneshot::Sender<Result<()>>>),
     /// Fill this mirror, which the log has accepted, and tell.
-    Fill(Arc<Mirror>, oneshot::Sender<Result<()>>),
+    Fill(Arc<Mirror>, SyncSender<Result<()>>),
     /// End.
     Close,
 }
@@ -42,7 +43,7 @@ pub(super) enum Job {
 pub(super) struct Fill {
     pub(super) mirror: Arc<Mirror>,
     pub(super) missing: PackList,
-    pub(super) done: Option<oneshot::Sender<Result<()>>>,
+    pub(super) done: Option<SyncSender<Result<()>>>,
 }
 
 pub(super) struct Worker {

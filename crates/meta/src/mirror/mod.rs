@@ -21,6 +21,15 @@ use crate::error::{Error, Result};
 /// Marks a mirror that missed writes: it must not be the only one a node starts from.
 const RETIRED_FILE: &str = "retired";
 
+/// Whether `directory` holds a copy of some metadata. Blocks.
+///
+/// # Errors
+///
+/// [`Error::Unsupported`] for another version, [`Error::Corrupt`] for a damaged identity, [`Error::Io`].
+pub fn is_mirror(env: &env::Env, directory: &Path) -> Result<bool> {
+    Ok(identity::read(env.files.as_ref(), directory)?.is_some())
+}
+
 /// One directory that holds a copy of the metadata.
 pub(crate) struct Mirror {
     files: Arc<dyn Files>,

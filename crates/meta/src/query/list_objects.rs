@@ -13,8 +13,7 @@ pub struct ListObjects<'a> {
     pub prefix: &'a str,
     /// Rolls keys up to the first occurrence of it behind the prefix; any string.
     pub delimiter: &'a str,
-    /// Only entries above it, and no common prefix that it starts with: a marker, a start-after key, or
-    /// [`ObjectPage::next`].
+    /// Only entries above it, common prefixes included: a marker, a start-after key, or [`ObjectPage::next`].
     pub after: &'a str,
     /// Most entries, common prefixes included.
     pub limit: usize,

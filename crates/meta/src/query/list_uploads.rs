@@ -13,9 +13,9 @@ pub struct ListUploads<'a> {
     pub prefix: &'a str,
     /// Rolls keys up to the first occurrence of it behind the prefix; any string.
     pub delimiter: &'a str,
-    /// Only keys above it.
+    /// Only keys and common prefixes above it.
     pub key_marker: &'a str,
-    /// With a key marker, also its uploads behind this one.
+    /// Also the uploads of the key marker itself that were begun after this one, unless a common prefix stands for them.
     pub upload_marker: Option<UploadId>,
     /// Most entries, common prefixes included.
     pub limit: usize,
@@ -38,8 +38,8 @@ pub enum UploadEntry {
 }
 
 impl UploadEntry {
-    /// The markers that continue behind it.
-    fn marker(&self) -> (String, Option<UploadId>) {
+    /// The key marker and upload marker that continue behind it.
+    pub fn marker(&self) -> (String, Option<UploadId>) {
         match self {
             Self::Upload { key, id, .. } => (key.clone(), Some(*id)),
             Self::CommonPrefix(prefix) => (prefix.clone(), None),

@@ -5,6 +5,8 @@ mod internal;
 mod list_objects;
 mod list_uploads;
 mod object;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use bytes::Bytes;

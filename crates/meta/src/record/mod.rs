@@ -10,8 +10,12 @@ mod hlc;
 mod internal;
 mod object;
 mod result;
+#[cfg(test)]
+pub(crate) mod samples;
 mod segment;
 
+#[cfg(test)]
+mod tests;
 mod text_map;
 mod upload;
 mod wire;

@@ -171,9 +171,6 @@ impl Value for Vec<Segment> {
 
     fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
         let count = input.count(Segment::ENCODED_SIZE_MIN)?;
-        if count == 0 {
-            return Err(CodecError::Invalid("body without segments"));
-        }
         (0..count).map(|_| Segment::read(input)).collect()
     }
 }
@@ -196,9 +193,6 @@ impl Value for Vec<ObjectPart> {
         let mut parts = Self::with_capacity(count);
         for _ in 0..count {
             let number = input.narrow("part number")?;
-            if parts.last().is_some_and(|last: &ObjectPart| number <= last.number) {
-                return Err(CodecError::NotCanonical("order of parts"));
-            }
             let size = input.varint()?;
             let checksum = match input.u8()? {
                 0 => None,

@@ -182,8 +182,8 @@ fn read_slots(input: &mut Input<'_>) -> Result<Vec<StripeSlot>, CodecError> {
 }
 
 impl StripeException {
-    /// With its distance from the one before: one byte, the time, two counts, and one shard index.
-    const ENCODED_SIZE_MIN: usize = 12;
+    /// With its distance from the one before: one byte, the time, two counts.
+    const ENCODED_SIZE_MIN: usize = 11;
 }
 
 impl Value for StripeException {
@@ -207,9 +207,6 @@ impl Value for StripeException {
                 return Err(CodecError::NotCanonical("order of shards"));
             }
             overrides.insert(index, DiskId(u128::read(input)?));
-        }
-        if missing.is_empty() && overrides.is_empty() {
-            return Err(CodecError::NotCanonical("exception"));
         }
         Ok(Self { missing, since, overrides })
     }

@@ -101,7 +101,7 @@ impl Cache {
     }
 
     fn shard(&self, number: u64) -> &Mutex<Shard> {
-        &self.shards[mix(number) as usize >> 7 & (SHARD_COUNT - 1)]
+        &self.shards[usize::from(mix(number).to_le_bytes()[7]) % SHARD_COUNT]
     }
 
     pub(super) fn get(&self, location: Location) -> Option<Cached> {

@@ -11,12 +11,14 @@ const MAGIC_END: [u8; 8] = *b"SCPEND\r\n";
 const VERSION: u16 = 1;
 
 pub(super) const HEADER_SIZE: usize = 64;
+/// Where the first frame begins.
+pub(super) const FRAMES_AT: u32 = 64;
 pub(super) const FRAME_HEADER_SIZE: usize = 40;
 pub(super) const TAIL_SIZE: usize = 16;
 /// Bytes of a footer entry.
 const ENTRY_SIZE: usize = 12;
 /// Longest frame, exclusive: its length has 24 bits.
-pub(super) const FRAME_LENGTH_END: usize = 1 << 24;
+pub(super) const FRAME_LENGTH_END: u32 = 1 << 24;
 
 /// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,29 +81,30 @@ pub(super) fn check_header(header: &[u8], pack: PackId, realm: &[u8; 16]) -> Res
     if *header == encode_header(pack, realm) { Ok(()) } else { Err(corrupt("reserved bytes of the header are set")) }
 }
 
-/// Appends a frame; `body` must be short enough.
-pub(super) fn encode_frame(kind: Kind, hash: &Hash, body: &[u8], out: &mut Vec<u8>) {
-    let length = FRAME_HEADER_SIZE + body.len();
+/// Appends a frame and returns its length; `body` must be short enough.
+pub(super) fn encode_frame(kind: Kind, hash: &Hash, body: &[u8], out: &mut Vec<u8>) -> u32 {
+    let length = u32::try_from(FRAME_HEADER_SIZE + body.len()).expect("pages and blobs are bounded far below");
     assert!(length < FRAME_LENGTH_END, "pages and blobs are bounded far below");
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&(length as u32 | (kind as u32) << 24).to_le_bytes());
+    out.extend_from_slice(&(length | (kind as u32) << 24).to_le_bytes());
     out.extend_from_slice(hash.as_bytes());
     out.extend_from_slice(body);
     let crc = crc_fast::crc32_iscsi(&out[start + 4..]);
     out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
+    length
 }
 
 /// Length of the frame that begins with `header`; `None` if there can be none.
-pub(super) fn frame_length(header: &[u8; FRAME_HEADER_SIZE]) -> Option<usize> {
-    let length = u32::from_le_bytes([header[4], header[5], header[6], 0]) as usize;
-    (FRAME_HEADER_SIZE <= length).then_some(length)
+pub(super) fn frame_length(header: &[u8; FRAME_HEADER_SIZE]) -> Option<u32> {
+    let length = u32::from_le_bytes([header[4], header[5], header[6], 0]);
+    (FRAME_HEADER_SIZE <= length as usize).then_some(length)
 }
 
 /// Checks a frame that fills `bytes`.
 pub(super) fn decode_frame(bytes: &Bytes) -> std::result::Result<Frame, &'static str> {
     let header: &[u8; FRAME_HEADER_SIZE] = bytes.first_chunk().ok_or("a frame is cut short")?;
-    if frame_length(header) != Some(bytes.len()) {
+    if frame_length(header).map(|length| length as usize) != Some(bytes.len()) {
         return Err("a frame has another length");
     }
     if crc_fast::crc32_iscsi(&bytes[4..]).to_le_bytes() != header[..4] {

@@ -13,4 +13,5 @@ pub use storage::{Damage, PackFile, PackStorage};
 pub use writer::PackWriter;
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the tests' numbers are small")]
 mod tests;

@@ -151,7 +151,7 @@ impl Packs {
     /// Entries for the frames from the header on, up to the first that does not verify.
     fn walk_frames(&self, pack: &SealedPack) -> Result<Vec<FooterEntry>> {
         let mut entries = Vec::new();
-        let mut offset = format::HEADER_SIZE as u32;
+        let mut offset = format::FRAMES_AT;
         let mut frame = self.frame_at(pack.id, offset)?;
         loop {
             let (location, hash) = frame;
@@ -173,10 +173,10 @@ impl Packs {
             let header = header[..].try_into().ok().and_then(format::frame_length);
             header.ok_or_else(|| corrupt(pack, u64::from(offset), "no frame begins here"))
         })?;
-        let frame = self.read_checked(piece(length), |bytes| {
+        let frame = self.read_checked(piece(length as usize), |bytes| {
             format::decode_frame(bytes).map_err(|reason| corrupt(pack, u64::from(offset), reason))
         })?;
-        Ok((Location { pack, offset, length: length as u32 }, frame.hash))
+        Ok((Location { pack, offset, length }, frame.hash))
     }
 
     /// Reads the frame at `location`, which must hold `hash`, and decodes it.
@@ -264,6 +264,11 @@ impl Packs {
         packs.into_iter().for_each(|pack| {
             writing.open.remove(&pack);
         });
+    }
+
+    #[cfg(test)]
+    pub(super) fn cached_bytes(&self) -> usize {
+        self.cache.bytes()
     }
 
     /// Keeps a page that was just written.

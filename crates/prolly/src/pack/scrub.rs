@@ -38,7 +38,7 @@ impl Packs {
         self.scrub_ends(pack, frames_end, &mut report);
         for (&offset, end) in offsets.iter().zip(ends) {
             let length = usize::try_from(end.saturating_sub(u64::from(offset))).unwrap_or(usize::MAX);
-            if format::FRAME_LENGTH_END <= length {
+            if format::FRAME_LENGTH_END as usize <= length {
                 report.lost.push(offset);
                 continue;
             }

@@ -37,13 +37,11 @@ impl OpenPack {
         let created = packs.storage.create(id).map_err(|source| io_error("create", id, source));
         let file = created.inspect_err(|_| packs.end([id]))?;
         let buffer = format::encode_header(id, &packs.config.realm).to_vec();
-        Ok(OpenPack { id, file, length: buffer.len() as u32, buffer, footer: Vec::new() })
+        Ok(OpenPack { id, file, length: format::FRAMES_AT, buffer, footer: Vec::new() })
     }
 
     fn put(&mut self, kind: Kind, hash: &Hash, body: &[u8]) -> Result<Location> {
-        let start = self.buffer.len();
-        format::encode_frame(kind, hash, body, &mut self.buffer);
-        let length = (self.buffer.len() - start) as u32;
+        let length = format::encode_frame(kind, hash, body, &mut self.buffer);
         let location = Location { pack: self.id, offset: self.length, length };
         self.footer.push(FooterEntry::new(hash, self.length));
         self.length = self.length.checked_add(length).expect("a pack is limited far below 4 GiB");

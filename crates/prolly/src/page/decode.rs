@@ -41,7 +41,7 @@ fn frame(hash: Hash, bytes: Bytes) -> Result<Page> {
     if reserved != 0 || flags & !(NATURAL_START | NATURAL_END) != 0 {
         return Err(malformed("reserved bits are set"));
     }
-    if LEVEL_COUNT_MAX <= usize::from(level) || count == 0 {
+    if LEVEL_COUNT_MAX <= level || count == 0 {
         return Err(malformed("impossible level or no records"));
     }
     if bytes.len() < page_length || page_length < records_at {

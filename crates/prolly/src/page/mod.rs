@@ -357,4 +357,5 @@ pub(crate) fn encode_spilled(hash: &Hash, length: u32, summary: &Summary, out: &
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the tests' numbers are small")]
 mod tests;

@@ -105,3 +105,88 @@ fn p4_put_then_delete_restores_the_root() {
         assert_eq!(shrunk.root().hash, tree.root().hash, "case {case}");
     }
 }
+
+#[test]
+fn p2_disjoint_edits_commute() {
+    for case in 0..cases(30) {
+        let mut random = Random(3000 + case);
+        let world = World::with(schema(case, None, None));
+        let tree = world.build(&super::random_model(&mut random, 500));
+        let batch = random_batch(&mut random, Habit::Scattered, 1000, 1 + case * 2, 50);
+        let mut forwards = tree.clone();
+        let mut backwards = tree.clone();
+        for (key, value) in &batch {
+            forwards = world.apply(&forwards, &Batch::from([(key.clone(), value.clone())])).0;
+        }
+        for (key, value) in batch.iter().rev() {
+            backwards = world.apply(&backwards, &Batch::from([(key.clone(), value.clone())])).0;
+        }
+        let at_once = world.apply(&tree, &batch).0;
+        assert_eq!(forwards.root().hash, at_once.root().hash, "case {case}");
+        assert_eq!(backwards.root().hash, at_once.root().hash, "case {case}");
+    }
+}
+
+#[test]
+fn p3_an_equal_value_writes_nothing() {
+    for case in 0..cases(20) {
+        let mut random = Random(4000 + case);
+        let world = World::with(schema(case, HASHES[case as usize % HASHES.len()], None));
+        let model = super::random_model(&mut random, 400);
+        let tree = world.build(&model);
+        let mut same: Batch = model.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        same.insert(b"never there".to_vec(), None);
+        let (unchanged, written) = world.apply(&tree, &same);
+        assert_eq!(unchanged.root(), tree.root());
+        assert_eq!(written, Default::default());
+    }
+}
+
+#[test]
+fn p5_pages_keep_their_bounds() {
+    for case in 0..cases(25) {
+        let mut random = Random(5000 + case);
+        let schema = schema(case, HASHES[case as usize % HASHES.len()], None);
+        let world = World::with(Arc::clone(&schema));
+        let mut model = super::random_model(&mut random, 2000);
+        // Values just short of spilling make pages heavy.
+        model.values_mut().filter(|_| case % 3 == 0).for_each(|value| value.resize(1000, 7));
+        for (level, pages) in super::pages_by_level(&world.build(&model)).iter().enumerate() {
+            let width = schema.width(level as u8);
+            for (index, page) in pages.iter().enumerate() {
+                let is_last = index + 1 == pages.len();
+                let natural = page.natural();
+                let is_whole_chunk = natural.start && natural.end && !is_last;
+                assert!(!is_whole_chunk || width < page.count(), "case {case}: {page:?} is too short");
+                assert!(page.count() <= 16 * width + 8, "case {case}: {page:?} is too long");
+                assert!(page.canonical().len() <= (65 << 10) + 8 * page.count(), "case {case}: {page:?} is too heavy");
+            }
+        }
+    }
+}
+
+#[test]
+fn p5_one_edit_rewrites_few_pages() {
+    let mut random = Random(6000);
+    let world = World::new();
+    let model = super::random_model(&mut random, 6000);
+    let tree = world.build(&model);
+    let (mut leaves, mut edit_count) = (0, 0);
+    for _ in 0..cases(150) {
+        let batch = random_batch(&mut random, Habit::Scattered, 12_000, 1, 50);
+        let (edited, written) = world.apply(&tree, &batch);
+        let fresh = super::fresh_pages(&edited, &tree);
+        assert!(fresh.iter().all(|&count| count <= 3), "{batch:?} rewrites {fresh:?}");
+        assert_eq!(written.pages, fresh.iter().sum::<usize>() as u64, "only what changed is written");
+        leaves += fresh[0];
+        edit_count += usize::from(edited.root() != tree.root());
+    }
+    assert!(leaves * 10 <= edit_count * 13, "{leaves} leaves for {edit_count} edits");
+}
+
+#[test]
+fn p13_golden_roots() {
+    let golden = ["0000000000000000000000000000000000000000000000000000000000000000", "a49ced3c9d264025f876dc3eca1b1342671e03424cf65fa4378078b0840f43ad", "ada5a37e319c0697fee65cfc73c2d6b90eea8ef35005c7d62d08f19ac8bc2212", "eaba0e75af1aed1dabe30bb92d3798a1142c6904edf9eb2f74f4e553dfdaacbb"];
+    let root = |size| World::new().build(&super::random_model(&mut Random(size), size)).root().hash.to_string();
+    assert_eq!([0, 1, 40, 5000].map(root), golden);
+}

@@ -97,7 +97,7 @@ impl Contents {
         self.settle(dice);
         self.visible.clone_from(&self.durable);
         self.allocated = self.visible.len() as u64;
-        self.locked_by = None;
+        self.unlock();
     }
 
     fn settle(&mut self, dice: &mut Dice) {
@@ -145,6 +145,10 @@ impl Contents {
             self.locked_by = Some(start);
         }
         free
+    }
+
+    pub(super) fn unlock(&mut self) {
+        self.locked_by = None;
     }
 
     pub(super) fn unlock_for(&mut self, start: u64) {

@@ -25,8 +25,21 @@ impl SimFiles {
     pub fn power_cut(&self, seed: u64) -> Self {
         let mut state = self.world.state.lock();
         state.start += 1;
-        state.faults.power_cut();
+        state.faults.restart();
         state.names.power_cut(&mut Dice::new(seed));
+        self.world.released.notify_all();
+        Self { world: self.world.clone(), start: state.start }
+    }
+
+    /// Kills the process and starts another: unsynced bytes and names stay, as the kernel keeps them, and stay unsynced.
+    ///
+    /// Every other handle, open file and lock belongs to the process that ended: their calls fail from now on.
+    #[must_use = "only the returned handle belongs to the new start"]
+    pub fn kill(&self) -> Self {
+        let mut state = self.world.state.lock();
+        state.start += 1;
+        state.faults.restart();
+        state.names.unlock_all();
         self.world.released.notify_all();
         Self { world: self.world.clone(), start: state.start }
     }

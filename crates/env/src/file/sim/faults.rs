@@ -92,8 +92,8 @@ impl Faults {
         nearest.map(|(prefix, bytes)| (prefix.as_path(), *bytes))
     }
 
-    /// Forgets what ends with the machine's run. Dead paths and capacities belong to the devices and stay.
-    pub(super) fn power_cut(&mut self) {
+    /// Forgets what ends with the run. Dead paths and capacities belong to the devices and stay.
+    pub(super) fn restart(&mut self) {
         self.planned.clear();
         self.hanging.clear();
         self.crashed = false;

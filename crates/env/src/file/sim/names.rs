@@ -166,6 +166,15 @@ impl Names {
         }
     }
 
+    /// Ends all advisory locks, as the end of the process that holds them does.
+    pub(super) fn unlock_all(&self) {
+        for node in self.visible.values() {
+            if let Node::File(contents) = node {
+                contents.lock().unlock();
+            }
+        }
+    }
+
     /// Takes the subtree at `path` away, as `rm -rf` or an unmount does: open files stay usable.
     pub(super) fn hide(&mut self, path: &Path) {
         let path = normal(path);

@@ -1,0 +1,129 @@
+//! [`Cluster`]: this node as a whole.
+
+use std::sync::Arc;
+
+use env::{Env, Task};
+use meta::{Consensus, MetaEngine};
+use parking_lot::Mutex;
+use placement::{GroupId, Move, Plan, Slot, Table};
+use tokio::sync::watch;
+
+use crate::config::ClusterConfig;
+use crate::error::Result;
+use crate::health::Health;
+use crate::raft::RaftConsensus;
+use crate::start;
+use crate::tables::TableKeeper;
+use crate::topology::{Publisher, Topology};
+
+/// A slot of a group, and what it was when somebody looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotSeen {
+    /// The group.
+    pub group: GroupId,
+    /// The slot's position, which is the shard index.
+    pub index: u8,
+    /// What it was.
+    pub slot: Slot,
+}
+
+/// This node: its disks, the metadata's consensus, the placement table.
+pub struct Cluster {
+    pub(crate) cluster_id: u128,
+    pub(crate) consensus: Arc<RaftConsensus>,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) tables: Arc<TableKeeper>,
+    pub(crate) stopping: watch::Sender<bool>,
+    pub(crate) monitor: Mutex<Option<Task>>,
+}
+
+impl Cluster {
+    /// Starts the node on its storage directories; begins a cluster in directories that are all blank.
+    ///
+    /// Directories that are missing or unreadable leave the node degraded, as long as one of the others has the
+    /// metadata. An empty directory where a disk was becomes its replacement; one at a new place becomes an additional
+    /// disk. On return everything that was ever acknowledged is visible.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`](crate::Error) says what the operator can do.
+    pub async fn open(env: &Env, config: ClusterConfig) -> Result<Self> {
+        start::start(env, config).await
+    }
+
+    /// Identity of the cluster, chosen when it began.
+    pub fn id(&self) -> u128 {
+        self.cluster_id
+    }
+
+    /// Where metadata is changed and read.
+    pub fn consensus(&self) -> Arc<dyn Consensus> {
+        self.consensus.clone()
+    }
+
+    /// The metadata's engine on this node.
+    pub fn engine(&self) -> &Arc<MetaEngine> {
+        self.consensus.engine()
+    }
+
+    /// The placement table and the disks now. Cheap; take it once an operation.
+    pub fn topology(&self) -> Arc<Topology> {
+        self.publisher.current()
+    }
+
+    /// Tells of every new topology: disks that fail, return or are replaced, and slots that begin or end to move.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Topology>> {
+        self.publisher.subscribe()
+    }
+
+    /// Notes that a census found every shard of these slots on its write target: moves and rebuilds end. Slots that
+    /// changed since are left alone. Returns how many were settled. Durable on return.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Meta`](crate::Error::Meta) when the metadata cannot be changed.
+    pub async fn settle(&self, slots: &[SlotSeen]) -> Result<usize> {
+        self.tables.change(|table| settle(table, slots)).await
+    }
+
+    /// How the node is.
+    pub fn health(&self) -> Health {
+        Health::of(&self.publisher.current(), &self.consensus)
+    }
+
+    /// Stops in reverse order of the start: the monitor, the consensus (which answers what is queued), the disks. Users
+    /// of the topology have stopped before.
+    ///
+    /// # Errors
+    ///
+    /// The first failure; everything is stopped nevertheless, and nothing acknowledged is lost.
+    pub async fn close(&self) -> Result<()> {
+        self.stopping.send_replace(true);
+        let monitor = self.monitor.lock().take();
+        let monitored = match monitor {
+            Some(task) => task.join().await,
+            None => Ok(()),
+        };
+        let decided = self.consensus.close().await;
+        let mut closed = Ok(());
+        for (id, member) in self.publisher.current().members() {
+            let Some(disk) = &member.disk else { continue };
+            if let Err(error) = disk.close().await {
+                tracing::warn!(disk = %id, %error, "disk did not close cleanly: its next start takes longer");
+                closed = closed.and(Err(error));
+            }
+        }
+        monitored?;
+        decided?;
+        Ok(closed?)
+    }
+}
+
+fn settle(table: &Table, slots: &[SlotSeen]) -> Plan {
+    let step = |seen: &SlotSeen| {
+        let now = *table.group(seen.group)?.slots.get(usize::from(seen.index))?;
+        let after = now.settled().filter(|_| now == seen.slot)?;
+        Some(Move { group: seen.group, index: seen.index, before: now, after })
+    };
+    Plan { based_on: table.version(), splits: 0, moves: slots.iter().filter_map(step).collect() }
+}

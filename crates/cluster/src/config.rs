@@ -1,0 +1,45 @@
+//! Settings of a node.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use disk::Upkeep;
+use meta::MetaConfig;
+use placement::Profile;
+
+/// Settings of a node.
+#[derive(Clone, Debug)]
+pub struct ClusterConfig {
+    /// The storage directories of this node.
+    pub disks: Vec<PathBuf>,
+    /// Redundancy to begin with; by the number of disks when `None`. Later starts may repeat it, not change it.
+    pub profile: Option<Profile>,
+    /// Largest size of a disk's extents, in bytes.
+    pub extent_size_max: u64,
+    /// When disks compact and checkpoint.
+    pub upkeep: Upkeep,
+    /// Settings of the metadata.
+    pub meta: MetaConfig,
+    /// How long a command may take to be decided.
+    pub propose_deadline: Duration,
+    /// How often disks are looked at.
+    pub probe_interval: Duration,
+    /// How long a disk may be absent before others take over what it held.
+    pub absence_max: Duration,
+}
+
+impl ClusterConfig {
+    /// The defaults for `disks`.
+    pub fn new(disks: Vec<PathBuf>) -> Self {
+        Self {
+            disks,
+            profile: None,
+            extent_size_max: 256 << 20,
+            upkeep: Upkeep::Background,
+            meta: MetaConfig::default(),
+            propose_deadline: Duration::from_secs(30),
+            probe_interval: Duration::from_secs(2),
+            absence_max: Duration::from_secs(15 * 60),
+        }
+    }
+}

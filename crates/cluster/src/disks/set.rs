@@ -1,0 +1,150 @@
+//! [`DiskSet`]: performs what [`reconcile`] decides, one directory at a time.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use disk::{Disk, DiskConfig};
+use env::Env;
+use placement::{DiskId, DiskSpec, DiskState, NodeId, RackId};
+
+use super::admit::{admit, open_known, weight};
+use super::marker;
+use super::reconcile::Step;
+use super::roster::{Entry, Roster, RosterKeeper};
+use crate::error::Result;
+use crate::topology::Member;
+
+/// The disks of this node, by the roster, and how they are opened.
+pub(crate) struct DiskSet {
+    env: Env,
+    config: DiskConfig,
+    node: NodeId,
+    keeper: RosterKeeper,
+}
+
+impl DiskSet {
+    pub(crate) fn new(env: Env, config: DiskConfig, node: NodeId, keeper: RosterKeeper) -> Self {
+        Self { env, config, node, keeper }
+    }
+
+    pub(crate) fn roster(&self) -> &Roster {
+        self.keeper.roster()
+    }
+
+    /// Performs `step`; `open` are disks that are open already. Returns the member that the disk is now, and the disk
+    /// that it replaces. Kept in the roster on return.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Disk`](crate::Error::Disk) when the directory cannot be used; what the metadata says otherwise.
+    pub(crate) async fn perform(
+        &mut self,
+        step: Step,
+        open: &mut BTreeMap<DiskId, Arc<Disk>>,
+    ) -> Result<(DiskId, Member, Option<DiskId>)> {
+        match step {
+            Step::Keep { disk, path } => {
+                let handle = match open.remove(&disk) {
+                    Some(handle) => handle,
+                    None => self.open(path.clone()).await?,
+                };
+                self.moved(disk, path).await?;
+                Ok((disk, Member::open(handle), None))
+            }
+            Step::Admit { path, formatted, replaces } => {
+                let handle = match formatted.and_then(|disk| open.remove(&disk)) {
+                    Some(handle) => handle,
+                    None => self.admit(path.clone(), formatted).await?,
+                };
+                let disk = DiskId(handle.identity().disk_id);
+                self.joined(disk, &handle, replaces).await?;
+                Ok((disk, Member::open(handle), replaces))
+            }
+            Step::Miss { disk, reason } => {
+                let path = self.roster().disks.get(&disk).map(|entry| entry.path.clone()).unwrap_or_default();
+                tracing::error!(%disk, path = %path.display(), reason, "disk is missing");
+                Ok((disk, Member::absent(path, reason), None))
+            }
+        }
+    }
+
+    /// Notes that others take over what `disk` held.
+    ///
+    /// # Errors
+    ///
+    /// What the metadata says.
+    pub(crate) async fn give_up(&mut self, disk: DiskId) -> Result<()> {
+        let change = |roster: &mut Roster| {
+            if let Some(entry) = roster.disks.get_mut(&disk) {
+                entry.is_out = true;
+            }
+        };
+        self.keeper.change(change).await
+    }
+
+    /// The disks as the planner wants them: absent ones keep their slots until they are given up.
+    pub(crate) fn specs(&self, members: &BTreeMap<DiskId, Member>) -> Vec<DiskSpec> {
+        let taking_part = self.roster().disks.iter().filter(|(_, entry)| !entry.is_out);
+        let spec = |(&id, entry): (&DiskId, &Entry)| {
+            let is_open = members.get(&id).is_some_and(|member| member.disk.is_some());
+            let state = if is_open { DiskState::In } else { DiskState::Suspect };
+            DiskSpec { id, node: self.node, rack: RackId(0), weight: entry.weight, state }
+        };
+        taking_part.map(spec).collect()
+    }
+
+    /// Notes on the disk at `path` that the metadata exists.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io).
+    pub(crate) async fn mark(&self, path: PathBuf) -> Result<()> {
+        let env = self.env.clone();
+        self.env.blocking(move || marker::mark(&env, &path)).await
+    }
+
+    async fn open(&self, path: PathBuf) -> Result<Arc<Disk>> {
+        let (env, config) = (self.env.clone(), self.config.clone());
+        Ok(self.env.blocking(move || open_known(&env, &path, &config)).await?)
+    }
+
+    async fn admit(&self, path: PathBuf, formatted: Option<DiskId>) -> Result<Arc<Disk>> {
+        let (env, config) = (self.env.clone(), self.config.clone());
+        self.env.blocking(move || admit(&env, &path, formatted, &config)).await
+    }
+
+    async fn moved(&mut self, disk: DiskId, path: PathBuf) -> Result<()> {
+        let change = |roster: &mut Roster| {
+            if let Some(entry) = roster.disks.get_mut(&disk) {
+                entry.path = path;
+            }
+        };
+        self.keeper.change(change).await
+    }
+
+    async fn joined(&mut self, disk: DiskId, handle: &Disk, replaces: Option<DiskId>) -> Result<()> {
+        let path = handle.path().to_path_buf();
+        let is_mount_point = self.is_mount_point(path.clone()).await;
+        let entry = Entry { path: path.clone(), is_mount_point, is_out: false, weight: weight(handle).await? };
+        let change = |roster: &mut Roster| {
+            if let Some(old) = replaces {
+                roster.disks.remove(&old);
+            }
+            roster.disks.insert(disk, entry);
+        };
+        self.keeper.change(change).await?;
+        match replaces {
+            Some(old) => {
+                tracing::warn!(%disk, replaces = %old, path = %path.display(), "an empty disk replaces a lost one")
+            }
+            None => tracing::info!(%disk, path = %path.display(), "disk joined"),
+        }
+        Ok(())
+    }
+
+    async fn is_mount_point(&self, path: PathBuf) -> bool {
+        let files = self.env.files.clone();
+        self.env.blocking(move || files.directory_id(Path::new(&path)).is_ok_and(|id| id.is_mount_point)).await
+    }
+}

@@ -1,0 +1,125 @@
+//! Why the node cannot start or change its shape.
+
+use std::path::PathBuf;
+
+use placement::Profile;
+
+/// Result of this crate's operations.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why the node cannot start or change its shape. Messages say what the operator can do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Name at least one storage directory.
+    #[error("no storage directory was named: name at least one")]
+    NoDisks,
+    /// Name each directory once.
+    #[error("{path:?} is named twice: name each storage directory once")]
+    DuplicateDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Remove the copy.
+    #[error("{first:?} and {second:?} hold the same disk: one is a copy of the other, remove the copy")]
+    DuplicateDisk {
+        /// A directory.
+        first: PathBuf,
+        /// Another one with the same disk.
+        second: PathBuf,
+    },
+    /// Give each cluster its own directories.
+    #[error("{first:?} and {second:?} belong to different clusters: name directories of one cluster only")]
+    MixedClusters {
+        /// A directory.
+        first: PathBuf,
+        /// One of another cluster.
+        second: PathBuf,
+    },
+    /// Mount the device, or remove the directory and create it again to replace the disk.
+    #[error("{path:?} used to be a mounted disk and is an empty directory now: mount the disk that belongs there")]
+    Unmounted {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Bring the disks back that hold the metadata.
+    #[error(
+        "none of the {present} directories found holds the cluster's metadata: \
+         bring back the disks that are missing ({missing:?})"
+    )]
+    MetadataMissing {
+        /// Directories of this cluster that are there.
+        present: usize,
+        /// Directories that were named and are not there, or cannot be read.
+        missing: Vec<PathBuf>,
+    },
+    /// Name more directories, or choose a narrower profile.
+    #[error("erasure profile {profile} needs {} storage directories, {disks} are named", profile.shards())]
+    TooFewDisks {
+        /// The profile.
+        profile: Profile,
+        /// Directories named.
+        disks: usize,
+    },
+    /// Start without choosing a profile: it was chosen when the cluster began.
+    #[error("the cluster keeps its data as {existing}, which cannot become {wanted}: start without another profile")]
+    ProfileChanged {
+        /// What the data is kept as.
+        existing: Profile,
+        /// What was asked for.
+        wanted: Profile,
+    },
+    /// Run the version that wrote it, or a newer one.
+    #[error("the {what} has format version {found}, this program reads version {known}: run the version that wrote it")]
+    UnknownFormat {
+        /// The document.
+        what: &'static str,
+        /// Version found.
+        found: u8,
+        /// Version that this program reads.
+        known: u8,
+    },
+    /// Restore from a backup.
+    #[error("the {what} is damaged: {reason}")]
+    Damaged {
+        /// The document.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The state machine refused what only this crate proposes: a mistake of ours.
+    #[error("the cluster's own {what} was refused: {refusal}")]
+    Refused {
+        /// What was proposed.
+        what: &'static str,
+        /// The answer.
+        refusal: meta::Refusal,
+    },
+    /// A storage directory cannot be used; the message says why and what to do.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+    /// The metadata cannot be used.
+    #[error(transparent)]
+    Meta(#[from] meta::Error),
+    /// The placement table cannot be used.
+    #[error(transparent)]
+    Placement(#[from] placement::Error),
+    /// The file system refused.
+    #[error("{operation} failed on {path:?}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The consensus cannot be started or has stopped; restart the node.
+    #[error("the consensus has stopped: {reason}")]
+    Consensus {
+        /// What it says.
+        reason: String,
+    },
+    /// A background task panicked.
+    #[error(transparent)]
+    Task(#[from] env::TaskFailed),
+}

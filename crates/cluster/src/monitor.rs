@@ -1,0 +1,271 @@
+//! Looks at the disks now and then: takes failed ones out of service, brings returned ones back, admits empty
+//! directories in place of lost disks, gives up disks that stay away, and keeps the metadata mirrored.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use disk::{Disk, DiskIdentity};
+use env::Env;
+use meta::MetaEngine;
+use placement::DiskId;
+use tokio::sync::watch;
+
+use crate::config::ClusterConfig;
+use crate::disks::{DiskSet, Found, Site, Step, look, meta_directory, reconcile};
+use crate::error::{Error, Result};
+use crate::tables::TableKeeper;
+use crate::topology::{Member, MemberState, Publisher};
+
+/// Longest pause between attempts to take a disk, or a mirror, back into service.
+const PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// The task that watches this node's disks.
+pub(crate) struct Monitor {
+    pub(crate) env: Env,
+    pub(crate) config: ClusterConfig,
+    pub(crate) cluster_id: u128,
+    /// The storage directories that were named, resolved.
+    pub(crate) directories: Vec<PathBuf>,
+    pub(crate) disks: DiskSet,
+    pub(crate) tables: Arc<TableKeeper>,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) engine: Arc<MetaEngine>,
+    /// When each absent disk was last seen, on the monotonic clock.
+    pub(crate) absent_since: BTreeMap<DiskId, Duration>,
+    /// Attempts that failed, by directory.
+    pub(crate) pauses: BTreeMap<PathBuf, Pause>,
+}
+
+/// How long to wait before the next attempt.
+#[derive(Clone, Copy)]
+pub(crate) struct Pause {
+    until: Duration,
+    length: Duration,
+}
+
+impl Monitor {
+    /// Runs until `stopping` says so.
+    pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        loop {
+            if let Err(error) = self.look().await {
+                tracing::error!(%error, "looking after the disks failed: trying again later");
+            }
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+                () = self.env.clock.sleep(self.config.probe_interval) => {}
+            }
+        }
+    }
+
+    /// One round.
+    async fn look(&mut self) -> Result<()> {
+        for (id, member) in self.publisher.current().members().clone() {
+            if let Some(disk) = &member.disk {
+                self.check(id, &member, disk).await;
+            }
+        }
+        self.welcome().await?;
+        self.give_up().await?;
+        self.mirror().await;
+        Ok(())
+    }
+
+    /// Publishes the state of an open disk; takes it out of service when it has failed.
+    async fn check(&mut self, id: DiskId, member: &Member, disk: &Arc<Disk>) {
+        let state = match disk.check().await {
+            disk::DiskState::InService => MemberState::InService,
+            disk::DiskState::Suspect { reason } => MemberState::Suspect { reason },
+            disk::DiskState::Failed { reason } => return self.take_out(id, member, disk, reason).await,
+            disk::DiskState::Closed => return,
+        };
+        // A disk that cannot say how full it is will be found failed by its next check.
+        let full = disk.usage().await.is_ok_and(|usage| usage.full);
+        if member.state == state && member.full == full {
+            return;
+        }
+        match &state {
+            MemberState::Suspect { reason } => tracing::warn!(disk = %id, reason, "disk is in doubt"),
+            _ if full && !member.full => tracing::warn!(disk = %id, "disk is full: it takes no new shards"),
+            _ => tracing::info!(disk = %id, "disk is well"),
+        }
+        self.publisher.change_members(|members| {
+            if let Some(member) = members.get_mut(&id) {
+                (member.state, member.full) = (state, full);
+            }
+        });
+    }
+
+    async fn take_out(&mut self, id: DiskId, member: &Member, disk: &Disk, reason: String) {
+        tracing::error!(disk = %id, path = %member.path.display(), reason, "disk is out of service");
+        self.absent_since.insert(id, self.env.clock.monotonic());
+        self.pause(&member.path);
+        self.publisher.change_members(|members| {
+            members.insert(id, Member::absent(member.path.clone(), reason));
+        });
+        self.engine.retire_mirror(&meta_directory(&member.path));
+        if let Err(error) = disk.close().await {
+            tracing::debug!(disk = %id, %error, "a failed disk did not close cleanly");
+        }
+    }
+
+    /// Takes back disks that returned, and in those that replace lost ones.
+    async fn welcome(&mut self) -> Result<()> {
+        let members = self.publisher.current().members().clone();
+        let mut sites = Vec::new();
+        for path in self.directories.clone() {
+            sites.push(self.site(path, &members).await);
+        }
+        let mut joined = false;
+        for step in reconcile(self.disks.roster(), &sites) {
+            let path = match &step {
+                Step::Keep { disk, .. } if members.get(disk).is_some_and(|member| member.disk.is_some()) => continue,
+                Step::Keep { path, .. } => path.clone(),
+                Step::Admit { formatted: None, replaces: None, .. } => continue,
+                Step::Admit { path, .. } => path.clone(),
+                Step::Miss { disk, reason } => {
+                    self.miss(*disk, reason);
+                    continue;
+                }
+            };
+            if self.is_paused(&path) {
+                continue;
+            }
+            match self.disks.perform(step, &mut BTreeMap::new()).await {
+                Ok((id, member, replaced)) => {
+                    self.take_in(id, member, replaced).await;
+                    joined = true;
+                }
+                Err(Error::Disk(error)) => {
+                    tracing::warn!(path = %path.display(), %error, "disk cannot be taken into service");
+                    self.pause(&path);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if joined { self.replan().await } else { Ok(()) }
+    }
+
+    async fn site(&self, path: PathBuf, members: &BTreeMap<DiskId, Member>) -> Site {
+        let here = members.iter().find(|(_, member)| member.path == path && member.disk.is_some());
+        if let Some((id, _)) = here {
+            let identity = DiskIdentity { cluster_id: self.cluster_id, disk_id: id.0 };
+            return Site { path, found: Found::Disk(identity), is_mount_point: false };
+        }
+        let env = self.env.clone();
+        let at = path.clone();
+        let site = match self.env.blocking(move || look(&env, &at)).await {
+            Ok(site) => site,
+            Err(Error::Disk(error)) => Site { path, found: Found::Unreadable(error), is_mount_point: false },
+            Err(_) => Site { path, found: Found::Nothing, is_mount_point: false },
+        };
+        match site.found {
+            Found::Disk(identity) if identity.cluster_id != self.cluster_id => {
+                let (path, found, expected) = (site.path.clone(), identity.cluster_id, self.cluster_id);
+                let found = Found::Unreadable(disk::Error::AnotherCluster { path, found, expected });
+                Site { found, ..site }
+            }
+            _ => site,
+        }
+    }
+
+    async fn take_in(&mut self, id: DiskId, member: Member, replaced: Option<DiskId>) {
+        tracing::info!(disk = %id, path = %member.path.display(), "disk is in service");
+        if let Err(error) = self.disks.mark(member.path.clone()).await {
+            tracing::warn!(disk = %id, %error, "disk was not marked as joined");
+        }
+        self.absent_since.remove(&id);
+        self.publisher.change_members(|members| {
+            if let Some(replaced) = replaced {
+                members.remove(&replaced);
+            }
+            members.insert(id, member);
+        });
+    }
+
+    fn miss(&mut self, id: DiskId, reason: &str) {
+        let now = self.env.clock.monotonic();
+        self.absent_since.entry(id).or_insert(now);
+        let known = self.publisher.current().members().get(&id).map(|member| member.state.clone());
+        let state = MemberState::Absent { reason: reason.to_owned() };
+        if known.as_ref() == Some(&state) {
+            return;
+        }
+        tracing::warn!(disk = %id, reason, "disk is still missing");
+        self.publisher.change_members(|members| {
+            if let Some(member) = members.get_mut(&id) {
+                member.state = state;
+            }
+        });
+    }
+
+    /// Lets other disks take over from those that stay away, when there are enough of them.
+    async fn give_up(&mut self) -> Result<()> {
+        let now = self.env.clock.monotonic();
+        let topology = self.publisher.current();
+        let open = topology.members().values().filter(|member| member.disk.is_some()).count();
+        if open < topology.table().profile().shards() {
+            return Ok(());
+        }
+        let expired =
+            self.absent_since.iter().filter(|(_, since)| self.config.absence_max <= now.saturating_sub(**since));
+        let expired: Vec<DiskId> = expired.map(|(id, _)| *id).collect();
+        if expired.is_empty() {
+            return Ok(());
+        }
+        for id in expired {
+            tracing::error!(disk = %id, "disk stayed away too long: others take over what it held");
+            self.disks.give_up(id).await?;
+            self.absent_since.remove(&id);
+        }
+        self.replan().await
+    }
+
+    /// Lets the planner adapt the table to the disks.
+    async fn replan(&self) -> Result<()> {
+        let specs = self.disks.specs(self.publisher.current().members());
+        let changed = self.tables.change(|table| placement::plan(table, &specs)).await?;
+        if 0 < changed {
+            tracing::info!(slots = changed, "placement changed");
+        }
+        Ok(())
+    }
+
+    /// Makes another disk a mirror of the metadata while too few are.
+    async fn mirror(&mut self) {
+        let mirrors = self.engine.mirrors();
+        let serving: Vec<PathBuf> =
+            mirrors.into_iter().filter(|mirror| mirror.in_service).map(|mirror| mirror.directory).collect();
+        let topology = self.publisher.current();
+        let open = topology.members().values().filter(|member| member.disk.is_some());
+        let directories = open.map(|member| meta_directory(&member.path));
+        let spare: Vec<PathBuf> = directories.filter(|directory| !serving.contains(directory)).collect();
+        let wanted = self.config.meta.mirror_count.saturating_sub(serving.len());
+        let ready: Vec<PathBuf> =
+            spare.into_iter().filter(|directory| !self.is_paused(directory)).take(wanted).collect();
+        for directory in ready {
+            let (engine, path) = (self.engine.clone(), directory.clone());
+            match self.env.blocking(move || engine.replace_mirror(&path)).await {
+                Ok(()) => tracing::info!(directory = %directory.display(), "the metadata has another mirror"),
+                Err(error) => {
+                    tracing::warn!(directory = %directory.display(), %error, "cannot mirror the metadata here");
+                    self.pause(&directory);
+                }
+            }
+        }
+    }
+
+    fn is_paused(&self, path: &PathBuf) -> bool {
+        self.pauses.get(path).is_some_and(|pause| self.env.clock.monotonic() < pause.until)
+    }
+
+    /// Waits longer after every failure; a directory that was well for long starts over.
+    fn pause(&mut self, path: &PathBuf) {
+        let now = self.env.clock.monotonic();
+        let recent = self.pauses.get(path).filter(|pause| now < pause.until + PAUSE_MAX);
+        let length = recent.map_or(self.config.probe_interval, |pause| (pause.length * 2).min(PAUSE_MAX));
+        self.pauses.insert(path.clone(), Pause { until: now + length, length });
+    }
+}

@@ -1,0 +1,124 @@
+//! The placement table's life: kept as a document of the metadata, changed by plans, one at a time.
+
+use std::sync::Arc;
+
+use meta::command::SetTable;
+use meta::record::GroupFence;
+use meta::{Command, Consensus, Refusal, Reply, View, query};
+use placement::{Epoch, GroupId, Plan, Table};
+use tokio::sync::Mutex;
+
+use crate::error::{Error, Result};
+use crate::topology::Publisher;
+
+/// Somebody else changing the table again and again is no way of life.
+const ATTEMPTS_MAX: usize = 8;
+
+/// The table, and the version of the document that holds it.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) table: Arc<Table>,
+    version: u64,
+}
+
+impl Kept {
+    /// Reads the table; `None` when there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Meta`], [`Error::Placement`].
+    pub(crate) async fn load(consensus: &dyn Consensus) -> Result<Option<Self>> {
+        let reading = consensus.read().await?;
+        let Some(document) = query::placement_table(reading.view.as_ref())? else { return Ok(None) };
+        Ok(Some(Self { table: Arc::new(Table::decode(&document.value)?), version: document.version }))
+    }
+
+    /// A table that is not kept yet.
+    pub(crate) fn unborn(table: Table) -> Self {
+        Self { table: Arc::new(table), version: 0 }
+    }
+}
+
+/// Changes the table.
+pub(crate) struct TableKeeper {
+    consensus: Arc<dyn Consensus>,
+    publisher: Arc<Publisher>,
+    /// Held while a change is decided.
+    kept: Mutex<Kept>,
+}
+
+impl TableKeeper {
+    pub(crate) fn new(consensus: Arc<dyn Consensus>, publisher: Arc<Publisher>, kept: Kept) -> Self {
+        Self { consensus, publisher, kept: Mutex::new(kept) }
+    }
+
+    /// Makes the change that `plan` proposes for the current table, and publishes the result. Durable on return.
+    ///
+    /// Returns the number of slots that changed. `plan` is asked again when somebody else changed the table meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Placement`] when the plan is illegal, [`Error::Meta`], [`Error::Refused`].
+    pub(crate) async fn change(&self, plan: impl Fn(&Table) -> Plan) -> Result<usize> {
+        let mut kept = self.kept.lock().await;
+        for _ in 0..ATTEMPTS_MAX {
+            let plan = plan(&kept.table);
+            if plan.is_empty() {
+                return Ok(0);
+            }
+            let mut next = kept.table.as_ref().clone();
+            next.apply(&plan)?;
+            match self.propose(&kept, &next).await? {
+                Ok(version) => {
+                    *kept = Kept { table: Arc::new(next), version };
+                    self.publisher.set_table(kept.table.clone());
+                    return Ok(plan.moves.len());
+                }
+                Err(Refusal::VersionChanged { .. }) => {
+                    if let Some(newer) = Kept::load(self.consensus.as_ref()).await? {
+                        self.publisher.set_table(newer.table.clone());
+                        *kept = newer;
+                    }
+                }
+                Err(refusal) => return Err(Error::Refused { what: "placement table", refusal }),
+            }
+        }
+        Err(Error::Refused { what: "placement table", refusal: Refusal::VersionChanged { version: kept.version } })
+    }
+
+    async fn propose(&self, kept: &Kept, next: &Table) -> Result<std::result::Result<u64, Refusal>> {
+        let reading = self.consensus.read().await?;
+        let fences = fences(reading.view.as_ref(), &kept.table, next)?;
+        let command = SetTable { based_on: kept.version, table: next.encode(), fences };
+        match self.consensus.propose(Command::SetTable(command)).await? {
+            Ok(Reply::Version(version)) => Ok(Ok(version)),
+            Ok(_) => Err(Error::Meta(meta::Error::Inconsistent("a table was set and has no version"))),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+}
+
+/// The fences of the groups that differ between two tables.
+///
+/// A group goes on accepting commits of the epochs it accepted before, unless one of its slots has another target now:
+/// a shard that was written to the old target would be missed by whoever copies or rebuilds the slot.
+fn fences(view: &dyn View, before: &Table, after: &Table) -> Result<Vec<GroupFence>> {
+    let group_count = u32::try_from(before.groups().len()).expect("at most 65536 groups");
+    let mut fences = Vec::new();
+    for (group, row) in after.groups().filter(|(_, row)| row.epoch == after.version()) {
+        // A group that a split made takes over the fence of the group it came from.
+        let origin = GroupId(group.0 % group_count);
+        let old = before
+            .group(origin)
+            .map(|old| &old.slots)
+            .ok_or(placement::Error::Damaged { reason: "a group has no origin" })?;
+        let retargeted = old
+            .iter()
+            .zip(&row.slots)
+            .any(|(old, new)| old.write_target().is_some() && old.write_target() != new.write_target());
+        let accepted_before = query::group_fence(view, origin)?.map(|fence| fence.accepted_from);
+        let accepted_from = accepted_before.filter(|_| !retargeted && before.version() != Epoch(0));
+        fences.push(GroupFence { group, epoch: row.epoch, accepted_from: accepted_from.unwrap_or(row.epoch) });
+    }
+    Ok(fences)
+}

@@ -1,0 +1,9 @@
+//! Behaviours of the commands, one a test, and random histories against a model.
+
+mod bucket;
+mod fixture;
+mod internal;
+mod model;
+mod object;
+mod repair;
+mod upload;

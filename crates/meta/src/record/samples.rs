@@ -1,0 +1,138 @@
+//! Arbitrary records for property tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use placement::{DiskId, Epoch, GroupId};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+
+pub(crate) fn hlc() -> impl Strategy<Value = Hlc> {
+    any::<u64>().prop_map(Hlc::from_bits)
+}
+
+pub(crate) fn etag() -> impl Strategy<Value = Etag> {
+    prop_oneof![
+        any::<[u8; 16]>().prop_map(Etag::Md5),
+        (any::<[u8; 16]>(), any::<u16>()).prop_map(|(md5, part_count)| Etag::Multipart { md5, part_count }),
+        "[0-9a-f-]{1,40}".prop_map(|text| Etag::parse(&text).unwrap()),
+        any::<String>().prop_filter_map("length", |text| Etag::parse(&text)),
+    ]
+}
+
+pub(crate) fn checksum() -> impl Strategy<Value = Checksum> {
+    let algorithm = prop_oneof![
+        Just(ChecksumAlgorithm::Crc32),
+        Just(ChecksumAlgorithm::Crc32c),
+        Just(ChecksumAlgorithm::Crc64Nvme),
+        Just(ChecksumAlgorithm::Sha1),
+        Just(ChecksumAlgorithm::Sha256),
+    ];
+    let kind = prop_oneof![Just(ChecksumKind::FullObject), Just(ChecksumKind::Composite)];
+    (algorithm, kind, any::<[u8; 32]>()).prop_map(|(algorithm, kind, value)| {
+        let value = Bytes::copy_from_slice(&value[..algorithm.value_size()]);
+        Checksum::new(algorithm, kind, value).unwrap()
+    })
+}
+
+fn text_map() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let name = prop_oneof!["content-type|expires|cache-control", "[a-z]{0,8}", any::<String>()];
+    btree_map(name, any::<String>(), 0..4)
+}
+
+fn exception() -> impl Strategy<Value = StripeException> {
+    let overrides = btree_map(any::<u8>(), any::<u128>().prop_map(DiskId), 0..3);
+    (btree_set(any::<u8>(), 0..4), hlc(), overrides).prop_map(|(missing, since, overrides)| StripeException {
+        missing,
+        since,
+        overrides,
+    })
+}
+
+pub(crate) fn segment() -> impl Strategy<Value = Segment> {
+    let slot =
+        (any::<u32>(), 0_u32..3).prop_map(|(group, epoch)| StripeSlot { group: GroupId(group), epoch: Epoch(epoch) });
+    let geometry = (any::<u8>(), any::<u8>(), any::<u8>(), any::<u32>());
+    let exceptions = btree_map(any::<u32>(), exception(), 0..4);
+    (any::<u128>(), any::<u64>(), geometry, vec(slot, 0..20), exceptions).prop_map(
+        |(write_id, size, (code_id, data, parity, shard_size), slots, exceptions)| Segment {
+            write_id: WriteId(write_id),
+            size,
+            code_id,
+            data,
+            parity,
+            shard_size,
+            slots,
+            exceptions,
+        },
+    )
+}
+
+fn part() -> impl Strategy<Value = ObjectPart> {
+    (any::<u16>(), any::<u64>(), option::of(checksum())).prop_map(|(number, size, checksum)| ObjectPart {
+        number,
+        size,
+        checksum,
+    })
+}
+
+pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
+    let body = prop_oneof![
+        vec(any::<u8>(), 0..300).prop_map(|bytes| Body::Inline(bytes.into())),
+        vec(segment(), 0..3).prop_map(Body::Striped),
+    ];
+    let head = (any::<u64>(), hlc(), etag(), option::of(any::<String>()), option::of(checksum()));
+    let maps = (text_map(), text_map(), text_map());
+    (head, maps, vec(part(), 0..4), body).prop_map(
+        |((size, modified, etag, storage_class, checksum), (headers, user_metadata, tags), parts, body)| ObjectRecord {
+            size,
+            modified,
+            etag,
+            storage_class,
+            checksum,
+            headers,
+            user_metadata,
+            tags,
+            parts,
+            body,
+            unknown: UnknownFields::default(),
+        },
+    )
+}
+
+pub(crate) fn bucket() -> impl Strategy<Value = BucketRecord> {
+    (any::<String>(), hlc(), any::<String>(), option::of(any::<String>())).prop_map(|(name, created, owner, region)| {
+        BucketRecord { name, created, owner, region, unknown: UnknownFields::default() }
+    })
+}
+
+pub(crate) fn upload() -> impl Strategy<Value = UploadRecord> {
+    let checksum = option::of(checksum().prop_map(|checksum| (checksum.algorithm(), checksum.kind())));
+    (option::of(any::<String>()), checksum, text_map(), text_map(), text_map()).prop_map(
+        |(storage_class, checksum, headers, user_metadata, tags)| UploadRecord {
+            storage_class,
+            checksum,
+            headers,
+            user_metadata,
+            tags,
+            unknown: UnknownFields::default(),
+        },
+    )
+}
+
+pub(crate) fn uploaded_part() -> impl Strategy<Value = PartRecord> {
+    (hlc(), etag(), option::of(checksum()), segment()).prop_map(|(modified, etag, checksum, segment)| PartRecord {
+        modified,
+        etag,
+        checksum,
+        segment,
+        unknown: UnknownFields::default(),
+    })
+}
+
+pub(crate) fn missing() -> impl Strategy<Value = BTreeSet<u8>> {
+    btree_set(any::<u8>(), 0..5)
+}

@@ -1,0 +1,238 @@
+//! The codec, over all records: round trips, canonical form, unknown fields, damage.
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use placement::Epoch;
+use proptest::prelude::*;
+
+use super::samples::{bucket, checksum, etag, hlc, missing, object, segment, upload, uploaded_part};
+use super::*;
+use crate::error::CodecError;
+use crate::outcome::ObjectPut;
+use crate::view::{BucketId, TreeId};
+
+/// What must hold of every record: it survives a round trip, keeps what newer software added, and whatever else decodes
+/// as one is itself in canonical form.
+fn check<R: Record + PartialEq + Debug>(record: &R, added: &[u8], damage: Damage) {
+    let encoded = record.encode();
+    assert_eq!(R::decode(&encoded).as_ref(), Ok(record));
+
+    let newer = with_field(&encoded, 62, added);
+    let kept = R::decode(&newer).unwrap();
+    assert_ne!(&kept, record);
+    assert_eq!(kept.encode(), newer, "a field of newer software survives byte for byte");
+
+    let damaged = damage.apply(&newer);
+    if let Ok(found) = R::decode(&damaged) {
+        assert_eq!(found.encode(), damaged, "only canonical bytes are read");
+    }
+    for end in 0..encoded.len() {
+        assert!(R::decode(&encoded.slice(..end)).is_err(), "cut at {end}");
+    }
+    let mut longer = encoded.to_vec();
+    longer.push(0);
+    assert_eq!(R::decode(&longer.into()), Err(CodecError::Trailing(1)));
+}
+
+/// The record with one field more.
+fn with_field(encoded: &[u8], number: u8, bytes: &[u8]) -> Bytes {
+    let mut input = crate::codec::Input(&encoded[2..]);
+    let present = input.varint().unwrap();
+    let mut newer = encoded[..2].to_vec();
+    crate::codec::write_varint(present | 1 << number, &mut newer);
+    newer.extend_from_slice(input.0);
+    crate::codec::write_prefixed(bytes, &mut newer);
+    newer.into()
+}
+
+/// One changed, inserted or removed byte.
+#[derive(Clone, Copy, Debug)]
+struct Damage {
+    position: prop::sample::Index,
+    byte: u8,
+    how: u8,
+}
+
+impl Damage {
+    fn any() -> impl Strategy<Value = Self> {
+        (any::<prop::sample::Index>(), any::<u8>(), 0_u8..3).prop_map(|(position, byte, how)| Self {
+            position,
+            byte,
+            how,
+        })
+    }
+
+    fn apply(self, bytes: &[u8]) -> Bytes {
+        let mut bytes = bytes.to_vec();
+        let position = self.position.index(bytes.len());
+        match self.how {
+            0 => bytes[position] = self.byte,
+            1 => bytes.insert(position, self.byte),
+            _ => drop(bytes.remove(position)),
+        }
+        bytes.into()
+    }
+}
+
+proptest! {
+    #[test]
+    fn objects_are_canonical(record in object(), added: [u8; 3], damage in Damage::any()) {
+        check(&record, &added, damage);
+    }
+
+    #[test]
+    fn the_head_of_an_object_is_read_without_the_rest(record in object()) {
+        let encoded = record.encode();
+        let head = ObjectHead::decode(&encoded[..head_size(&encoded)]).unwrap();
+        prop_assert_eq!(head.size, record.size);
+        prop_assert_eq!(head.modified, record.modified);
+        prop_assert_eq!(head.etag, record.etag);
+        prop_assert_eq!(head.storage_class, record.storage_class);
+        prop_assert_eq!(head.checksum, record.checksum);
+    }
+
+    #[test]
+    fn uploads_are_canonical(record in upload(), added: [u8; 3], damage in Damage::any()) {
+        check(&record, &added, damage);
+    }
+
+    #[test]
+    fn parts_are_canonical(record in uploaded_part(), added: [u8; 3], damage in Damage::any()) {
+        check(&record, &added, damage);
+        prop_assert_eq!(PartRecord::decode_size(&record.encode()), Ok((record.segment.size, record.modified)));
+    }
+
+    #[test]
+    fn small_records_are_canonical(
+        bucket in bucket(),
+        (etag, checksum, modified) in (etag(), checksum(), hlc()),
+        segment in segment(),
+        missing in missing(),
+        (a, b, c) in (any::<u64>(), any::<u32>(), any::<u128>()),
+        existed: bool,
+        bytes: Vec<u8>,
+        added: [u8; 3],
+        damage in Damage::any(),
+    ) {
+        let unknown = UnknownFields::default;
+        check(&bucket, &added, damage);
+        check(&BucketNameRecord { id: BucketId(a), unknown: unknown() }, &added, damage);
+        check(&RepairRecord { missing, unknown: unknown() }, &added, damage);
+        check(&RetiredRecord { segment, unknown: unknown() }, &added, damage);
+        check(&DrainingRecord::default(), &added, damage);
+        let value = Bytes::from(bytes);
+        check(&DocumentRecord { version: a, modified, value: value.clone(), unknown: unknown() }, &added, damage);
+        let pinned = PinnedWrite { intent_epoch: IntentEpoch(a), holder: c, pinned: modified, unknown: unknown() };
+        check(&pinned, &added, damage);
+        check(&FenceRecord { epoch: Epoch(b), accepted_from: Epoch(7), unknown: unknown() }, &added, damage);
+        let owner = WriteOwner { tree: TreeId::Objects(BucketId(a)), key: value.clone(), unknown: unknown() };
+        check(&owner, &added, damage);
+        check(&ResultSlotRecord { result_key: value, unknown: unknown() }, &added, damage);
+        let put = ObjectPut { modified, etag, checksum: Some(checksum), size: a };
+        check(&ResultRecord { reply: RememberedReply::Put(put), unknown: unknown() }, &added, damage);
+        let deleted = RememberedReply::Deleted { existed };
+        check(&ResultRecord { reply: deleted, unknown: unknown() }, &added, damage);
+        let state = StateRecord { clock: modified, next_bucket: a, write_results: a, ..StateRecord::default() };
+        check(&state, &added, damage);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes: Vec<u8>, kind in prop::sample::select(vec![0x02, 0x10, 0x20, 0x21, 0x41, 0x46])) {
+        let mut framed = vec![kind, 1];
+        framed.extend_from_slice(&bytes);
+        for bytes in [Bytes::from(bytes), Bytes::from(framed)] {
+            fn canonical<R: Record>(bytes: &Bytes) {
+                if let Ok(record) = R::decode(bytes) {
+                    assert_eq!(record.encode(), *bytes);
+                }
+            }
+            canonical::<ObjectRecord>(&bytes);
+            canonical::<BucketRecord>(&bytes);
+            canonical::<UploadRecord>(&bytes);
+            canonical::<PartRecord>(&bytes);
+            canonical::<RetiredRecord>(&bytes);
+            canonical::<ResultRecord>(&bytes);
+            head_size(&bytes);
+        }
+    }
+
+    #[test]
+    fn tags_are_equal_exactly_when_their_texts_are(left in etag(), right in etag()) {
+        prop_assert_eq!(Etag::parse(&left.to_string()), Some(left.clone()));
+        prop_assert_eq!(left == right, left.to_string() == right.to_string());
+    }
+}
+
+#[test]
+fn unknown_kinds_and_versions_are_refused_by_name() {
+    let state = StateRecord::default().encode();
+    assert_eq!(PinnedWrite::decode(&state), Err(CodecError::Kind { expected: 0x43, found: 0x4a }));
+    let mut newer = state.to_vec();
+    newer[1] = 2;
+    assert_eq!(StateRecord::decode(&newer.into()), Err(CodecError::Version { kind: 0x4a, version: 2 }));
+    assert_eq!(StateRecord::decode(&Bytes::new()), Err(CodecError::Truncated));
+}
+
+#[test]
+fn a_missing_field_is_named() {
+    let encoded = Bytes::from_static(&[0x01, 1, 0]);
+    assert_eq!(BucketNameRecord::decode(&encoded), Err(CodecError::Missing(0)));
+}
+
+/// Opened by the newest code for ever.
+#[test]
+fn golden_object() {
+    let record = ObjectRecord {
+        size: 300,
+        modified: Hlc::from_bits(0x0123_4567_89ab_cdef),
+        etag: Etag::Multipart { md5: [0x11; 16], part_count: 2 },
+        storage_class: Some("GLACIER".to_owned()),
+        checksum: Checksum::new(ChecksumAlgorithm::Crc32, ChecksumKind::Composite, Bytes::from_static(&[1, 2, 3, 4])),
+        headers: [("content-type".to_owned(), "a/b".to_owned()), ("x".to_owned(), String::new())].into(),
+        user_metadata: [("k".to_owned(), "v".to_owned())].into(),
+        tags: [("t".to_owned(), "u".to_owned())].into(),
+        parts: vec![ObjectPart { number: 1, size: 300, checksum: None }],
+        body: Body::Striped(vec![Segment {
+            write_id: WriteId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
+            size: 300,
+            code_id: 0,
+            data: 1,
+            parity: 1,
+            shard_size: 200,
+            slots: vec![
+                StripeSlot { group: placement::GroupId(200), epoch: Epoch(3) },
+                StripeSlot { group: placement::GroupId(1), epoch: Epoch(3) },
+            ],
+            exceptions: [(
+                1,
+                StripeException {
+                    missing: [0].into(),
+                    since: Hlc::from_bits(5),
+                    overrides: [(1, placement::DiskId(6))].into(),
+                },
+            )]
+            .into(),
+        }]),
+        unknown: UnknownFields::default(),
+    };
+    let golden = [
+        "10 01 ff0b",
+        "02 ac02",
+        "08 0123456789abcdef",
+        "12 02 11111111111111111111111111111111 02",
+        "08 07 474c4143494552",
+        "06 01 02 01020304",
+        "0a 02 05 03 612f62 00 01 78 00",
+        "06 01 00 01 6b 01 76",
+        "06 01 00 01 74 01 75",
+        "05 01 01 ac02 00",
+        "3c 01 0102030405060708090a0b0c0d0e0f10 ac02 00 01 01 c801",
+        "02 c801 01 02 03",
+        "01 01 0000000000000005 01 00 01 01 00000000000000000000000000000006",
+    ];
+    let encoded = record.encode();
+    assert_eq!(ObjectRecord::decode(&encoded), Ok(record));
+    let hex: String = encoded.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, golden.concat().replace(' ', ""));
+}

@@ -1,0 +1,134 @@
+//! How a body is protected: `x-amz-content-sha256` and its special values.
+
+use env::UnixMillis;
+use http::request::Parts;
+use sha2::{Digest, Sha256};
+
+use crate::auth::Location;
+use crate::auth::scope::Scope;
+use crate::auth::signing_key::SigningKey;
+use crate::error::{Error, ErrorCode, Result};
+use crate::timestamp;
+use crate::uri::Query;
+
+/// Names the hash of the body, or the way in which the body is sent.
+const CONTENT_SHA256: &str = "x-amz-content-sha256";
+
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+const SIGNED_CHUNKS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+const SIGNED_CHUNKS_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
+const UNSIGNED_CHUNKS_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+
+/// How the body of an authenticated request is protected.
+pub(crate) enum Payload {
+    /// Not at all.
+    Unsigned,
+    /// By the SHA-256 that the signature covers.
+    Sha256([u8; 32]),
+    /// Cut into chunks (`aws-chunked`), each signed when there is a signer, possibly with trailers behind them.
+    Chunked {
+        /// Continues the chain of signatures; `None` for unsigned chunks.
+        signer: Option<ChunkSigner>,
+        /// Whether headers may follow the last chunk.
+        trailers: bool,
+        /// Number of bytes in all chunks together.
+        decoded_size: u64,
+    },
+}
+
+impl Payload {
+    /// Interprets the declared hash of a request whose signature, which `signer` continues, has been verified.
+    pub(super) fn from_declared(declared: &str, signer: ChunkSigner, head: &Parts) -> Result<Self> {
+        let chunked = |signer, trailers| Ok(Self::Chunked { signer, trailers, decoded_size: decoded_size(head)? });
+        match declared {
+            UNSIGNED => Ok(Self::Unsigned),
+            SIGNED_CHUNKS => chunked(Some(signer), false),
+            SIGNED_CHUNKS_TRAILER => chunked(Some(signer), true),
+            UNSIGNED_CHUNKS_TRAILER => chunked(None, true),
+            literal => parse_sha256(literal).map(Self::Sha256).ok_or_else(|| refuse_hash(literal)),
+        }
+    }
+}
+
+/// What the client put in the place of the payload's hash when it signed.
+pub(super) fn declared_hash(head: &Parts, query: &Query, location: Location) -> Result<String> {
+    let mut values = head.headers.get_all(CONTENT_SHA256).iter();
+    let header = values.next();
+    if values.next().is_some() {
+        return Err(refuse_hash(""));
+    }
+    let header = header.map(|value| value.to_str().map_err(|_| refuse_hash(""))).transpose()?;
+    let declared = match location {
+        Location::Header => header.ok_or_else(|| {
+            Error::with_message(
+                ErrorCode::InvalidRequest,
+                "Missing required header for this request: x-amz-content-sha256",
+            )
+        })?,
+        Location::Query { .. } => header.or_else(|| query.get("X-Amz-Content-Sha256")).unwrap_or(UNSIGNED),
+    };
+    let known = [UNSIGNED, SIGNED_CHUNKS, SIGNED_CHUNKS_TRAILER, UNSIGNED_CHUNKS_TRAILER].contains(&declared);
+    if known || parse_sha256(declared).is_some() { Ok(declared.to_owned()) } else { Err(refuse_hash(declared)) }
+}
+
+fn parse_sha256(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text, &mut hash).ok()?;
+    Some(hash)
+}
+
+fn refuse_hash(value: &str) -> Error {
+    Error::invalid_argument(
+        "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
+         STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
+        CONTENT_SHA256,
+        value,
+    )
+}
+
+/// `x-amz-decoded-content-length`, without which a chunked body is refused.
+fn decoded_size(head: &Parts) -> Result<u64> {
+    let mut values = head.headers.get_all("x-amz-decoded-content-length").iter();
+    let value = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
+    let all_digits = |value: &&str| value.bytes().all(|byte| byte.is_ascii_digit());
+    value.filter(all_digits).and_then(|value| value.parse().ok()).ok_or_else(|| ErrorCode::MissingContentLength.into())
+}
+
+/// The chain of chunk signatures: each covers its chunk and the signature before it.
+pub(crate) struct ChunkSigner {
+    key: SigningKey,
+    signed_at: String,
+    scope: String,
+    previous: String,
+}
+
+impl ChunkSigner {
+    /// Starts the chain with the signature of the request's head.
+    pub(super) fn new(key: SigningKey, signed_at: UnixMillis, scope: &Scope, seed: String) -> Self {
+        let signed_at = timestamp::iso_8601_basic(signed_at);
+        Self { key, signed_at, scope: scope.to_signed_text(), previous: seed }
+    }
+
+    /// Whether `signature` is that of a chunk with the SHA-256 `content`, in this place of the chain.
+    pub(crate) fn verify_chunk(&mut self, content: &[u8; 32], signature: &str) -> bool {
+        let empty = hex::encode(Sha256::digest(b""));
+        let Self { signed_at, scope, previous, .. } = self;
+        let content = hex::encode(content);
+        let text = format!("AWS4-HMAC-SHA256-PAYLOAD\n{signed_at}\n{scope}\n{previous}\n{empty}\n{content}");
+        self.advance(&text, signature)
+    }
+
+    /// Whether `signature` is that of trailers with the SHA-256 `content`, which end the chain.
+    pub(crate) fn verify_trailers(&mut self, content: &[u8; 32], signature: &str) -> bool {
+        let Self { signed_at, scope, previous, .. } = self;
+        let content = hex::encode(content);
+        let text = format!("AWS4-HMAC-SHA256-TRAILER\n{signed_at}\n{scope}\n{previous}\n{content}");
+        self.advance(&text, signature)
+    }
+
+    fn advance(&mut self, text: &str, signature: &str) -> bool {
+        let valid = self.key.verify(text.as_bytes(), signature);
+        signature.clone_into(&mut self.previous);
+        valid
+    }
+}

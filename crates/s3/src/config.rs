@@ -1,0 +1,47 @@
+//! What the front door can be told.
+
+use std::time::Duration;
+
+/// Settings of the S3 front door.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The region that clients must sign for.
+    pub region: String,
+    /// Domains below which a host names a bucket (`bucket.domain`), in lower case and without port.
+    pub domains: Vec<String>,
+    /// Limits of time and size.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { region: "us-east-1".to_owned(), domains: Vec::new(), limits: Limits::default() }
+    }
+}
+
+/// How much time and room clients get.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Most connections at once; more wait in the kernel's queue.
+    pub connections_max: usize,
+    /// For the head of a request, and between two requests on one connection.
+    pub header_patience: Duration,
+    /// For the next few kilobytes of a body, and for taking the next bytes of a response.
+    pub body_patience: Duration,
+    /// For requests in progress when the server shuts down.
+    pub shutdown_patience: Duration,
+    /// Bytes of XML bodies held in memory at once, over all requests.
+    pub xml_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4096,
+            header_patience: Duration::from_secs(60),
+            body_patience: Duration::from_secs(30),
+            shutdown_patience: Duration::from_secs(30),
+            xml_bytes_max: 64 * 1024 * 1024,
+        }
+    }
+}

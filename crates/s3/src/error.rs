@@ -1,0 +1,226 @@
+//! The S3 errors: one table of codes, and what each error of the store becomes.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use store::BodyError;
+
+/// Result of decoding and answering a request.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// One error as a client sees it.
+#[derive(Debug, thiserror::Error)]
+#[error("{code:?}: {message}")]
+pub struct Error {
+    code: ErrorCode,
+    message: Cow<'static, str>,
+    details: Vec<(&'static str, String)>,
+}
+
+impl Error {
+    /// The error `code` with its usual message.
+    pub(crate) fn new(code: ErrorCode) -> Self {
+        Self { code, message: Cow::Borrowed(code.message()), details: Vec::new() }
+    }
+
+    /// The error `code` with a message of its own.
+    pub(crate) fn with_message(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), details: Vec::new() }
+    }
+
+    /// `InvalidArgument` that names the argument and the value it had.
+    pub(crate) fn invalid_argument(
+        message: impl Into<Cow<'static, str>>,
+        name: &'static str,
+        value: impl Into<String>,
+    ) -> Self {
+        Self::with_message(ErrorCode::InvalidArgument, message)
+            .detail("ArgumentName", name)
+            .detail("ArgumentValue", value)
+    }
+
+    /// `NotImplemented` for a header whose meaning this server does not act on, so that it is never kept and ignored.
+    pub(crate) fn header_not_implemented(name: impl Into<String>) -> Self {
+        Self::with_message(
+            ErrorCode::NotImplemented,
+            "A header you provided implies functionality that is not implemented",
+        )
+        .detail("Header", name)
+    }
+
+    /// Adds an element to the XML of the error.
+    pub(crate) fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.details.push((name, value.into()));
+        self
+    }
+
+    /// The code, which clients decide by.
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// The sentence for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Elements that only some errors have.
+    pub(crate) fn details(&self) -> &[(&'static str, String)] {
+        &self.details
+    }
+}
+
+impl From<ErrorCode> for Error {
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code)
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        use store::Error as Store;
+        match error {
+            Store::NoSuchBucket => ErrorCode::NoSuchBucket.into(),
+            Store::NoSuchKey => ErrorCode::NoSuchKey.into(),
+            Store::NoSuchUpload => ErrorCode::NoSuchUpload.into(),
+            Store::BucketExists => ErrorCode::BucketAlreadyOwnedByYou.into(),
+            Store::BucketNotEmpty => ErrorCode::BucketNotEmpty.into(),
+            Store::InvalidPart { number } => Self::new(ErrorCode::InvalidPart).detail("PartNumber", number.to_string()),
+            Store::InvalidPartOrder => ErrorCode::InvalidPartOrder.into(),
+            Store::EntityTooSmall { number, size } => Self::new(ErrorCode::EntityTooSmall)
+                .detail("ProposedSize", size.to_string())
+                .detail("MinSizeAllowed", MULTIPART_PART_SIZE_MIN.to_string())
+                .detail("PartNumber", number.to_string()),
+            Store::EntityTooLarge { size, limit } => Self::new(ErrorCode::EntityTooLarge)
+                .detail("ProposedSize", size.to_string())
+                .detail("MaxSizeAllowed", limit.to_string()),
+            Store::NoSuchPart { count } => {
+                Self::new(ErrorCode::InvalidPart).detail("ActualPartCount", count.to_string())
+            }
+            Store::PreconditionFailed { condition } => {
+                Self::new(ErrorCode::PreconditionFailed).detail("Condition", condition)
+            }
+            Store::NotModified(_) => ErrorCode::NotModified.into(),
+            Store::InvalidRange { size } => {
+                Self::new(ErrorCode::InvalidRange).detail("ActualObjectSize", size.to_string())
+            }
+            Store::BadDigest => ErrorCode::BadDigest.into(),
+            Store::ChecksumMismatch { algorithm } => Self::with_message(
+                ErrorCode::BadDigest,
+                format!(
+                    "The {} you specified did not match the calculated checksum.",
+                    crate::header::checksum::name(algorithm)
+                ),
+            ),
+            Store::InvalidRequest(reason) => Self::with_message(ErrorCode::InvalidRequest, reason),
+            Store::Body(error) => error.into(),
+            Store::SlowDown => ErrorCode::SlowDown.into(),
+            Store::DiskFull => ErrorCode::StorageFull.into(),
+            Store::Unavailable { .. } => ErrorCode::ServiceUnavailable.into(),
+        }
+    }
+}
+
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Incomplete => ErrorCode::IncompleteBody.into(),
+            BodyError::TooSlow => ErrorCode::RequestTimeout.into(),
+            BodyError::ChunkSignature => ErrorCode::SignatureDoesNotMatch.into(),
+            BodyError::Malformed(reason) => Self::with_message(ErrorCode::InvalidRequest, reason),
+            BodyError::ContentSha256Mismatch => ErrorCode::XAmzContentSha256Mismatch.into(),
+        }
+    }
+}
+
+/// Smallest part of a multipart upload that is not the last, as S3 documents it.
+const MULTIPART_PART_SIZE_MIN: u64 = 5 * 1024 * 1024;
+
+/// Declares [`ErrorCode`] and its table in one place.
+macro_rules! error_codes {
+    ($($variant:ident, $code:literal, $status:ident, $message:literal;)*) => {
+        /// A code of the S3 API (Amazon S3 API reference, "Error responses").
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the message beside each code in the table documents it")]
+        pub enum ErrorCode { $($variant,)* }
+
+        impl ErrorCode {
+            /// The code as `Error/Code` shows it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The status of the response.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// What `Error/Message` says unless the place of the error knows better.
+            fn message(self) -> &'static str {
+                match self { $(Self::$variant => $message,)* }
+            }
+        }
+    };
+}
+
+error_codes! {
+    AccessDenied, "AccessDenied", FORBIDDEN, "Access Denied";
+    AccessForbidden, "AccessForbidden", FORBIDDEN, "CORSResponse: CORS is not enabled for this bucket.";
+    AuthorizationHeaderMalformed, "AuthorizationHeaderMalformed", BAD_REQUEST, "The authorization header is malformed";
+    AuthorizationQueryParametersError, "AuthorizationQueryParametersError", BAD_REQUEST, "Error parsing the authorization query parameters";
+    BadRequest, "BadRequest", BAD_REQUEST, "Insufficient information. Origin request header needed.";
+    BadDigest, "BadDigest", BAD_REQUEST, "The Content-MD5 you specified did not match what we received.";
+    BucketAlreadyOwnedByYou, "BucketAlreadyOwnedByYou", CONFLICT, "Your previous request to create the named bucket succeeded and you already own it.";
+    BucketNotEmpty, "BucketNotEmpty", CONFLICT, "The bucket you tried to delete is not empty";
+    EntityTooLarge, "EntityTooLarge", BAD_REQUEST, "Your proposed upload exceeds the maximum allowed size";
+    EntityTooSmall, "EntityTooSmall", BAD_REQUEST, "Your proposed upload is smaller than the minimum allowed size";
+    IllegalLocationConstraint, "IllegalLocationConstraintException", BAD_REQUEST, "The specified location constraint is incompatible for the region specific endpoint this request was sent to.";
+    IncompleteBody, "IncompleteBody", BAD_REQUEST, "You did not provide the number of bytes specified by the Content-Length HTTP header";
+    InternalError, "InternalError", INTERNAL_SERVER_ERROR, "We encountered an internal error. Please try again.";
+    InvalidAccessKeyId, "InvalidAccessKeyId", FORBIDDEN, "The AWS Access Key Id you provided does not exist in our records.";
+    InvalidArgument, "InvalidArgument", BAD_REQUEST, "Invalid Argument";
+    InvalidBucketName, "InvalidBucketName", BAD_REQUEST, "The specified bucket is not valid.";
+    InvalidDigest, "InvalidDigest", BAD_REQUEST, "The Content-MD5 you specified was invalid.";
+    InvalidEncryptionAlgorithm, "InvalidEncryptionAlgorithmError", BAD_REQUEST, "The encryption request you specified is not valid. The valid value is AES256.";
+    InvalidLocationConstraint, "InvalidLocationConstraint", BAD_REQUEST, "The specified location-constraint is not valid";
+    InvalidPart, "InvalidPart", BAD_REQUEST, "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
+    InvalidPartOrder, "InvalidPartOrder", BAD_REQUEST, "The list of parts was not in ascending order. Parts must be ordered by part number.";
+    InvalidRange, "InvalidRange", RANGE_NOT_SATISFIABLE, "The requested range is not satisfiable";
+    InvalidRequest, "InvalidRequest", BAD_REQUEST, "Invalid Request";
+    InvalidStorageClass, "InvalidStorageClass", BAD_REQUEST, "The storage class you specified is not valid";
+    InvalidToken, "InvalidToken", BAD_REQUEST, "The provided token is malformed or otherwise invalid.";
+    InvalidUri, "InvalidURI", BAD_REQUEST, "Couldn't parse the specified URI.";
+    KeyTooLong, "KeyTooLongError", BAD_REQUEST, "Your key is too long";
+    MalformedAcl, "MalformedACLError", BAD_REQUEST, "The XML you provided was not well-formed or did not validate against our published schema";
+    MalformedXml, "MalformedXML", BAD_REQUEST, "The XML you provided was not well-formed or did not validate against our published schema";
+    MaxMessageLengthExceeded, "MaxMessageLengthExceeded", BAD_REQUEST, "Your request was too big.";
+    MetadataTooLarge, "MetadataTooLarge", BAD_REQUEST, "Your metadata headers exceed the maximum allowed metadata size";
+    MethodNotAllowed, "MethodNotAllowed", METHOD_NOT_ALLOWED, "The specified method is not allowed against this resource.";
+    MissingContentLength, "MissingContentLength", LENGTH_REQUIRED, "You must provide the Content-Length HTTP header.";
+    MissingRequestBody, "MissingRequestBodyError", BAD_REQUEST, "Request Body is empty";
+    NoSuchBucket, "NoSuchBucket", NOT_FOUND, "The specified bucket does not exist";
+    NoSuchBucketPolicy, "NoSuchBucketPolicy", NOT_FOUND, "The bucket policy does not exist";
+    NoSuchCorsConfiguration, "NoSuchCORSConfiguration", NOT_FOUND, "The CORS configuration does not exist";
+    NoSuchKey, "NoSuchKey", NOT_FOUND, "The specified key does not exist.";
+    NoSuchLifecycleConfiguration, "NoSuchLifecycleConfiguration", NOT_FOUND, "The lifecycle configuration does not exist";
+    NoSuchPublicAccessBlockConfiguration, "NoSuchPublicAccessBlockConfiguration", NOT_FOUND, "The public access block configuration was not found";
+    NoSuchTagSet, "NoSuchTagSet", NOT_FOUND, "The TagSet does not exist";
+    NoSuchUpload, "NoSuchUpload", NOT_FOUND, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
+    NoSuchVersion, "NoSuchVersion", NOT_FOUND, "The specified version does not exist.";
+    NoSuchWebsiteConfiguration, "NoSuchWebsiteConfiguration", NOT_FOUND, "The specified bucket does not have a website configuration";
+    NotImplemented, "NotImplemented", NOT_IMPLEMENTED, "A header or query you provided implies functionality that is not implemented";
+    NotModified, "NotModified", NOT_MODIFIED, "Not Modified";
+    ObjectLockConfigurationNotFound, "ObjectLockConfigurationNotFoundError", NOT_FOUND, "Object Lock configuration does not exist for this bucket";
+    OwnershipControlsNotFound, "OwnershipControlsNotFoundError", NOT_FOUND, "The bucket ownership controls were not found";
+    PreconditionFailed, "PreconditionFailed", PRECONDITION_FAILED, "At least one of the pre-conditions you specified did not hold";
+    ReplicationConfigurationNotFound, "ReplicationConfigurationNotFoundError", NOT_FOUND, "The replication configuration was not found";
+    RequestHeaderSectionTooLarge, "RequestHeaderSectionTooLarge", BAD_REQUEST, "Your request header and query parameters exceed the maximum allowed size.";
+    RequestTimeTooSkewed, "RequestTimeTooSkewed", FORBIDDEN, "The difference between the request time and the current time is too large.";
+    RequestTimeout, "RequestTimeout", BAD_REQUEST, "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.";
+    ServerSideEncryptionConfigurationNotFound, "ServerSideEncryptionConfigurationNotFoundError", NOT_FOUND, "The server side encryption configuration was not found";
+    ServiceUnavailable, "ServiceUnavailable", SERVICE_UNAVAILABLE, "Please reduce your request rate or try again later: too few disks answer.";
+    SignatureDoesNotMatch, "SignatureDoesNotMatch", FORBIDDEN, "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
+    SlowDown, "SlowDown", SERVICE_UNAVAILABLE, "Please reduce your request rate.";
+    StorageFull, "XMinioStorageFull", INSUFFICIENT_STORAGE, "The storage has reached its capacity: delete objects or add disks.";
+    XAmzContentSha256Mismatch, "XAmzContentSHA256Mismatch", BAD_REQUEST, "The provided 'x-amz-content-sha256' header does not match what was computed.";
+}

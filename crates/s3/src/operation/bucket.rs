@@ -1,0 +1,126 @@
+//! CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation, GetBucketVersioning.
+
+use http::header::LOCATION;
+use http::{HeaderName, StatusCode};
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::frontend::Frontend;
+use crate::header::{refusal, single};
+use crate::request::Request;
+use crate::response::{self, Response};
+use crate::xml::{Element, Writer};
+
+/// Largest CreateBucketConfiguration.
+const CONFIGURATION_SIZE_MAX: usize = 64 * 1024;
+
+/// The region whose location is written as nothing, and where creating one's own bucket again succeeds.
+const REGION_CLASSIC: &str = "us-east-1";
+
+/// CreateBucket.
+pub(super) async fn create_bucket(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    refusal::check_acl(&request.headers)?;
+    check_bucket_headers(&request)?;
+    let room = frontend.reserve_xml(CONFIGURATION_SIZE_MAX).await?;
+    let body = request.body.read_bounded(CONFIGURATION_SIZE_MAX).await?;
+    let region = read_region(&body, &frontend.config.region)?;
+    drop((body, room));
+    let owner = request.credential.account.canonical_id();
+
+    match frontend.store.create_bucket(request.bucket(), owner, region.as_deref()).await {
+        Ok(_) => {}
+        Err(store::Error::BucketExists) if frontend.config.region == REGION_CLASSIC => {}
+        Err(error) => return Err(error.into()),
+    }
+
+    let mut created = response::empty(StatusCode::OK);
+    response::set(created.headers_mut(), LOCATION, &format!("/{}", request.bucket()));
+    Ok(created)
+}
+
+fn check_bucket_headers(request: &Request) -> Result<()> {
+    const LOCK: &str = "x-amz-bucket-object-lock-enabled";
+    const OWNERSHIP: &str = "x-amz-object-ownership";
+    if single(&request.headers, LOCK)?.is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
+        return Err(Error::header_not_implemented(LOCK));
+    }
+    match single(&request.headers, OWNERSHIP)? {
+        None | Some("BucketOwnerEnforced") => Ok(()),
+        Some("BucketOwnerPreferred" | "ObjectWriter") => Err(Error::header_not_implemented(OWNERSHIP)),
+        Some(other) => Err(Error::invalid_argument("Invalid x-amz-object-ownership header", OWNERSHIP, other)),
+    }
+}
+
+/// The region that a configuration names, which can only be that of this server.
+fn read_region(body: &[u8], region: &str) -> Result<Option<String>> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let configuration = Element::parse(body, "CreateBucketConfiguration")?;
+    for unsupported in ["Bucket", "Location", "Tags"] {
+        if configuration.child(unsupported)?.is_some_and(|element| !element.is_empty()) {
+            return Err(ErrorCode::NotImplemented.into());
+        }
+    }
+    match configuration.child_text("LocationConstraint")?.map(str::trim) {
+        None | Some("") => Ok(None),
+        Some(location) if location == region => Ok(Some(location.to_owned())),
+        Some(location) => Err(Error::with_message(
+            ErrorCode::IllegalLocationConstraint,
+            format!(
+                "The {location} location constraint is incompatible for the region specific endpoint this request was \
+                 sent to."
+            ),
+        )),
+    }
+}
+
+/// HeadBucket.
+pub(super) async fn head_bucket(frontend: &Frontend, request: Request) -> Result<Response> {
+    frontend.store.head_bucket(request.bucket()).await?;
+    let mut found = response::empty(StatusCode::OK);
+    let name = HeaderName::from_static("x-amz-bucket-region");
+    response::set(found.headers_mut(), name, &frontend.config.region);
+    Ok(found)
+}
+
+/// DeleteBucket.
+pub(super) async fn delete_bucket(frontend: &Frontend, request: Request) -> Result<Response> {
+    frontend.store.delete_bucket(request.bucket()).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}
+
+/// GetBucketLocation.
+pub(super) async fn get_bucket_location(frontend: &Frontend, request: Request) -> Result<Response> {
+    let bucket = frontend.store.head_bucket(request.bucket()).await?;
+    let region = bucket.region.as_deref().unwrap_or(&frontend.config.region);
+    let location = if region == REGION_CLASSIC { "" } else { region };
+    Ok(response::xml(Writer::leaf("LocationConstraint", location)))
+}
+
+/// GetBucketVersioning: never switched on.
+pub(super) async fn get_bucket_versioning(frontend: &Frontend, request: Request) -> Result<Response> {
+    frontend.store.head_bucket(request.bucket()).await?;
+    Ok(response::xml(Writer::new("VersioningConfiguration")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_own_region_is_a_location() {
+        let configuration = |inside: &str| {
+            let body = format!("<CreateBucketConfiguration>{inside}</CreateBucketConfiguration>");
+            read_region(body.as_bytes(), "eu-central-1").map_err(|error| error.code())
+        };
+        assert!(read_region(b"", "eu-central-1").unwrap().is_none());
+        assert_eq!(configuration(""), Ok(None));
+        let here = configuration("<LocationConstraint>eu-central-1</LocationConstraint>");
+        assert_eq!(here, Ok(Some("eu-central-1".to_owned())));
+        let elsewhere = configuration("<LocationConstraint>mars-north-1</LocationConstraint>");
+        assert_eq!(elsewhere, Err(ErrorCode::IllegalLocationConstraint));
+        assert_eq!(configuration("<Bucket><Type>Directory</Type></Bucket>"), Err(ErrorCode::NotImplemented));
+        let other = read_region(b"<Other/>", "eu-central-1").unwrap_err();
+        assert_eq!(other.code(), ErrorCode::MalformedXml);
+    }
+}

@@ -1,0 +1,96 @@
+//! CopyObject.
+
+use store::copy::{CopyRequest, CopySource};
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::frontend::Frontend;
+use crate::header::{checksum, condition, metadata, refusal, single};
+use crate::request::{Request, invalid_version};
+use crate::response::{self, Response};
+use crate::target::check_key;
+use crate::timestamp;
+use crate::uri;
+use crate::xml::Writer;
+
+/// Copies an object.
+pub(super) async fn copy_object(frontend: &Frontend, request: Request) -> Result<Response> {
+    refusal::check_object_headers(&request.headers)?;
+    let source = copy_source(&request)?;
+    let copy = decode(&request, &source)?;
+
+    let result = frontend.store.copy_object(&source, request.bucket(), request.key(), copy).await?;
+
+    let mut document = Writer::new("CopyObjectResult");
+    document.value("LastModified", timestamp::iso_8601(result.modified));
+    document.text("ETag", &response::quoted(&result.etag));
+    response::write_checksum(&mut document, &result);
+    Ok(response::xml(document))
+}
+
+fn decode(request: &Request, source: &CopySource) -> Result<CopyRequest> {
+    let headers = &request.headers;
+    let replaces = replaces_metadata(request)?;
+    let storage_class = metadata::storage_class(headers)?;
+    let checksum_algorithm = checksum::requested_algorithm(headers)?;
+    let changes = replaces || checksum_algorithm.is_some() || headers.contains_key("x-amz-storage-class");
+    let same = source.bucket == request.bucket() && source.key == request.key();
+    if same && !changes {
+        return Err(Error::with_message(
+            ErrorCode::InvalidRequest,
+            "This copy request is illegal because it is trying to copy an object to itself without changing the \
+             object's metadata, storage class, website redirect location or encryption attributes.",
+        ));
+    }
+    let replaced_metadata =
+        if replaces { Some((metadata::standard(headers)?, metadata::user(headers)?)) } else { None };
+    let condition = condition::precondition(headers)?;
+    Ok(CopyRequest { replaced_metadata, storage_class, checksum_algorithm, condition })
+}
+
+fn replaces_metadata(request: &Request) -> Result<bool> {
+    const METADATA: &str = "x-amz-metadata-directive";
+    const TAGGING: &str = "x-amz-tagging-directive";
+    match single(&request.headers, TAGGING)? {
+        // There are no tags to copy.
+        None | Some("COPY") => {}
+        Some("REPLACE") => return Err(Error::header_not_implemented(TAGGING)),
+        Some(other) => return Err(Error::invalid_argument("Unknown tagging directive.", TAGGING, other)),
+    }
+    match single(&request.headers, METADATA)? {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => Err(Error::invalid_argument("Unknown metadata directive.", METADATA, other)),
+    }
+}
+
+/// Reads `x-amz-copy-source` and its conditions.
+///
+/// # Errors
+///
+/// `InvalidArgument` unless it names a bucket and a key.
+pub(super) fn copy_source(request: &Request) -> Result<CopySource> {
+    const NAME: &str = "x-amz-copy-source";
+    // Some clients send the key unencoded, as UTF-8.
+    let text = request.headers.get(NAME).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    let text = text.unwrap_or_default();
+    let (path, version) = match text.split_once("?versionId=") {
+        Some((path, version)) => (path, Some(version)),
+        None => (text, None),
+    };
+    if let Some(version) = version.filter(|version| *version != "null") {
+        return Err(invalid_version(version));
+    }
+    let path = uri::decode(path)?;
+    let source = path.strip_prefix('/').unwrap_or(&path).split_once('/');
+    match source {
+        Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
+            check_key(key)?;
+            let conditions = condition::copy_source_conditions(&request.headers)?;
+            Ok(CopySource { bucket: bucket.to_owned(), key: key.to_owned(), conditions })
+        }
+        _ => {
+            let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
+            Err(Error::invalid_argument(message, NAME, text))
+        }
+    }
+}

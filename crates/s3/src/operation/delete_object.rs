@@ -1,0 +1,131 @@
+//! DeleteObject and DeleteObjects.
+
+use http::{HeaderMap, StatusCode};
+use store::Precondition;
+
+use crate::body::digest;
+use crate::error::{Error, ErrorCode, Result};
+use crate::frontend::Frontend;
+use crate::header::{condition, single};
+use crate::request::{Request, invalid_version};
+use crate::response::{self, Response};
+use crate::target::check_key;
+use crate::timestamp;
+use crate::xml::{Element, Writer};
+
+/// Most keys in one DeleteObjects.
+const KEYS_MAX: usize = 1000;
+
+/// Largest DeleteObjects: a thousand keys of 1024 characters, each written as a reference.
+const BODY_SIZE_MAX: usize = 8 * 1024 * 1024;
+
+/// DeleteObject. Succeeds when there is nothing to delete, whatever the conditions.
+pub(super) async fn delete_object(frontend: &Frontend, request: Request) -> Result<Response> {
+    request.check_version()?;
+    let precondition = precondition(&request.headers)?;
+    ignore_missing(frontend.store.delete_object(request.bucket(), request.key(), &precondition).await)?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}
+
+fn ignore_missing(outcome: store::Result<()>) -> Result<()> {
+    match outcome {
+        Err(store::Error::NoSuchKey) => Ok(()),
+        outcome => outcome.map_err(Error::from),
+    }
+}
+
+fn precondition(headers: &HeaderMap) -> Result<Precondition> {
+    Ok(Precondition {
+        if_modified_at_seconds: single(headers, "x-amz-if-match-last-modified-time")?
+            .map(parse_modified)
+            .transpose()?,
+        if_size: single(headers, "x-amz-if-match-size")?.map(parse_size).transpose()?,
+        ..condition::precondition(headers)?
+    })
+}
+
+fn parse_modified(text: &str) -> Result<u64> {
+    let message = "The last modified time is not a date";
+    let modified = timestamp::parse_any(text).map(|modified| modified.0 / 1000);
+    modified.ok_or_else(|| Error::invalid_argument(message, "x-amz-if-match-last-modified-time", text))
+}
+
+fn parse_size(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| Error::invalid_argument("The size is not a number", "x-amz-if-match-size", text))
+}
+
+/// One entry of DeleteObjects.
+struct Entry {
+    key: String,
+    version: Option<String>,
+    /// What to delete, or why it is not tried.
+    precondition: Result<Precondition>,
+}
+
+/// DeleteObjects: each key on its own.
+pub(super) async fn delete_objects(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    let room = frontend.reserve_xml(BODY_SIZE_MAX).await?;
+    let body = request.body.read_bounded(BODY_SIZE_MAX).await?;
+    digest::check_required(&request.headers, &mut request.body, &body)?;
+    let delete = Element::parse(&body, "Delete")?;
+    drop(body);
+    let quiet = delete.child_text("Quiet")?.is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
+    let entries: Vec<Entry> = delete.children("Object").map(read_entry).collect::<Result<_>>()?;
+    drop((delete, room));
+    if entries.is_empty() || KEYS_MAX < entries.len() {
+        return Err(ErrorCode::MalformedXml.into());
+    }
+
+    let valid = |entry: &Entry| Some((entry.key.clone(), entry.precondition.as_ref().ok()?.clone()));
+    let keys: Vec<(String, Precondition)> = entries.iter().filter_map(valid).collect();
+    let outcomes = frontend.store.delete_objects(request.bucket(), &keys).await?;
+
+    Ok(response::xml(encode(entries, outcomes, quiet)))
+}
+
+fn read_entry(object: &Element) -> Result<Entry> {
+    let key = object.child_text("Key")?.filter(|key| !key.is_empty());
+    let key = key.ok_or_else(|| Error::new(ErrorCode::MalformedXml))?.to_owned();
+    let version = object.child_text("VersionId")?.filter(|version| !version.is_empty()).map(str::to_owned);
+    let precondition = entry_precondition(object, &key, version.as_deref());
+    Ok(Entry { key, version, precondition })
+}
+
+fn entry_precondition(object: &Element, key: &str, version: Option<&str>) -> Result<Precondition> {
+    check_key(key)?;
+    if let Some(version) = version.filter(|version| *version != "null") {
+        return Err(invalid_version(version));
+    }
+    Ok(Precondition {
+        if_match: object.child_text("ETag")?.map(condition::parse_etags),
+        if_modified_at_seconds: object.child_text("LastModifiedTime")?.map(parse_modified).transpose()?,
+        if_size: object.child_text("Size")?.map(parse_size).transpose()?,
+        ..Precondition::default()
+    })
+}
+
+/// Answers for each entry in its order: why it was not tried, or what became of it.
+fn encode(entries: Vec<Entry>, outcomes: Vec<store::Result<()>>, quiet: bool) -> Writer {
+    let mut outcomes = outcomes.into_iter();
+    let mut document = Writer::new("DeleteResult");
+    for Entry { key, version, precondition } in entries {
+        let outcome = precondition.and_then(|_| {
+            let outcome = outcomes.next().expect("the store answers for every key it was given");
+            ignore_missing(outcome)
+        });
+        if quiet && outcome.is_ok() {
+            continue;
+        }
+        document.open(if outcome.is_ok() { "Deleted" } else { "Error" });
+        document.text("Key", &key);
+        if let Some(version) = &version {
+            document.text("VersionId", version);
+        }
+        if let Err(error) = &outcome {
+            document.text("Code", error.code().as_str());
+            document.text("Message", error.message());
+        }
+        document.close();
+    }
+    document
+}

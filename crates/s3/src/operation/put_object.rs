@@ -1,0 +1,53 @@
+//! PutObject.
+
+use http::StatusCode;
+use http::header::TRANSFER_ENCODING;
+use store::{PutRequest, PutResult};
+
+use crate::error::{ErrorCode, Result};
+use crate::frontend::{Frontend, content_length};
+use crate::header::{checksum, condition, metadata, refusal};
+use crate::request::Request;
+use crate::response::{self, Response};
+
+/// Stores the body under the key.
+pub(super) async fn put_object(frontend: &Frontend, request: Request) -> Result<Response> {
+    refusal::check_object_headers(&request.headers)?;
+    let put = PutRequest {
+        headers: metadata::standard(&request.headers)?,
+        user_metadata: metadata::user(&request.headers)?,
+        storage_class: metadata::storage_class(&request.headers)?,
+        condition: condition::precondition(&request.headers)?,
+        expected: expected_body(&request)?,
+    };
+    let (bucket, key) = (request.bucket().to_owned(), request.key().to_owned());
+
+    let result = frontend.store.put_object(&bucket, &key, put, request.into_body()).await?;
+
+    Ok(encode(&result))
+}
+
+/// What the client declared about the body of an object or of a part.
+///
+/// # Errors
+///
+/// `MissingContentLength` without any declaration of its size, and what is wrong with the checksums.
+pub(super) fn expected_body(request: &Request) -> Result<store::put::ExpectedBody> {
+    let framed = content_length(&request.headers)?.is_some() || request.headers.contains_key(TRANSFER_ENCODING);
+    if !framed {
+        return Err(ErrorCode::MissingContentLength.into());
+    }
+    Ok(store::put::ExpectedBody {
+        size: request.body.declared_size(),
+        md5: checksum::content_md5(&request.headers)?,
+        checksum: checksum::request(&request.headers)?,
+    })
+}
+
+/// The answer for an object or a part.
+pub(super) fn encode(result: &PutResult) -> Response {
+    let mut stored = response::empty(StatusCode::OK);
+    response::set_etag(stored.headers_mut(), &result.etag);
+    response::set_checksum(stored.headers_mut(), result.checksum.as_ref(), response::part_count(&result.etag));
+    stored
+}

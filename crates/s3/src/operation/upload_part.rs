@@ -1,0 +1,44 @@
+//! UploadPart and UploadPartCopy.
+
+use crate::error::{Error, Result};
+use crate::frontend::Frontend;
+use crate::header::{range, refusal};
+use crate::operation::copy_object::copy_source;
+use crate::operation::get_object::part_number;
+use crate::operation::put_object::{encode, expected_body};
+use crate::operation::upload::upload_id;
+use crate::request::Request;
+use crate::response::{self, Response};
+use crate::timestamp;
+use crate::xml::Writer;
+
+/// UploadPart.
+pub(super) async fn upload_part(frontend: &Frontend, request: Request) -> Result<Response> {
+    refusal::check_object_headers(&request.headers)?;
+    let (upload, number) = (upload_id(&request), required_part_number(&request)?);
+    let expected = expected_body(&request)?;
+
+    let result = frontend.store.put_part(&upload, number, expected, request.into_body()).await?;
+
+    Ok(encode(&result))
+}
+
+/// UploadPartCopy.
+pub(super) async fn upload_part_copy(frontend: &Frontend, request: Request) -> Result<Response> {
+    refusal::check_object_headers(&request.headers)?;
+    let (upload, number) = (upload_id(&request), required_part_number(&request)?);
+    let source = copy_source(&request)?;
+    let range = range::copy_source(&request.headers)?;
+
+    let result = frontend.store.copy_part(&source, range, &upload, number).await?;
+
+    let mut document = Writer::new("CopyPartResult");
+    document.value("LastModified", timestamp::iso_8601(result.modified));
+    document.text("ETag", &response::quoted(&result.etag));
+    response::write_checksum(&mut document, &result);
+    Ok(response::xml(document))
+}
+
+fn required_part_number(request: &Request) -> Result<u16> {
+    part_number(request)?.ok_or_else(|| Error::invalid_argument("The part number is missing", "partNumber", ""))
+}

@@ -1,0 +1,126 @@
+//! Responses, and the errors among them.
+
+use axum::body::Body;
+use http::header::{CONTENT_TYPE, ETAG, LAST_MODIFIED};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use store::{Checksum, Etag, Object, PutResult};
+
+use crate::error::{Error, ErrorCode};
+use crate::header::checksum;
+use crate::target::Target;
+use crate::timestamp;
+use crate::xml::Writer;
+
+/// What operations answer.
+pub(crate) type Response = http::Response<Body>;
+
+/// A response without a body.
+pub(crate) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// A response with an XML document.
+pub(crate) fn xml(document: Writer) -> Response {
+    let mut response = Response::new(Body::from(document.finish()));
+    set(response.headers_mut(), CONTENT_TYPE, "application/xml");
+    response
+}
+
+/// Sets a header whose value the caller knows to be one.
+pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    let value = HeaderValue::try_from(value).expect("values made by this server are visible ASCII");
+    headers.insert(name, value);
+}
+
+/// Sets `ETag`.
+pub(crate) fn set_etag(headers: &mut HeaderMap, etag: &Etag) {
+    set(headers, ETAG, &quoted(etag));
+}
+
+/// An entity tag as headers and XML bodies write it.
+pub(crate) fn quoted(etag: &Etag) -> String {
+    format!("\"{etag}\"")
+}
+
+/// The number of parts of a multipart object, which its entity tag tells.
+pub(crate) fn part_count(etag: &Etag) -> Option<u16> {
+    match etag {
+        Etag::Multipart { part_count, .. } => Some(*part_count),
+        Etag::Md5(_) | Etag::Opaque(_) => None,
+    }
+}
+
+/// Sets `ETag` and `Last-Modified`.
+pub(crate) fn set_validators(headers: &mut HeaderMap, object: &Object) {
+    set_etag(headers, &object.etag);
+    set(headers, LAST_MODIFIED, &timestamp::http_date(object.modified));
+}
+
+/// Sets the headers of a checksum.
+pub(crate) fn set_checksum(headers: &mut HeaderMap, checksum: Option<&Checksum>, part_count: Option<u16>) {
+    let Some(checksum) = checksum else { return };
+    let name = HeaderName::from_static(checksum::header_name(checksum.algorithm()));
+    set(headers, name, &checksum::encode_value(checksum, part_count));
+    set(headers, HeaderName::from_static("x-amz-checksum-type"), checksum::kind_name(checksum.kind()));
+}
+
+/// Writes the elements of a checksum, its value and its type.
+pub(crate) fn write_checksum(document: &mut Writer, result: &PutResult) {
+    let Some(checksum) = &result.checksum else { return };
+    let value = checksum::encode_value(checksum, part_count(&result.etag));
+    document.text(checksum::element_name(checksum.algorithm()), &value);
+    document.text("ChecksumType", checksum::kind_name(checksum.kind()));
+}
+
+/// Which request an error answers.
+pub(crate) struct ErrorContext<'a> {
+    /// Its method: a HEAD gets no body.
+    pub(crate) method: &'a Method,
+    /// Its path as it was sent.
+    pub(crate) path: &'a str,
+    /// What it is about, when that could be read.
+    pub(crate) target: Option<&'a Target>,
+    /// Its id.
+    pub(crate) request_id: &'a str,
+    /// The id of this server.
+    pub(crate) host_id: &'a str,
+}
+
+/// The response that reports `error`.
+pub(crate) fn error(error: &Error, context: &ErrorContext<'_>) -> Response {
+    let code = error.code();
+    let has_body = *context.method != Method::HEAD && code.status() != StatusCode::NOT_MODIFIED;
+    let mut response = if has_body { xml(error_document(error, context)) } else { empty(code.status()) };
+    *response.status_mut() = code.status();
+    if code == ErrorCode::InvalidRange
+        && let Some((_, size)) = error.details().iter().find(|(name, _)| *name == "ActualObjectSize")
+    {
+        set(response.headers_mut(), http::header::CONTENT_RANGE, &format!("bytes */{size}"));
+    }
+    if code == ErrorCode::SlowDown || code == ErrorCode::ServiceUnavailable {
+        set(response.headers_mut(), http::header::RETRY_AFTER, "1");
+    }
+    response
+}
+
+fn error_document(error: &Error, context: &ErrorContext<'_>) -> Writer {
+    let mut document = Writer::without_namespace("Error");
+    document.text("Code", error.code().as_str());
+    document.text("Message", error.message());
+    for (name, value) in error.details() {
+        document.text(name, value);
+    }
+    match (error.code(), context.target) {
+        (ErrorCode::NoSuchBucket | ErrorCode::BucketNotEmpty | ErrorCode::BucketAlreadyOwnedByYou, Some(target)) => {
+            document.text("BucketName", target.bucket().unwrap_or_default());
+        }
+        (ErrorCode::NoSuchKey, Some(target)) => document.text("Key", target.key().unwrap_or_default()),
+        _ => {}
+    }
+    document.text("Resource", context.path);
+    document.text("RequestId", context.request_id);
+    document.text("HostId", context.host_id);
+    document
+}
