@@ -146,6 +146,12 @@ fn are_blocks_intact(head: &[u8], identity: &ShardIdentity, first_block: usize, 
     })
 }
 
+/// As [`read_whole`], but an error counts only if it comes twice: a whole record must not be given up for a passing
+/// trouble.
+pub(crate) fn reread_whole(file: &dyn File, header: &Header) -> io::Result<Option<FramedShard>> {
+    read_whole(file, header).or_else(|_| read_whole(file, header))
+}
+
 /// Reads and verifies the whole record behind `header`; `None` if it is damaged.
 pub(crate) fn read_whole(file: &dyn File, header: &Header) -> io::Result<Option<FramedShard>> {
     let layout = header.layout();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,8 +11,8 @@ use env::{File, Files, OpenMode};
 use crate::checkpoint::{self, Checkpoint};
 use crate::extent::{self, Extent, ExtentHeader, Extents, RECORDS_START};
 use crate::index::{Change, Entry, Index, Position, State};
-use crate::read::read_whole;
-use crate::record::{Header, Kind};
+use crate::read::reread_whole;
+use crate::record::{BATCH_ALIGNMENT, Header, Kind};
 use crate::report::{Damage, Finding, Recovery};
 use crate::roots::{Event, History, Known, Roots};
 use crate::scan::{Item, Scanner};
@@ -19,6 +20,9 @@ use crate::{Error, Result};
 
 /// Records applied to the index at once.
 const APPLY_BATCH: usize = 1024;
+
+/// Bytes written again at once.
+const REWRITE_SIZE: usize = 1 << 20;
 
 /// What recovery gives to the disk.
 pub(crate) struct Recovered {
@@ -149,9 +153,11 @@ impl Recoverer<'_> {
     fn read_unknown(&mut self, id: u32) -> Result<()> {
         let file = self.open(id, OpenMode::Read)?;
         let size = file.size().map_err(|error| self.read_error(id, error))?;
-        let mut first = vec![0; usize::try_from(size.min(RECORDS_START)).expect("at most a page")];
-        file.read_exact_at(&mut first, 0).map_err(|error| self.read_error(id, error))?;
-        if first.iter().all(|byte| *byte == 0) {
+        let first_batch = RECORDS_START.min(size)..(RECORDS_START + BATCH_ALIGNMENT).min(size);
+        let mut bytes = vec![0; usize::try_from(first_batch.end - first_batch.start).expect("at most a page")];
+        file.read_exact_at(&mut bytes, first_batch.start).map_err(|error| self.read_error(id, error))?;
+        let has_records = bytes.iter().any(|byte| *byte != 0);
+        if !has_records {
             return self.remove(id);
         }
         tracing::warn!(extent = %self.extents.path(id).display(), "leaving a file alone that is no extent");
@@ -213,6 +219,7 @@ impl Recoverer<'_> {
             }
             end = scanner.position();
         }
+        let last_batch_start = batch.first().map(|header| header.place.batch);
         let last_batch = LastBatch::check(&*file, batch).map_err(|error| self.read_error(id, error))?;
         let LastBatch { mut whole, torn_at, unreadable } = last_batch;
         self.apply(id, &mut whole);
@@ -222,7 +229,13 @@ impl Recoverer<'_> {
             self.find(Some(header), position, Damage::Unreadable);
         }
         let end = torn_at.unwrap_or(end);
-        if end <= RECORDS_START { self.discard(id, nonce) } else { self.seal(id, nonce, end, &*file) }
+        if end <= RECORDS_START {
+            return self.discard(id, nonce);
+        }
+        if let Some(start) = last_batch_start {
+            write_again(&*file, start..end).map_err(|error| Error::io("write", self.extents.path(id), error))?;
+        }
+        self.seal(id, nonce, end, &*file)
     }
 
     /// What was read may still be in the page cache only: sync it, then say that it was.
@@ -319,6 +332,22 @@ impl Recoverer<'_> {
     }
 }
 
+/// Writes bytes of the last batch again as they are. After a failed sync the kernel may show bytes that the device
+/// never got, and count them as clean: only dirty ones are covered by the sync before sealing.
+fn write_again(file: &dyn File, range: Range<u64>) -> io::Result<()> {
+    let mut start = range.start;
+    while start < range.end {
+        let size = (range.end - start).min(REWRITE_SIZE as u64);
+        let mut buffer = vec![0; usize::try_from(size).expect("at most REWRITE_SIZE")];
+        // What cannot be read was not shown either.
+        if file.read_exact_at(&mut buffer, start).is_ok() {
+            file.write_all_at(&[&buffer], start)?;
+        }
+        start += size;
+    }
+    Ok(())
+}
+
 fn change(extent: u32, header: &Header) -> Change {
     let position = Position { extent, offset: header.place.offset };
     match header.kind {
@@ -349,7 +378,7 @@ impl LastBatch {
             let is_whole = match header.kind {
                 // Its header is all of it.
                 Kind::Tombstone => true,
-                Kind::Shard => match read_whole(file, &header) {
+                Kind::Shard => match reread_whole(file, &header) {
                     Ok(shard) => shard.is_some(),
                     Err(_) => {
                         // One bad place, or the whole device?

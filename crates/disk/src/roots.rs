@@ -166,7 +166,7 @@ impl Roots {
         file.read_exact_at(&mut bytes, 0).map_err(|error| Error::io("read", &path, error))?;
 
         let mut history = History { first_free: 1, ..History::default() };
-        let mut used = 0;
+        let mut used = 0usize;
         for (number, entry) in (0..).zip(bytes.chunks_exact(ENTRY_SIZE)) {
             match decode(entry, disk_id) {
                 Entry::Free => continue,
@@ -178,8 +178,13 @@ impl Roots {
             }
             used = number + 1;
         }
+        // After a failed sync the kernel may show entries that the device never got, and count them as clean. Nobody
+        // may act on those: written again, they are dirty, and this sync covers them.
+        let read = &bytes[..used * ENTRY_SIZE];
+        file.write_all_at(&[read], 0).map_err(|error| Error::io("write", &path, error))?;
+        file.sync_data().map_err(|error| Error::io("sync", &path, error))?;
         let capacity = size / ENTRY_SIZE as u64;
-        Ok((Self { file, path, disk_id, used, capacity, poisoned: false }, history))
+        Ok((Self { file, path, disk_id, used: used as u64, capacity, poisoned: false }, history))
     }
 
     /// Writes a new log that says what `history` says, in place of any other.

@@ -10,7 +10,7 @@ use crate::device::Device;
 use crate::extent::{Extent, RECORDS_START};
 use crate::index::{Position, State};
 use crate::queue::Queue;
-use crate::read::read_whole;
+use crate::read::reread_whole;
 use crate::record::Header;
 use crate::report::{Damage, Finding, ScrubCursor, ScrubStep};
 use crate::scan::{Item, Scanner};
@@ -82,7 +82,7 @@ fn scrub_record(device: &Device, file: &Arc<dyn File>, extent: u32, header: &Hea
     if !holds {
         return Ok(None);
     }
-    let damage = match read_whole(&**file, header) {
+    let damage = match reread_whole(&**file, header) {
         Ok(Some(_)) => return Ok(None),
         Ok(None) => Damage::Corrupt,
         Err(error) => {

@@ -54,6 +54,11 @@ impl SimFiles {
         self.world.state.lock().faults.plan(call, failure);
     }
 
+    /// Takes back what [`SimFiles::fail_call`] planned and has not happened yet.
+    pub fn cancel_failures(&self) {
+        self.world.state.lock().faults.cancel();
+    }
+
     /// Makes every call on `prefix` and below fail until [`SimFiles::heal_path`]: a dead device. Outlives power cuts.
     pub fn fail_path(&self, prefix: &Path, failure: Failure) {
         self.world.state.lock().faults.fail_path(prefix, failure);

@@ -41,10 +41,6 @@ impl Faults {
         self.calls
     }
 
-    pub(super) fn crashed(&self) -> bool {
-        self.crashed
-    }
-
     /// Counts a call on `path`; how it must fail, if it must.
     pub(super) fn count_call(&mut self, path: &Path) -> Option<Failure> {
         let planned = self.planned.remove(&self.calls);
@@ -59,6 +55,10 @@ impl Faults {
 
     pub(super) fn plan(&mut self, call: u64, failure: Failure) {
         self.planned.insert(call, failure);
+    }
+
+    pub(super) fn cancel(&mut self) {
+        self.planned.clear();
     }
 
     pub(super) fn fail_path(&mut self, prefix: &Path, failure: Failure) {
@@ -94,7 +94,7 @@ impl Faults {
 
     /// Forgets what ends with the run. Dead paths and capacities belong to the devices and stay.
     pub(super) fn restart(&mut self) {
-        self.planned.clear();
+        self.cancel();
         self.hanging.clear();
         self.crashed = false;
     }

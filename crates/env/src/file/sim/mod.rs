@@ -54,6 +54,7 @@ struct State {
     start: u64,
 }
 
+/// Locks are taken in this order: the world's state, then a file's contents.
 struct SimFile {
     files: SimFiles,
     path: PathBuf,
@@ -79,8 +80,8 @@ impl SimFiles {
         Self { world: Arc::new(World { state: Mutex::new(state), released: Condvar::new() }), start: 0 }
     }
 
-    /// Counts a call on `path` and lets it pass, wait or fail as the faults say.
-    fn enter(&self, path: &Path, call: Call) -> io::Result<MutexGuard<'_, State>> {
+    /// Counts a call on `path`, lets it wait as the faults say, and tells how it must fail, if it must.
+    fn arrive(&self, path: &Path) -> io::Result<(MutexGuard<'_, State>, Option<Failure>)> {
         let mut state = self.world.state.lock();
         let verdict = state.faults.count_call(path);
         while state.faults.hangs(path) && state.start == self.start {
@@ -89,10 +90,15 @@ impl SimFiles {
         if state.start != self.start {
             return Err(Errno::IO.into());
         }
-        match verdict {
-            None => Ok(state),
-            Some(Failure::NoSpace) if call == Call::Look => Ok(state),
-            Some(failure) => Err(failure.into()),
+        Ok((state, verdict))
+    }
+
+    /// As `arrive`, for a call that fails without effect.
+    fn enter(&self, path: &Path, call: Call) -> io::Result<MutexGuard<'_, State>> {
+        match self.arrive(path)? {
+            (state, None) => Ok(state),
+            (state, Some(Failure::NoSpace)) if call == Call::Look => Ok(state),
+            (_, Some(failure)) => Err(failure.into()),
         }
     }
 
@@ -204,39 +210,38 @@ impl File for SimFile {
     }
 
     fn write_all_at(&self, buffers: &[&[u8]], offset: u64) -> io::Result<()> {
-        let bytes = buffers.concat();
-        let entered = self.files.enter(&self.path, Call::Change);
+        let mut bytes = buffers.concat();
+        let (mut state, verdict) = self.files.arrive(&self.path)?;
         let mut contents = self.contents.lock();
-        match entered {
-            Ok(state) => {
+        match verdict {
+            None => {
                 state.reserve(&self.path, &contents, offset + bytes.len() as u64)?;
                 contents.write(offset, bytes);
                 Ok(())
             }
-            Err(error) => {
+            Some(Failure::Crash) => Err(Failure::Crash.into()),
+            Some(failure) => {
                 // A failed write leaves any prefix behind.
-                let mut state = self.files.world.state.lock();
-                if state.start == self.files.start && !state.faults.crashed() {
-                    let kept = state.dice.below(bytes.len() as u64 + 1);
-                    contents.write(offset, bytes[..usize::try_from(kept).expect("at most the length")].to_vec());
-                }
-                Err(error)
+                let kept = state.dice.below(bytes.len() as u64 + 1);
+                bytes.truncate(usize::try_from(kept).expect("at most the length"));
+                contents.write(offset, bytes);
+                Err(failure.into())
             }
         }
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        match self.files.enter(&self.path, Call::Change) {
-            Ok(_state) => {
-                self.contents.lock().sync();
+        let (mut state, verdict) = self.files.arrive(&self.path)?;
+        let mut contents = self.contents.lock();
+        match verdict {
+            None => {
+                contents.sync();
                 Ok(())
             }
-            Err(error) => {
-                let mut state = self.files.world.state.lock();
-                if state.start == self.files.start && !state.faults.crashed() {
-                    self.contents.lock().fail_sync(&mut state.dice);
-                }
-                Err(error)
+            Some(Failure::Crash) => Err(Failure::Crash.into()),
+            Some(failure) => {
+                contents.fail_sync(&mut state.dice);
+                Err(failure.into())
             }
         }
     }
