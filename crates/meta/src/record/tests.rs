@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::samples::{bucket, checksum, etag, hlc, missing, object, segment, upload, uploaded_part};
 use super::*;
+use crate::codec::read_whole;
 use crate::error::CodecError;
 use crate::outcome::ObjectPut;
 use crate::view::{BucketId, TreeId};
@@ -235,4 +236,55 @@ fn golden_object() {
     assert_eq!(ObjectRecord::decode(&encoded), Ok(record));
     let hex: String = encoded.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, golden.concat().replace(' ', ""));
+}
+
+/// Decodes a record of `kind` with one field.
+fn with_only<R: Record + Debug>(number: u8, field: &[u8]) -> CodecError {
+    let empty = Bytes::copy_from_slice(&[R::KIND, 1, 0]);
+    R::decode(&with_field(&empty, number, field)).unwrap_err()
+}
+
+#[test]
+fn other_forms_of_a_value_are_refused() {
+    let not_canonical = CodecError::NotCanonical;
+    assert_eq!(with_only::<BucketNameRecord>(0, &[0x80, 0x00]), not_canonical("integer"));
+    assert_eq!(with_only::<BucketNameRecord>(0, &[0xff; 10]), not_canonical("integer"));
+    let overlong = [[0xff; 9].as_slice(), &[0x02]].concat();
+    assert_eq!(with_only::<BucketNameRecord>(0, &overlong), not_canonical("integer"), "65 bits");
+    let overlong_bitmap = Bytes::from_static(&[0x42, 1, 0x80, 0x00]);
+    assert_eq!(DrainingRecord::decode(&overlong_bitmap), Err(not_canonical("integer")));
+
+    let headers: [(&[u8], _); 6] = [
+        (&[0], not_canonical("empty collection")),
+        (&[2, 5, 0, 1, 0], not_canonical("order of names")),
+        (&[2, 5, 0, 5, 0], not_canonical("order of names")),
+        (&[1, 0, 7, b'e', b'x', b'p', b'i', b'r', b'e', b's', 0], not_canonical("name")),
+        (&[1, 8, 0], CodecError::Invalid("name number")),
+        (&[0xff, 0xff, 0x7f], CodecError::Truncated),
+    ];
+    for (encoded, expected) in headers {
+        assert_eq!(with_only::<UploadRecord>(2, encoded), expected, "{encoded:02x?}");
+    }
+
+    assert_eq!(with_only::<RepairRecord>(0, &[2, 4, 3]), not_canonical("order of shards"));
+    assert_eq!(with_only::<RepairRecord>(0, &[2, 4, 4]), not_canonical("order of shards"));
+    assert_eq!(with_only::<RepairRecord>(0, &[1, 4, 5]), CodecError::Trailing(1));
+
+    let head = [[0; 17].as_slice(), &[0, 1, 1, 1]].concat();
+    let segments: [(&[u8], _); 5] = [
+        (&[2, 0, 0, 1, 7, 1, 7, 0], not_canonical("run of epochs")),
+        (&[1, 0, 0, 7, 1, 7, 0], not_canonical("run of epochs")),
+        (&[1, 0, 2, 7, 0], CodecError::Invalid("run of epochs")),
+        (&[0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], CodecError::Truncated),
+        (&[0xff, 0xff, 0xff, 0xff, 0x0f], CodecError::Truncated),
+    ];
+    for (rest, expected) in segments {
+        assert_eq!(with_only::<RetiredRecord>(0, &[&head, rest].concat()), expected, "{rest:02x?}");
+    }
+
+    let digest = [&[3, 32], [b'a'; 32].as_slice()].concat();
+    assert_eq!(read_whole::<Etag>(&digest), Err(not_canonical("entity tag")));
+    assert_eq!(read_whole::<Etag>(&[3, 0]), Err(CodecError::Invalid("entity tag")));
+    assert_eq!(read_whole::<Checksum>(&[6, 1, 0, 0, 0, 0]), Err(CodecError::Invalid("checksum algorithm")));
+    assert_eq!(read_whole::<Checksum>(&[1, 0, 0, 0, 0, 0]), Err(CodecError::Invalid("checksum kind")));
 }
