@@ -166,11 +166,6 @@ impl<'a> FieldReader<'a> {
         self.rest.end()?;
         Ok(UnknownFields(unknown))
     }
-
-    /// Bytes that follow the fields taken so far.
-    pub(crate) fn remaining(&self) -> usize {
-        self.rest.0.len()
-    }
 }
 
 /// Something that can be empty, and is then absent from a record.

@@ -17,6 +17,8 @@ const BUCKET_NAME: u8 = 0x01;
 const BUCKET: u8 = 0x02;
 /// Objects: current version of a key. 0x11 is reserved for the noncurrent ones.
 const OBJECT: u8 = 0x10;
+/// Objects: body of a small object.
+const BODY: u8 = 0x12;
 /// Uploads: unfinished upload.
 const UPLOAD: u8 = 0x20;
 /// Uploads: part.
@@ -120,6 +122,11 @@ pub(crate) fn object(key: &str) -> Vec<u8> {
 pub(crate) fn parse_object(key: &[u8]) -> Option<String> {
     let (component, rest) = unescape(key.strip_prefix(&[OBJECT])?)?;
     rest.is_none().then(|| String::from_utf8(component).ok())?
+}
+
+/// The body of a small object.
+pub(crate) fn body(key: &str) -> Vec<u8> {
+    escaped(BODY, key.as_bytes())
 }
 
 /// Whether a tree key is a current object's.

@@ -98,16 +98,6 @@ pub trait Cursor {
     ///
     /// As [`View::get`].
     fn next(&mut self) -> Result<Option<(Bytes, Bytes)>>;
-
-    /// As [`Cursor::next`], but the value may be cut anywhere behind its first
-    /// [`head_size`](crate::record::head_size) bytes, which saves reading what was stored apart from the page.
-    ///
-    /// # Errors
-    ///
-    /// As [`View::get`].
-    fn next_head(&mut self) -> Result<Option<(Bytes, Bytes)>> {
-        self.next()
-    }
 }
 
 /// One change of one tree.

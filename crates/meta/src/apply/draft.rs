@@ -111,7 +111,7 @@ impl<'a> Draft<'a> {
         Ok(record.ok_or(Refusal::NoSuchBucket)?)
     }
 
-    /// The current version of a key.
+    /// The current version of a key, without the body.
     pub(super) fn current(&self, bucket: BucketId, key: &str) -> Result<Option<ObjectRecord>> {
         self.read(TreeId::Objects(bucket), &keys::object(key))
     }

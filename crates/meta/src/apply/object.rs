@@ -5,7 +5,7 @@ use super::{KEY_SIZE_MAX, check_name, manifest};
 use crate::command::{DeleteObject, EtagCondition, Precondition, PutObject};
 use crate::keys;
 use crate::outcome::{InvalidManifest, ObjectPut, Refusal, Reply};
-use crate::record::{Body, Etag, Hlc, ObjectRecord, RememberedReply, Segment};
+use crate::record::{Body, BodyRecord, Etag, Hlc, ObjectRecord, RememberedReply, Segment, UnknownFields};
 use crate::view::{BucketId, TreeId};
 
 pub(super) fn put(draft: &mut Draft<'_>, command: &PutObject) -> Decision<Reply> {
@@ -41,6 +41,7 @@ fn check_body(command: &PutObject) -> std::result::Result<(), InvalidManifest> {
     let object = &command.object;
     let size = match &object.body {
         Body::Inline(bytes) => bytes.len() as u64,
+        Body::Apart => return Err(InvalidManifest::Size),
         Body::Striped(segments) => match segments.as_slice() {
             [Segment { write_id, size, .. }] if *write_id == command.write_id => *size,
             _ => return Err(InvalidManifest::WriteId),
@@ -50,7 +51,8 @@ fn check_body(command: &PutObject) -> std::result::Result<(), InvalidManifest> {
     if valid { Ok(()) } else { Err(InvalidManifest::Size) }
 }
 
-/// Makes `object` the current version in place of `current`, whose segments retire.
+/// Makes `object` the current version in place of `current`, whose segments retire. An inline body moves to a record of
+/// its own.
 pub(super) fn replace(
     draft: &mut Draft<'_>,
     bucket: BucketId,
@@ -60,11 +62,27 @@ pub(super) fn replace(
 ) -> ObjectPut {
     let above_current = current.as_ref().map_or(Hlc::ZERO, |current| current.modified.next_millisecond());
     object.modified = draft.now().max(above_current);
-    draft.put(TreeId::Objects(bucket), keys::object(key), &object);
+    let tree = TreeId::Objects(bucket);
+    match &object.body {
+        Body::Inline(bytes) if !bytes.is_empty() => {
+            let body = BodyRecord { bytes: bytes.clone(), unknown: UnknownFields::default() };
+            draft.put(tree, keys::body(key), &body);
+            object.body = Body::Apart;
+        }
+        _ => remove_body(draft, tree, key, current.as_ref()),
+    }
+    draft.put(tree, keys::object(key), &object);
     for segment in current.iter().flat_map(ObjectRecord::segments) {
         manifest::retire(draft, segment);
     }
     ObjectPut { modified: object.modified, etag: object.etag, checksum: object.checksum, size: object.size }
+}
+
+/// Removes the body of `current`, if it has a record of its own.
+fn remove_body(draft: &mut Draft<'_>, tree: TreeId, key: &str, current: Option<&ObjectRecord>) {
+    if current.is_some_and(|current| current.body == Body::Apart) {
+        draft.remove(tree, keys::body(key));
+    }
 }
 
 pub(super) fn delete(draft: &mut Draft<'_>, command: &DeleteObject) -> Decision<Reply> {
@@ -82,7 +100,9 @@ pub(super) fn delete(draft: &mut Draft<'_>, command: &DeleteObject) -> Decision<
     for segment in current.segments() {
         manifest::retire(draft, segment);
     }
-    draft.remove(TreeId::Objects(command.bucket), keys::object(&command.key));
+    let tree = TreeId::Objects(command.bucket);
+    draft.remove(tree, keys::object(&command.key));
+    remove_body(draft, tree, &command.key, Some(&current));
     draft.remember(result, RememberedReply::Deleted { existed: true })?;
     Ok(Reply::ObjectDeleted { existed: true })
 }

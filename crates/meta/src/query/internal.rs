@@ -190,7 +190,7 @@ fn read_segments(view: &dyn View, owner: &WriteOwner) -> Result<Vec<Segment>> {
     let segments = match owner.tree {
         TreeId::Objects(_) => read(view, owner.tree, &owner.key)?.map(|object: ObjectRecord| match object.body {
             Body::Striped(segments) => segments,
-            Body::Inline(_) => Vec::new(),
+            Body::Inline(_) | Body::Apart => Vec::new(),
         }),
         TreeId::Uploads(_) => read(view, owner.tree, &owner.key)?.map(|part: PartRecord| vec![part.segment]),
         TreeId::Internal => read(view, owner.tree, &owner.key)?.map(|retired: RetiredRecord| vec![retired.segment]),

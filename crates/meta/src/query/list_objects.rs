@@ -66,7 +66,7 @@ pub fn list_objects(view: &dyn View, bucket: BucketId, request: &ListObjects<'_>
     let tree_prefix = keys::object(request.prefix);
     let mut cursor = view.cursor(tree)?;
     cursor.seek(&start(request).max(tree_prefix.clone()))?;
-    while let Some((tree_key, value)) = cursor.next_head()?.filter(|(key, _)| key.starts_with(&tree_prefix)) {
+    while let Some((tree_key, value)) = cursor.next()?.filter(|(key, _)| key.starts_with(&tree_prefix)) {
         if page.entries.len() == request.limit {
             page.next = page.entries.last().map(|last| last.name().to_owned());
             break;

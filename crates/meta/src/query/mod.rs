@@ -21,7 +21,7 @@ pub use internal::{
 };
 pub use list_objects::{ListObjects, ObjectEntry, ObjectPage, list_objects};
 pub use list_uploads::{ListUploads, UploadEntry, UploadPage, list_uploads};
-pub use object::{bucket_usage, object, prefix_usage};
+pub use object::{bucket_usage, object, object_without_body, prefix_usage};
 pub use upload::{PartPage, list_parts, part, parts, upload};
 
 /// The start of `key` up to and with the first delimiter behind `prefix`; `None` when there is none, when the delimiter

@@ -2,18 +2,34 @@
 
 use std::ops::Bound;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys;
-use crate::record::ObjectRecord;
+use crate::record::{Body, BodyRecord, ObjectRecord};
 use crate::summary::Summary;
 use crate::view::{BucketId, TreeId, View, read};
 
-/// The current version of `key`.
+/// The current version of `key`, with its body when that is small: [`Body::Inline`] or [`Body::Striped`].
 ///
 /// # Errors
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn object(view: &dyn View, bucket: BucketId, key: &str) -> Result<Option<ObjectRecord>> {
+    let Some(mut object) = object_without_body(view, bucket, key)? else { return Ok(None) };
+    if object.body == Body::Apart {
+        let body: Option<BodyRecord> = read(view, TreeId::Objects(bucket), &keys::body(key))?;
+        let body = body.filter(|body| body.bytes.len() as u64 == object.size);
+        object.body = Body::Inline(body.ok_or(Error::Inconsistent("an object has no body"))?.bytes);
+    }
+    Ok(Some(object))
+}
+
+/// The current version of `key` as the tree holds it: the body of a small object is [`Body::Apart`]. For whoever does
+/// not need the bytes.
+///
+/// # Errors
+///
+/// [`crate::Error`] when the state cannot be read.
+pub fn object_without_body(view: &dyn View, bucket: BucketId, key: &str) -> Result<Option<ObjectRecord>> {
     read(view, TreeId::Objects(bucket), &keys::object(key))
 }
 

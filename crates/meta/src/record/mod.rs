@@ -30,15 +30,10 @@ pub use internal::{
     WriteOwner,
 };
 pub(crate) use internal::{DrainingRecord, FenceRecord};
+pub(crate) use object::BodyRecord;
 pub use object::{Body, ObjectHead, ObjectPart, ObjectRecord};
 pub(crate) use result::{RememberedReply, ResultRecord, ResultSlotRecord};
 pub use segment::{Segment, StripeException, StripeSlot, WriteId};
 pub use upload::{PART_NUMBER_MAX, PART_SIZE_MIN, PartRecord, UploadId, UploadRecord};
 
 pub use crate::codec::{Record, UnknownFields};
-
-/// Length of the start of an encoded record that listings and summaries need; storage keeps at least this much of it
-/// in the page. The whole record for all but objects.
-pub fn head_size(value: &[u8]) -> usize {
-    ObjectHead::encoded_size(value).unwrap_or(value.len())
-}

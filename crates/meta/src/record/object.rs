@@ -38,8 +38,10 @@ pub struct ObjectRecord {
 /// Where the bytes of an object are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// In the record itself: small objects.
+    /// Here: small objects, on their way in a command or out of [`query::object`](crate::query::object).
     Inline(Bytes),
+    /// In a record of its own, so that listings and HEAD do not read it: how a tree holds small objects.
+    Apart,
     /// On the disks, one segment after the other. A multipart object has one segment a part, in the parts' order.
     Striped(Vec<Segment>),
 }
@@ -82,6 +84,7 @@ const TAGS: u8 = 7;
 const PARTS: u8 = 8;
 const INLINE: u8 = 9;
 const STRIPED: u8 = 10;
+const APART: u8 = 11;
 
 impl Record for ObjectRecord {
     const KIND: u8 = 0x10;
@@ -100,6 +103,7 @@ impl Record for ObjectRecord {
         match &self.body {
             Body::Inline(bytes) => fields.bytes(INLINE, bytes),
             Body::Striped(segments) => fields.value(STRIPED, segments),
+            Body::Apart => fields.bytes(APART, &[]),
         }
         fields.finish(Self::KIND, &self.unknown)
     }
@@ -111,11 +115,12 @@ impl Record for ObjectRecord {
         let user_metadata = fields.collection(USER_METADATA)?;
         let tags = fields.collection(TAGS)?;
         let parts = fields.collection(PARTS)?;
-        let body = match (fields.bytes(INLINE)?, fields.option(STRIPED)?) {
-            (Some(bytes), None) => Body::Inline(encoded.slice_ref(bytes)),
-            (None, Some(segments)) => Body::Striped(segments),
-            (None, None) => return Err(CodecError::Missing(INLINE)),
-            (Some(_), Some(_)) => return Err(CodecError::Invalid("body: inline and striped")),
+        let body = match (fields.bytes(INLINE)?, fields.option(STRIPED)?, fields.bytes(APART)?) {
+            (Some(bytes), None, None) => Body::Inline(encoded.slice_ref(bytes)),
+            (None, Some(segments), None) => Body::Striped(segments),
+            (None, None, Some([])) => Body::Apart,
+            (None, None, None) => return Err(CodecError::Missing(INLINE)),
+            _ => return Err(CodecError::Invalid("body")),
         };
         let unknown = fields.finish(encoded)?;
         let ObjectHead { size, modified, etag, storage_class, checksum } = head;
@@ -124,22 +129,13 @@ impl Record for ObjectRecord {
 }
 
 impl ObjectHead {
-    /// Reads the head of an encoded [`ObjectRecord`], of which the rest may be cut off.
+    /// Reads the head of an encoded [`ObjectRecord`], and nothing behind it.
     ///
     /// # Errors
     ///
     /// [`CodecError`] when the head is not canonical.
     pub fn decode(encoded: &[u8]) -> Result<Self, CodecError> {
         Self::take(&mut FieldReader::open(ObjectRecord::KIND, encoded)?)
-    }
-
-    /// Length of the head of an encoded [`ObjectRecord`].
-    pub(crate) fn encoded_size(encoded: &[u8]) -> Result<usize, CodecError> {
-        let mut fields = FieldReader::open(ObjectRecord::KIND, encoded)?;
-        for number in SIZE..=CHECKSUM {
-            fields.bytes(number)?;
-        }
-        Ok(encoded.len() - fields.remaining())
     }
 
     fn take(fields: &mut FieldReader<'_>) -> Result<Self, CodecError> {
@@ -153,11 +149,37 @@ impl ObjectHead {
     }
 }
 
+/// The body of a small object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BodyRecord {
+    /// The bytes; as many as the object's record says.
+    pub(crate) bytes: Bytes,
+    /// Fields that newer software wrote.
+    pub(crate) unknown: UnknownFields,
+}
+
+impl Record for BodyRecord {
+    const KIND: u8 = 0x12;
+
+    fn encode(&self) -> Bytes {
+        let mut fields = FieldWriter::new();
+        fields.bytes(0, &self.bytes);
+        fields.finish(Self::KIND, &self.unknown)
+    }
+
+    fn decode(encoded: &Bytes) -> Result<Self, CodecError> {
+        let mut fields = FieldReader::open(Self::KIND, encoded)?;
+        let bytes = encoded.slice_ref(fields.bytes(0)?.ok_or(CodecError::Missing(0))?);
+        let unknown = fields.finish(encoded)?;
+        Ok(Self { bytes, unknown })
+    }
+}
+
 impl ObjectRecord {
-    /// The segments of a striped body; none of an inline one.
+    /// The segments of a striped body; none of any other.
     pub fn segments(&self) -> &[Segment] {
         match &self.body {
-            Body::Inline(_) => &[],
+            Body::Inline(_) | Body::Apart => &[],
             Body::Striped(segments) => segments,
         }
     }

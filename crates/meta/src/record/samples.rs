@@ -83,6 +83,7 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
     let body = prop_oneof![
         vec(any::<u8>(), 0..300).prop_map(|bytes| Body::Inline(bytes.into())),
         vec(segment(), 0..3).prop_map(Body::Striped),
+        Just(Body::Apart),
     ];
     let head = (any::<u64>(), hlc(), etag(), option::of(any::<String>()), option::of(checksum()));
     let maps = (text_map(), text_map(), text_map());

@@ -227,11 +227,20 @@ fn check_invariants(view: &MemoryView) {
         }
     };
     for bucket in (0..10).map(BucketId) {
-        for (key, value) in view.records(TreeId::Objects(bucket)) {
-            assert!(query::bucket_by_id(view, bucket).unwrap().is_some(), "objects without a bucket");
+        let (objects, bodies): (Vec<_>, Vec<_>) =
+            view.records(TreeId::Objects(bucket)).partition(|(key, _)| keys::is_object(key));
+        assert!(objects.is_empty() || query::bucket_by_id(view, bucket).unwrap().is_some(), "objects without a bucket");
+        let mut apart = BTreeSet::new();
+        for (key, value) in objects {
+            let name = keys::parse_object(key).unwrap();
             let object = ObjectRecord::decode(value).unwrap();
+            if object.body == Body::Apart {
+                apart.insert(Bytes::from(keys::body(&name)));
+            }
+            assert_ne!(query::object(view, bucket, &name).unwrap().unwrap().body, Body::Apart);
             object.segments().iter().for_each(|segment| own(TreeId::Objects(bucket), key, segment));
         }
+        assert_eq!(bodies.into_iter().map(|(key, _)| key.clone()).collect::<BTreeSet<_>>(), apart);
         for (key, value) in view.records(TreeId::Uploads(bucket)).filter(|(key, _)| keys::is_part(key)) {
             own(TreeId::Uploads(bucket), key, &PartRecord::decode(value).unwrap().segment);
         }

@@ -305,3 +305,33 @@ fn manifests_that_contradict_themselves_are_refused() {
         assert_eq!(fixture.put(put), Err(Refusal::InvalidManifest(expected)));
     }
 }
+
+#[test]
+fn small_bodies_lie_beside_the_records_that_listings_and_heads_read() {
+    let mut fixture = Fixture::new();
+    let (small, empty, large) =
+        (fixture.inline("key", "body"), fixture.inline("key", ""), fixture.striped("key", 1 << 20));
+    let bodies = |fixture: &Fixture| {
+        let records = fixture.view.records(TreeId::Objects(fixture.bucket));
+        records.filter(|(key, _)| !keys::is_object(key)).count()
+    };
+    for (put, expected) in [(&small, 1), (&empty, 0), (&small, 1), (&large, 0)] {
+        let put = PutObject { write_id: fixture.write_id(), ..put.clone() };
+        let put = match &put.object.body {
+            Body::Striped(_) => large.clone(),
+            _ => put,
+        };
+        fixture.put(put.clone()).unwrap();
+        assert_eq!(fixture.object("key").unwrap().body, put.object.body);
+        assert_eq!(bodies(&fixture), expected);
+    }
+    let found = query::object_without_body(&fixture.view, fixture.bucket, "key").unwrap().unwrap();
+    assert_eq!(found.body, large.object.body);
+    let put = fixture.inline("key", "body");
+    fixture.put(put).unwrap();
+    let found = query::object_without_body(&fixture.view, fixture.bucket, "key").unwrap().unwrap();
+    assert_eq!((found.body, found.size), (Body::Apart, 4));
+    let mut put = fixture.inline("key", "body");
+    put.object.body = Body::Apart;
+    assert_eq!(fixture.put(put), Err(Refusal::InvalidManifest(InvalidManifest::Size)));
+}
