@@ -1,0 +1,169 @@
+//! Disks that fail, vanish, return and are replaced while the node runs.
+
+use std::time::Duration;
+
+use cluster::{MemberState, SlotSeen, Topology};
+use env::Failure;
+use placement::{DiskId, Slot};
+
+use crate::world::{World, config, config_of, create_bucket, disk_at, has_bucket, path, slots};
+
+fn is_absent(topology: &Topology, disk: DiskId) -> bool {
+    matches!(topology.members()[&disk].state, MemberState::Absent { .. })
+}
+
+fn is_rebuilding(topology: &Topology) -> bool {
+    0 < slots(topology, |slot| matches!(slot, Slot::Rebuilding(_)))
+}
+
+/// All slots that wait for a census.
+fn in_flight(topology: &Topology) -> Vec<SlotSeen> {
+    let rows = topology.table().groups();
+    let slots = rows.flat_map(|(group, row)| {
+        let slots = row.slots.iter().zip(0u8..);
+        slots.map(move |(&slot, index)| SlotSeen { group, index, slot })
+    });
+    slots.filter(|seen| seen.slot.settled().is_some()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vanished_disk_is_replaced_by_an_empty_directory() {
+    let world = World::new(21);
+    let node = world.open(6).await;
+    let lost = disk_at(&node.topology(), 3);
+    world.files.vanish(&path(3));
+    world.wait_for(&node, |topology| is_absent(topology, lost)).await;
+    assert!(node.health().writable, "five of six disks are a write quorum");
+    create_bucket(&node, "photos").await.unwrap().unwrap();
+
+    world.make_directory(3);
+    world.wait_for(&node, is_rebuilding).await;
+    let topology = node.topology();
+    let new = disk_at(&topology, 3);
+    assert_ne!(new, lost);
+    assert!(!topology.members().contains_key(&lost));
+    assert_eq!(slots(&topology, |slot| *slot == Slot::Rebuilding(new)), 256);
+
+    assert_eq!(node.settle(&in_flight(&topology)).await.unwrap(), 256);
+    assert_eq!(node.settle(&in_flight(&topology)).await.unwrap(), 0, "what was seen before the change is stale");
+    assert_eq!(slots(&node.topology(), |slot| slot.is_stable()), 6 * 256);
+    node.close().await.unwrap();
+    let node = world.later().open(6).await;
+    assert!(node.health().is_whole(), "{:?}", node.health());
+    assert!(has_bucket(&node, "photos").await);
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_survives_the_loss_of_every_pair_of_disks_one_after_the_other() {
+    let world = World::new(22);
+    let node = world.open(6).await;
+    for round in 0..6 {
+        let pair = [1 + round, 1 + (round + 1) % 6];
+        let lost = pair.map(|number| disk_at(&node.topology(), number));
+        pair.iter().for_each(|&number| world.files.vanish(&path(number)));
+        world.wait_for(&node, |topology| lost.iter().all(|&disk| is_absent(topology, disk))).await;
+        create_bucket(&node, &format!("bucket-{round}")).await.unwrap().unwrap();
+        pair.iter().for_each(|&number| world.make_directory(number));
+        world.wait_for(&node, |topology| topology.members().values().all(|member| member.disk.is_some())).await;
+        for _ in 0..100 {
+            if node.health().mirrors.iter().filter(|mirror| mirror.in_service).count() == 3 {
+                break;
+            }
+            world.wait_for(&node, |_| true).await;
+            tokio::task::yield_now().await;
+        }
+        node.settle(&in_flight(&node.topology())).await.unwrap();
+    }
+    node.close().await.unwrap();
+    let node = world.later().open(6).await;
+    for round in 0..6 {
+        assert!(has_bucket(&node, &format!("bucket-{round}")).await, "bucket {round} is gone");
+    }
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vanished_disk_that_returns_goes_on_as_before() {
+    let world = World::new(23);
+    let node = world.open(6).await;
+    let table = node.topology().table().clone();
+    let disk = disk_at(&node.topology(), 2);
+    world.files.vanish(&path(2));
+    world.wait_for(&node, |topology| is_absent(topology, disk)).await;
+    world.files.restore(&path(2));
+    world.wait_for(&node, |topology| !is_absent(topology, disk)).await;
+    assert_eq!(node.topology().table(), &table);
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failing_disk_is_taken_out_and_taken_back() {
+    let world = World::new(24);
+    let node = world.open(6).await;
+    let disk = disk_at(&node.topology(), 5);
+    world.files.fail_path(&path(5), Failure::Io);
+    world.wait_for(&node, |topology| is_absent(topology, disk)).await;
+    create_bucket(&node, "photos").await.unwrap().unwrap();
+    world.files.heal_path(&path(5));
+    world.wait_for(&node, |topology| !is_absent(topology, disk)).await;
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disk_that_stays_away_is_given_up_when_others_can_take_over() {
+    let world = World::new(25);
+    let node = world.open(7).await;
+    let lost = disk_at(&node.topology(), 7);
+    world.files.vanish(&path(7));
+    world.wait_for(&node, |topology| is_absent(topology, lost)).await;
+    world.tick(Duration::from_secs(14 * 60));
+    world.wait_for(&node, |_| true).await;
+    assert!(!is_rebuilding(&node.topology()), "given up too early");
+    world.tick(Duration::from_secs(60));
+    world.wait_for(&node, is_rebuilding).await;
+    let topology = node.topology();
+    assert_eq!(slots(&topology, |slot| slot.read_sources().any(|disk| disk == lost)), 0);
+    assert_eq!(slots(&topology, |slot| *slot == Slot::Vacant), 0);
+    node.settle(&in_flight(&topology)).await.unwrap();
+
+    // When it comes back after all, it joins anew and gets its share.
+    world.files.restore(&path(7));
+    world
+        .wait_for(&node, |topology| 0 < slots(topology, |slot| matches!(slot, Slot::Moving { to, .. } if *to == lost)))
+        .await;
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn additional_disk_gets_its_share() {
+    let world = World::new(26);
+    world.open(6).await.close().await.unwrap();
+    let node = world.later().try_open(&config(7)).await.unwrap();
+    let topology = node.topology();
+    let new = disk_at(&topology, 7);
+    let moving = slots(&topology, |slot| matches!(slot, Slot::Moving { to, .. } if *to == new));
+    assert!((218..=220).contains(&moving), "{moving} of 1536 slots move to one of 7 disks");
+    assert_eq!(slots(&topology, |slot| slot.is_stable()), 1536 - moving);
+    node.settle(&in_flight(&topology)).await.unwrap();
+    node.close().await.unwrap();
+
+    // Named no longer, it is missing, not forgotten.
+    let node = world.later().try_open(&config_of((1..=6).collect())).await.unwrap();
+    assert!(is_absent(&node.topology(), new));
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moved_directory_is_recognised() {
+    let world = World::new(27);
+    let node = world.open(4).await;
+    let before = node.topology();
+    node.close().await.unwrap();
+    env::Files::rename(&world.files, &path(2), &path(9)).unwrap();
+    let node = world.later().try_open(&config_of(vec![9, 4, 3, 1])).await.unwrap();
+    assert!(node.health().is_whole());
+    assert_eq!(disk_at(&node.topology(), 9), disk_at(&before, 2));
+    assert_eq!(node.topology().table(), before.table());
+    node.close().await.unwrap();
+}

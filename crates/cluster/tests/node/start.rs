@@ -1,0 +1,197 @@
+//! Starting and stopping.
+
+use std::path::Path;
+
+use cluster::{ClusterConfig, Error, MemberState};
+use env::Files;
+use placement::Slot;
+
+use crate::world::{World, config, config_of, create_bucket, disk_at, has_bucket, path, slots};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restart_finds_everything_as_it_was() {
+    for (disks, profile) in [(1, "1+0"), (2, "1+1"), (3, "1+2"), (4, "2+2"), (6, "4+2"), (7, "4+2")] {
+        let world = World::new(1);
+        let first = world.open(disks).await;
+        assert!(first.health().is_whole(), "{:?}", first.health());
+        assert_eq!(first.health().profile.to_string(), profile);
+        create_bucket(&first, "photos").await.unwrap().unwrap();
+        let (id, table) = (first.id(), first.topology().table().clone());
+        first.close().await.unwrap();
+
+        let second = world.later().open(disks).await;
+        assert_eq!(second.id(), id);
+        assert_eq!(second.topology().table(), &table, "a restart changed the placement");
+        assert!(second.health().is_whole());
+        assert!(has_bucket(&second, "photos").await);
+        second.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_survives_a_power_cut() {
+    let mut world = World::new(2);
+    for round in 0..8 {
+        let node = world.open(6).await;
+        for earlier in 0..round {
+            assert!(has_bucket(&node, &format!("bucket-{earlier}")).await, "bucket {earlier} is gone in round {round}");
+        }
+        create_bucket(&node, &format!("bucket-{round}")).await.unwrap().unwrap();
+        world = world.after_power_cut(round);
+        assert!(node.close().await.is_err(), "the machine it ran on is gone");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn first_start_may_be_interrupted_anywhere() {
+    let calls = {
+        let world = World::new(3);
+        let node = world.open(2).await;
+        let calls = world.files.calls();
+        node.close().await.unwrap();
+        calls
+    };
+    let step = option_env!("STONECROP_TEST_CASES").map_or(calls.div_ceil(24), |_| 1);
+    for crash_at in (0..calls).step_by(usize::try_from(step).unwrap()) {
+        let world = World::new(3);
+        world.files.fail_call(crash_at, env::Failure::Crash);
+        if let Ok(node) = world.try_open(&config(2)).await {
+            let _ = node.close().await;
+        }
+        let world = world.after_power_cut(crash_at);
+        let node = world.try_open(&config(2)).await;
+        let node = node.unwrap_or_else(|error| panic!("no start after a power cut at call {crash_at}: {error}"));
+        assert!(node.health().is_whole(), "after a power cut at call {crash_at}: {:?}", node.health());
+        create_bucket(&node, "photos").await.unwrap().unwrap();
+        node.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_directories_are_refused_with_a_reason() {
+    let world = World::new(4);
+    world.open(3).await.close().await.unwrap();
+    World { ..world.later() }.try_open(&config_of(vec![11, 12])).await.unwrap().close().await.unwrap();
+    let cases: [(&str, ClusterConfig, fn(&Error) -> bool); 5] = [
+        ("another cluster's", config_of(vec![1, 2, 11]), |error| matches!(error, Error::MixedClusters { .. })),
+        ("twice the same", config_of(vec![1, 2, 3, 3]), |error| matches!(error, Error::DuplicateDirectory { .. })),
+        ("none", config_of(vec![]), |error| matches!(error, Error::NoDisks)),
+        ("another profile", ClusterConfig { profile: Some("1+1".parse().unwrap()), ..config(3) }, |error| {
+            matches!(error, Error::ProfileChanged { .. })
+        }),
+        (
+            "too few for the profile",
+            ClusterConfig { profile: Some("4+2".parse().unwrap()), ..config_of(vec![21, 22]) },
+            |error| matches!(error, Error::TooFewDisks { disks: 2, .. }),
+        ),
+    ];
+    for (name, config, expected) in cases {
+        let error = world.later().try_open(&config).await.err().unwrap_or_else(|| panic!("{name}: started"));
+        assert!(expected(&error), "{name}: {error:?}");
+    }
+    // None of the attempts did any harm.
+    let node = world.later().open(3).await;
+    assert!(node.health().is_whole());
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn directories_in_use_are_refused() {
+    let world = World::new(5);
+    let node = world.open(3).await;
+    let error = world.later().try_open(&config(3)).await.err().unwrap();
+    assert!(matches!(error, Error::Disk(disk::Error::InUse { .. })), "{error:?}");
+    create_bucket(&node, "photos").await.unwrap().unwrap();
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unmounted_disk_is_refused_and_works_again_once_mounted() {
+    let world = World::new(6);
+    for number in 1..=4 {
+        world.files.mount(&path(number));
+    }
+    world.open(4).await.close().await.unwrap();
+    world.files.unmount(&path(2));
+    let error = world.later().try_open(&config(4)).await.err().unwrap();
+    assert!(matches!(&error, Error::Unmounted { path: refused } if *refused == path(2)), "{error:?}");
+    world.files.remount(&path(2));
+    let node = world.later().open(4).await;
+    assert!(node.health().is_whole());
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cluster_is_never_begun_anew_beside_its_disks() {
+    let world = World::new(7);
+    let node = world.open(6).await;
+    create_bucket(&node, "photos").await.unwrap().unwrap();
+    let mirrors: Vec<String> =
+        node.health().mirrors.iter().map(|mirror| mirror.directory.display().to_string()).collect();
+    node.close().await.unwrap();
+    let with_metadata = |number: &usize| mirrors.contains(&path(*number).join("meta").display().to_string());
+    let without: Vec<usize> = (1..=6).filter(|number| !with_metadata(number)).collect();
+    assert_eq!(without.len(), 3);
+    let error = world.later().try_open(&config_of(without)).await.err().unwrap();
+    assert!(matches!(error, Error::MetadataMissing { present: 3, .. }), "{error:?}");
+    let node = world.later().open(6).await;
+    assert!(has_bucket(&node, "photos").await);
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_directories_leave_the_node_degraded() {
+    for pair in [[1, 2], [2, 5], [4, 6]] {
+        let world = World::new(8);
+        let node = world.open(6).await;
+        create_bucket(&node, "photos").await.unwrap().unwrap();
+        node.close().await.unwrap();
+        pair.iter().for_each(|&number| world.files.vanish(&path(number)));
+
+        let node = world.later().open(6).await;
+        let topology = node.topology();
+        for number in pair {
+            let member = &topology.members()[&disk_at(&topology, number)];
+            assert!(matches!(member.state, MemberState::Absent { .. }), "{:?}", member.state);
+        }
+        let health = node.health();
+        assert!(health.survives.readable && !health.survives.disk && !health.writable, "{health:?}");
+        assert!(has_bucket(&node, "photos").await);
+        create_bucket(&node, "more").await.unwrap().unwrap();
+
+        pair.iter().for_each(|&number| world.files.restore(&path(number)));
+        world.wait_for(&node, |topology| topology.members().values().all(|member| member.disk.is_some())).await;
+        assert_eq!(slots(&node.topology(), |slot| !slot.is_stable()), 0);
+        assert!(has_bucket(&node, "more").await);
+        node.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn empty_directories_replace_lost_disks() {
+    let world = World::new(9);
+    let node = world.open(6).await;
+    create_bucket(&node, "photos").await.unwrap().unwrap();
+    let before = node.topology();
+    node.close().await.unwrap();
+    for number in [1, 4] {
+        world.files.vanish(&path(number));
+        world.make_directory(number);
+    }
+
+    let node = world.later().open(6).await;
+    let after = node.topology();
+    for number in 1..=6 {
+        let replaced = [1, 4].contains(&number);
+        assert_eq!(disk_at(&before, number) != disk_at(&after, number), replaced, "directory {number}");
+    }
+    assert_eq!(slots(&after, |slot| matches!(slot, Slot::Rebuilding(_))), 2 * 256);
+    assert_eq!(slots(&after, |slot| slot.is_stable()), 4 * 256);
+    assert!(has_bucket(&node, "photos").await);
+    node.close().await.unwrap();
+
+    let node = world.later().open(6).await;
+    assert_eq!(node.topology().table(), after.table(), "a restart goes on with the same rebuild");
+    node.close().await.unwrap();
+    assert!(world.files.exists(Path::new("/srv/d1/joined")).unwrap());
+}

@@ -1,0 +1,153 @@
+//! A machine for the tests: simulated files, and a clock whose ticks the test gives out.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cluster::{Cluster, ClusterConfig, Topology};
+use disk::Upkeep;
+use env::{Clock, Env, Files, RealSpawn, SeededEntropy, SimFiles, UnixMillis};
+use meta::command::CreateBucket;
+use meta::{Command, Outcome, query};
+use placement::{DiskId, Slot};
+use tokio::sync::Semaphore;
+
+/// No test waits longer for anything; a test that does is stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const PROBE: Duration = Duration::from_secs(2);
+
+/// Time that stands still, but for the monitor: each of its pauses lasts until the test gives it a tick.
+pub(crate) struct TickingClock {
+    millis: AtomicU64,
+    ticks: Arc<Semaphore>,
+}
+
+impl Clock for TickingClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(1_700_000_000_000 + self.millis.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.millis.load(Ordering::SeqCst))
+    }
+
+    fn sleep(&self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        if span != PROBE {
+            // A deadline that never passes.
+            return Box::pin(std::future::pending());
+        }
+        let ticks = self.ticks.clone();
+        Box::pin(async move { ticks.acquire_owned().await.expect("the semaphore is never closed").forget() })
+    }
+}
+
+/// One machine.
+pub(crate) struct World {
+    pub(crate) files: SimFiles,
+    pub(crate) clock: Arc<TickingClock>,
+    seed: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let files = SimFiles::new(seed);
+        files.create_directories(Path::new("/srv")).unwrap();
+        files.sync_directory(Path::new("/")).unwrap();
+        let clock = Arc::new(TickingClock { millis: AtomicU64::new(0), ticks: Arc::new(Semaphore::new(0)) });
+        Self { files, clock, seed }
+    }
+
+    pub(crate) fn env(&self) -> Env {
+        Env {
+            clock: self.clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(self.seed)),
+            files: Arc::new(self.files.clone()),
+            spawn: Arc::new(RealSpawn),
+        }
+    }
+
+    /// The machine after a power cut. Whatever still runs on this one fails from now on.
+    pub(crate) fn after_power_cut(&self, seed: u64) -> Self {
+        Self { files: self.files.power_cut(seed), clock: self.clock.clone(), seed: self.seed + 1 + seed }
+    }
+
+    /// The same machine with another stream of random numbers: a later start of the process.
+    pub(crate) fn later(&self) -> Self {
+        Self { files: self.files.clone(), clock: self.clock.clone(), seed: self.seed + 1000 }
+    }
+
+    pub(crate) async fn open(&self, disks: usize) -> Cluster {
+        self.try_open(&config(disks)).await.unwrap()
+    }
+
+    pub(crate) async fn try_open(&self, config: &ClusterConfig) -> cluster::Result<Cluster> {
+        Cluster::open(&self.env(), config.clone()).await
+    }
+
+    /// Lets the monitor look once more, `span` later.
+    pub(crate) fn tick(&self, span: Duration) {
+        self.clock.millis.fetch_add(u64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+        self.clock.ticks.add_permits(1);
+    }
+
+    /// Ticks until the topology is as wished.
+    pub(crate) async fn wait_for(&self, cluster: &Cluster, wish: impl Fn(&Topology) -> bool) {
+        let mut topologies = cluster.subscribe();
+        for _ in 0..100 {
+            self.tick(PROBE);
+            let found = topologies.wait_for(|topology| wish(topology));
+            if tokio::time::timeout(Duration::from_millis(300), found).await.is_ok() {
+                return;
+            }
+        }
+        panic!("the topology never became what it should");
+    }
+
+    pub(crate) fn make_directory(&self, number: usize) {
+        self.files.create_directories(&path(number)).unwrap();
+        self.files.sync_directory(Path::new("/srv")).unwrap();
+    }
+}
+
+pub(crate) fn path(number: usize) -> PathBuf {
+    PathBuf::from(format!("/srv/d{number}"))
+}
+
+pub(crate) fn config(disks: usize) -> ClusterConfig {
+    config_of((1..=disks).collect())
+}
+
+pub(crate) fn config_of(numbers: Vec<usize>) -> ClusterConfig {
+    let mut config = ClusterConfig::new(numbers.into_iter().map(path).collect());
+    config.probe_interval = PROBE;
+    config.extent_size_max = 1 << 20;
+    config.upkeep = Upkeep::OnDemand;
+    config.meta.log_segment_bytes = 1 << 20;
+    config
+}
+
+/// The disk at a directory.
+pub(crate) fn disk_at(topology: &Topology, number: usize) -> DiskId {
+    let here = topology.members().iter().find(|(_, member)| member.path == path(number));
+    *here.unwrap_or_else(|| panic!("no disk at {:?}", path(number))).0
+}
+
+pub(crate) fn slots(topology: &Topology, wish: impl Fn(&Slot) -> bool) -> usize {
+    topology.table().groups().flat_map(|(_, row)| &row.slots).filter(|slot| wish(slot)).count()
+}
+
+pub(crate) async fn create_bucket(cluster: &Cluster, name: &str) -> meta::Result<Outcome> {
+    let command = CreateBucket { name: name.to_owned(), owner: "owner".to_owned(), region: None };
+    let proposed = cluster.consensus();
+    let outcome = proposed.propose(Command::CreateBucket(command));
+    tokio::time::timeout(PATIENCE, outcome).await.expect("a proposal is answered")
+}
+
+pub(crate) async fn has_bucket(cluster: &Cluster, name: &str) -> bool {
+    let reading = cluster.consensus().read().await.unwrap();
+    query::bucket(reading.view.as_ref(), name).unwrap().is_some()
+}
