@@ -35,6 +35,9 @@ pub(crate) fn apply(
     sink: &mut dyn PageSink,
 ) -> Result<(RootRef, Written)> {
     check_edits(edits)?;
+    if edits.is_empty() {
+        return Ok((*root, Written::default()));
+    }
     let mut output = Output::new(schema, sink);
     let mut outcome = match root.is_empty() {
         true => fill_empty(edits, &mut output)?,
