@@ -88,15 +88,19 @@ pub(crate) fn format(files: &dyn Files, path: &Path, identity: DiskIdentity) -> 
 /// Refuses a directory that holds, or may have held, a disk.
 fn refuse_storage(files: &dyn Files, path: &Path) -> Result<()> {
     let formatted = match read(files, path) {
-        Ok(_) | Err(Error::UnknownVersion { .. }) => true,
-        // Interrupted before the first copy was whole, or both damaged: extents tell.
-        Err(Error::NotFormatted { .. } | Error::DamagedSuperblock { .. }) => false,
+        Ok(_) | Err(Error::UnknownVersion { .. } | Error::DamagedSuperblock { .. }) => true,
+        Err(Error::NotFormatted { .. }) => false,
         Err(error) => return Err(error),
     };
+    let refused = formatted || has_extents(files, path)?;
+    if refused { Err(Error::AlreadyFormatted { path: path.to_path_buf() }) } else { Ok(()) }
+}
+
+/// Whether the directory was ever opened as a disk.
+fn has_extents(files: &dyn Files, path: &Path) -> Result<bool> {
     let extents = path.join(EXTENTS);
-    let has_extents = files.exists(&extents).map_err(|error| Error::io("stat", &extents, error))?
-        && !files.list(&extents).map_err(|error| Error::io("list", &extents, error))?.is_empty();
-    if formatted || has_extents { Err(Error::AlreadyFormatted { path: path.to_path_buf() }) } else { Ok(()) }
+    Ok(files.exists(&extents).map_err(|error| Error::io("stat", &extents, error))?
+        && !files.list(&extents).map_err(|error| Error::io("list", &extents, error))?.is_empty())
 }
 
 /// Creates a directory so that its name, and those of its missing parents, are durable.
@@ -159,7 +163,8 @@ pub(crate) fn read(files: &dyn Files, path: &Path) -> Result<Superblock> {
     }
     let superblock = match best {
         Some(superblock) => superblock,
-        None if seen => return Err(Error::DamagedSuperblock { path: owned() }),
+        None if seen && has_extents(files, path)? => return Err(Error::DamagedSuperblock { path: owned() }),
+        // Nothing, or what an interrupted format left before the first copy was whole.
         None => return Err(Error::NotFormatted { path: owned() }),
     };
     let id = files.directory_id(path).map_err(|error| Error::io("stat", path, error))?;

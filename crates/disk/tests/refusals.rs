@@ -138,6 +138,8 @@ fn one_damaged_superblock_is_healed_and_two_are_refused() {
         run(disk.close()).unwrap();
     }
     let files = formatted(1);
+    let (disk, _) = open(&files);
+    run(disk.close()).unwrap();
     files.flip_bits(&path().join("superblock-0"), 3, 1);
     files.flip_bits(&path().join("superblock-1"), 3, 2);
     let error = open_error(&files);
