@@ -155,15 +155,14 @@ async fn additional_disk_gets_its_share() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn moved_directory_is_recognised() {
+async fn order_of_the_directories_does_not_matter() {
     let world = World::new(27);
     let node = world.open(4).await;
     let before = node.topology();
     node.close().await.unwrap();
-    env::Files::rename(&world.files, &path(2), &path(9)).unwrap();
-    let node = world.later().try_open(&config_of(vec![9, 4, 3, 1])).await.unwrap();
+    let node = world.later().try_open(&config_of(vec![2, 4, 3, 1])).await.unwrap();
     assert!(node.health().is_whole());
-    assert_eq!(disk_at(&node.topology(), 9), disk_at(&before, 2));
+    (1..=4).for_each(|number| assert_eq!(disk_at(&node.topology(), number), disk_at(&before, number)));
     assert_eq!(node.topology().table(), before.table());
     node.close().await.unwrap();
 }
