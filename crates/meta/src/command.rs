@@ -257,7 +257,7 @@ pub struct SetTable {
     pub fences: Vec<GroupFence>,
 }
 
-/// Sets or removes a named document.
+/// Sets or removes a named document. Removing it forgets its version: one that is set again begins at 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetDocument {
     /// Its name.
