@@ -45,6 +45,12 @@ pub(crate) fn natural_ends(hashes: impl Fn(usize) -> u64, count: usize, width: u
     ends
 }
 
+/// Whether a chunk is too long or too heavy for a page.
+pub(crate) fn is_too_big(chunk: &Range<usize>, width: usize, weights: impl Fn(usize) -> usize) -> bool {
+    let is_too_long = count_max(width) < chunk.len();
+    is_too_long || (1 < chunk.len() && WEIGHT_MAX < chunk.clone().map(weights).sum())
+}
+
 /// Cuts a natural chunk that is too long or too heavy; returns the ranges of its pages in order.
 pub(crate) fn fail_safe(
     chunk: Range<usize>,
@@ -55,9 +61,7 @@ pub(crate) fn fail_safe(
     let mut done = Vec::new();
     let mut pending = vec![chunk];
     while let Some(part) = pending.pop() {
-        let too_long = count_max(width) < part.len();
-        let too_heavy = 1 < part.len() && WEIGHT_MAX < part.clone().map(weights).sum();
-        if !too_long && !too_heavy {
+        if !is_too_big(&part, width, weights) {
             done.push(part);
             continue;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::page::{Page, Stored};
+use crate::page::{Page, spilled_length};
 use crate::path::Path;
 use crate::root::RootRef;
 use crate::store::PageStore;
@@ -20,6 +20,8 @@ pub struct Cursor {
     /// Record of the path's leaf that comes next.
     index: usize,
     key: Vec<u8>,
+    /// Whether `key` begins with the prefix of the path's leaf.
+    has_prefix: bool,
 }
 
 /// A record under a cursor.
@@ -30,14 +32,16 @@ pub struct Record<'a> {
     pages: &'a dyn PageStore,
     leaf: &'a Page,
     index: usize,
+    payload: &'a [u8],
+    is_spilled: bool,
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
     /// Length of the value in bytes. Reads nothing.
     pub fn value_length(&self) -> usize {
-        match self.leaf.stored(self.index) {
-            Stored::Inline(value) => value.len(),
-            Stored::Spilled { length, .. } => length,
+        match self.is_spilled {
+            false => self.payload.len(),
+            true => spilled_length(self.payload),
         }
     }
 
@@ -51,14 +55,14 @@ impl Record<'_> {
     }
 
     /// The value, unless it is spilled. Copies nothing.
-    pub fn inline_value(&self) -> Option<&[u8]> {
-        (!self.leaf.is_spilled(self.index)).then(|| self.leaf.payload(self.index))
+    pub fn inline_value(&self) -> Option<&'a [u8]> {
+        (!self.is_spilled).then_some(self.payload)
     }
 }
 
 impl Cursor {
     pub(crate) fn new(pages: Arc<dyn PageStore>, root: RootRef) -> Self {
-        Cursor { pages, root, path: None, index: 0, key: Vec::new() }
+        Cursor { pages, root, path: None, index: 0, key: Vec::new(), has_prefix: false }
     }
 
     /// Moves before the first record whose key is at least `key`, forwards or backwards.
@@ -76,6 +80,7 @@ impl Cursor {
         };
         path.seek(key)?;
         self.index = path.page().search(key).0;
+        self.has_prefix = false;
         Ok(())
     }
 
@@ -98,6 +103,7 @@ impl Cursor {
         let mut path = Path::new(Arc::clone(&self.pages), &self.root, 0)?;
         path.seek_last()?;
         self.index = path.page().count();
+        self.has_prefix = false;
         self.path = Some(path);
         Ok(())
     }
@@ -118,12 +124,17 @@ impl Cursor {
                 return Ok(None);
             }
             self.index = 0;
+            self.has_prefix = false;
         }
-        let leaf = path.page();
-        self.key.clear();
-        leaf.push_key(self.index, &mut self.key);
+        let leaf = &**path.page();
+        if !self.has_prefix {
+            leaf.start_key(&mut self.key);
+            self.has_prefix = true;
+        }
+        let index = self.index;
+        let (payload, is_spilled) = leaf.replace_key(index, &mut self.key);
         self.index += 1;
-        Ok(Some(Record { key: &self.key, pages: &*self.pages, leaf, index: self.index - 1 }))
+        Ok(Some(Record { key: &self.key, pages: &*self.pages, leaf, index, payload, is_spilled }))
     }
 }
 

@@ -33,7 +33,7 @@ pub trait PageSink {
     /// # Errors
     ///
     /// `Io` when the storage fails; the sink must then be dropped.
-    fn put_page(&mut self, page: &Arc<Page>) -> Result<Location>;
+    fn put_page(&mut self, page: &Page) -> Result<Location>;
 
     /// Adds a blob and says where it will lie.
     ///

@@ -62,15 +62,19 @@ impl LevelEdit for Edit<'_> {
 }
 
 /// One edit of an inner level.
-pub(super) struct ChildEdit {
-    key: Vec<u8>,
-    /// `None` removes the entry.
-    child: Option<Child>,
+pub(super) enum ChildEdit {
+    /// The child with this last key goes.
+    Remove(Vec<u8>),
+    /// This child comes, perhaps in place of one with the same last key.
+    Put(Child),
 }
 
 impl LevelEdit for ChildEdit {
     fn key(&self) -> &[u8] {
-        &self.key
+        match self {
+            ChildEdit::Remove(key) => key,
+            ChildEdit::Put(child) => &child.last_key,
+        }
     }
 
     fn push(&self, _: &OldPage, _: Option<usize>, records: &mut Records, output: &mut Output<'_>) -> Result<()> {
@@ -78,14 +82,14 @@ impl LevelEdit for ChildEdit {
     }
 
     fn push_new(&self, records: &mut Records, output: &mut Output<'_>) -> Result<()> {
-        if let Some(child) = &self.child {
+        if let ChildEdit::Put(child) = self {
             records.push_child(output.schema, child);
         }
         Ok(())
     }
 
     fn removes(&self) -> bool {
-        self.child.is_none()
+        matches!(self, ChildEdit::Remove(_))
     }
 }
 
@@ -103,12 +107,12 @@ pub(super) fn push_changes(recut: Recut, edits: &mut Vec<ChildEdit>) {
     let mut removed = replaced.peekable();
     for child in fresh {
         while let Some(key) = removed.next_if(|key| *key < child.last_key) {
-            edits.push(ChildEdit { key, child: None });
+            edits.push(ChildEdit::Remove(key));
         }
         removed.next_if(|key| *key == child.last_key);
-        edits.push(ChildEdit { key: child.last_key.clone(), child: Some(child) });
+        edits.push(ChildEdit::Put(child));
     }
-    edits.extend(removed.map(|key| ChildEdit { key, child: None }));
+    edits.extend(removed.map(ChildEdit::Remove));
 }
 
 /// Adds every page of a recut, kept or fresh: the level above is made from nothing.

@@ -1,7 +1,5 @@
 //! Where new pages go, and what is counted on the way.
 
-use std::sync::Arc;
-
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::location::Location;
@@ -31,19 +29,27 @@ pub(super) struct Output<'a> {
     pub(super) schema: &'a Schema,
     sink: &'a mut dyn PageSink,
     pub(super) written: Written,
+    /// Memory of the page put last.
+    buffer: Vec<u8>,
 }
 
 impl<'a> Output<'a> {
     pub(super) fn new(schema: &'a Schema, sink: &'a mut dyn PageSink) -> Self {
-        Output { schema, sink, written: Written::default() }
+        Output { schema, sink, written: Written::default(), buffer: Vec::new() }
     }
 
     pub(super) fn put_page(&mut self, page: Page) -> Result<Link> {
         self.written.pages += 1;
         self.written.page_bytes += page.with_trailer().len() as u64;
-        let page = Arc::new(page);
         let location = self.sink.put_page(&page)?;
-        Ok(Link { hash: *page.hash(), location, spills: page.spills() })
+        let link = Link { hash: *page.hash(), location, spills: page.spills() };
+        self.buffer = page.into_buffer();
+        Ok(link)
+    }
+
+    /// Memory for the next page.
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer)
     }
 
     /// Canonical payload of a value too long for a leaf. The blob is written unless `existing`, the payload now stored

@@ -76,6 +76,12 @@ impl Records {
         &self.pages
     }
 
+    /// Takes the old pages away; the records that lie in them are lost.
+    pub(super) fn take_pages(&mut self) -> Vec<OldPage> {
+        self.entries.clear();
+        std::mem::take(&mut self.pages)
+    }
+
     /// Announces an old page; its records are then pushed one by one.
     pub(super) fn push_page(&mut self, page: OldPage) {
         self.pages.push(page);
@@ -202,7 +208,13 @@ impl Records {
             if start == end {
                 continue;
             }
-            for part in boundary::fail_safe(start..end, width, |i| self.hash(i), |i| self.weight(i)) {
+            let chunk = start..end;
+            if !boundary::is_too_big(&chunk, width, |i| self.weight(i)) {
+                cuts.push(self.cut_page(chunk, Natural { start: true, end: true }, output)?);
+                start = end;
+                continue;
+            }
+            for part in boundary::fail_safe(chunk, width, |i| self.hash(i), |i| self.weight(i)) {
                 let natural = Natural { start: part.start == start, end: part.end == end };
                 cuts.push(self.cut_page(part, natural, output)?);
             }
@@ -218,7 +230,8 @@ impl Records {
             return Ok(Cut::Kept { page, child: Child { last_key, link, summary } });
         }
         let summary = self.summarize(part.clone(), output.schema);
-        let link = output.put_page(self.encode(part, natural))?;
+        let page = self.encode(part, natural, output.take_buffer());
+        let link = output.put_page(page)?;
         Ok(Cut::Fresh(Child { last_key, link, summary }))
     }
 
@@ -234,10 +247,9 @@ impl Records {
         same.then_some(page)
     }
 
-    fn encode(&self, part: Range<usize>, natural: Natural) -> Page {
-        let weight = part.clone().map(|position| self.weight(position)).sum();
+    fn encode(&self, part: Range<usize>, natural: Natural, buffer: Vec<u8>) -> Page {
         let outer = (self.key(part.start), self.key(part.end - 1));
-        let mut builder = PageBuilder::new(self.level, natural, part.len(), outer, weight);
+        let mut builder = PageBuilder::new(self.level, natural, part.len(), outer, buffer);
         part.for_each(|position| builder.push(self.key(position), self.raw(position)));
         builder.finish()
     }

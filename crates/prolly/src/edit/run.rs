@@ -166,12 +166,12 @@ impl<'a> Run<'a> {
         Ok(Recut { old, cuts })
     }
 
-    /// Hands on everything.
+    /// Hands on everything. The run must then be restarted.
     pub(super) fn finish(&mut self, output: &mut Output<'_>) -> Result<Recut> {
         let count = self.records.len();
         let ends = boundary::natural_ends(|i| self.records.hash(i), count, self.width());
         let cuts = self.records.cut(count, &ends, output)?;
-        Ok(Recut { old: self.records.pages().to_vec(), cuts })
+        Ok(Recut { old: self.records.take_pages(), cuts })
     }
 
     /// Whether nothing of the level lies outside the run.

@@ -23,7 +23,8 @@ const ENTRY_OVERHEAD: usize = 96;
 #[derive(Clone)]
 pub(super) enum Cached {
     Page(Arc<Page>),
-    Blob(Bytes),
+    /// Boxed, so that an entry is small: the index is larger than the processor's caches.
+    Blob(Arc<Bytes>),
 }
 
 impl Cached {
@@ -62,6 +63,8 @@ struct Shard {
 struct Entry {
     cached: Cached,
     lives: u8,
+    /// Lives after a hit; kept here because the page itself is rarely in the processor's caches.
+    lives_max: u8,
 }
 
 /// Mixes a location's number; locations are not chosen by strangers.
@@ -108,7 +111,7 @@ impl Cache {
         let number = number(location);
         let mut shard = self.shard(number).lock();
         let entry = shard.index.get_mut(&number)?;
-        entry.lives = entry.cached.lives();
+        entry.lives = entry.lives_max;
         Some(entry.cached.clone())
     }
 
@@ -139,8 +142,8 @@ impl Shard {
         if self.bytes_max < memory {
             return;
         }
-        let lives = cached.lives();
-        match self.index.insert(number, Entry { cached, lives }) {
+        let lives_max = cached.lives();
+        match self.index.insert(number, Entry { cached, lives: lives_max, lives_max }) {
             Some(old) => self.bytes -= old.cached.memory(),
             None => self.clock.push_back(number),
         }

@@ -308,10 +308,10 @@ impl PageStore for Packs {
 
     fn blob(&self, hash: &Hash, location: Location) -> Result<Bytes> {
         if let Some(Cached::Blob(blob)) = self.cache.get(location) {
-            return Ok(blob);
+            return Ok(Bytes::clone(&blob));
         }
         let blob = self.read_frame(hash, location, Kind::Blob, Ok)?;
-        self.cache.insert(location, Cached::Blob(blob.clone()));
+        self.cache.insert(location, Cached::Blob(Arc::new(blob.clone())));
         Ok(blob)
     }
 }

@@ -36,7 +36,8 @@ impl OpenPack {
         let id = packs.begin()?;
         let created = packs.storage.create(id).map_err(|source| io_error("create", id, source));
         let file = created.inspect_err(|_| packs.end([id]))?;
-        let buffer = format::encode_header(id, &packs.config.realm).to_vec();
+        let mut buffer = Vec::with_capacity(BUFFER_SIZE + (64 << 10));
+        buffer.extend_from_slice(&format::encode_header(id, &packs.config.realm));
         Ok(OpenPack { id, file, length: format::FRAMES_AT, buffer, footer: Vec::new() })
     }
 
@@ -106,10 +107,10 @@ impl PackWriter {
 }
 
 impl PageSink for PackWriter {
-    fn put_page(&mut self, page: &Arc<Page>) -> Result<Location> {
+    fn put_page(&mut self, page: &Page) -> Result<Location> {
         let location = self.put(Kind::Page, page.hash(), page.with_trailer())?;
         if 0 < page.level() {
-            self.packs.remember(location, page);
+            self.packs.remember(location, &Arc::new(page.copy()));
         }
         Ok(location)
     }

@@ -13,7 +13,7 @@ pub(crate) struct PageBuilder {
     out: Vec<u8>,
     trailer: Vec<u8>,
     prefix_length: usize,
-    count: usize,
+    count: u16,
     pushed: usize,
     heads_at: usize,
     ends_at: usize,
@@ -21,8 +21,8 @@ pub(crate) struct PageBuilder {
 }
 
 impl PageBuilder {
-    /// A page of `count` records from `first` to `last`, whose keys and payloads sum to `weight` bytes.
-    pub(crate) fn new(level: u8, natural: Natural, count: usize, outer: (&[u8], &[u8]), weight: usize) -> Self {
+    /// A page of `count` records from the first of the `outer` keys to the last. `out` lends its memory.
+    pub(crate) fn new(level: u8, natural: Natural, count: usize, outer: (&[u8], &[u8]), mut out: Vec<u8>) -> Self {
         let (first, last) = outer;
         let prefix_length = first.iter().zip(last).take_while(|(a, b)| a == b).count();
         let heads_at = HEADER_SIZE + prefix_length;
@@ -30,8 +30,7 @@ impl PageBuilder {
         let records_at = ends_at + END_SIZE * count;
         let count_field = u16::try_from(count).expect("the rule bounds a page's records");
         let prefix_field = u16::try_from(prefix_length).expect("keys have at most 4096 bytes");
-        let trailer_length = if level == 0 { 0 } else { count * Location::SIZE };
-        let mut out = Vec::with_capacity(records_at + weight + trailer_length);
+        out.clear();
         let flags = if natural.start { NATURAL_START } else { 0 } | if natural.end { NATURAL_END } else { 0 };
         out.extend_from_slice(&[FORMAT, level, flags, 0]);
         out.extend_from_slice(&count_field.to_le_bytes());
@@ -39,8 +38,8 @@ impl PageBuilder {
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&first[..prefix_length]);
         out.resize(records_at, 0);
-        let trailer = Vec::with_capacity(trailer_length);
-        PageBuilder { out, trailer, prefix_length, count, pushed: 0, heads_at, ends_at, records_at }
+        let trailer = Vec::with_capacity(if level == 0 { 0 } else { count * Location::SIZE });
+        PageBuilder { out, trailer, prefix_length, count: count_field, pushed: 0, heads_at, ends_at, records_at }
     }
 
     /// Adds the next record.
@@ -64,22 +63,22 @@ impl PageBuilder {
 
     /// The page, hashed.
     pub(crate) fn finish(mut self) -> Page {
-        assert!(self.pushed == self.count && 0 < self.count, "as many records as announced");
-        let page_length = self.out.len();
-        let length_field = u32::try_from(page_length).expect("the rule bounds a page's bytes");
+        assert!(self.pushed == usize::from(self.count) && 0 < self.count, "as many records as announced");
+        let length_field = u32::try_from(self.out.len()).expect("the rule bounds a page's bytes");
         self.out[8..HEADER_SIZE].copy_from_slice(&length_field.to_le_bytes());
         let hash = Hash::of_page(&self.out);
         self.out.extend_from_slice(&self.trailer);
+        let area = |at: usize| u32::try_from(at).expect("the rule bounds a page's bytes");
         Page {
             hash,
             level: self.out[1],
             flags: self.out[2],
             bytes: Bytes::from(self.out),
-            page_length,
+            page_length: length_field,
             count: self.count,
-            heads_at: self.heads_at,
-            ends_at: self.ends_at,
-            records_at: self.records_at,
+            heads_at: area(self.heads_at),
+            ends_at: area(self.ends_at),
+            records_at: area(self.records_at),
         }
     }
 }

@@ -32,19 +32,20 @@ fn frame(hash: Hash, bytes: Bytes) -> Result<Page> {
     if format != FORMAT {
         return Err(Error::Unsupported { what: "page", found: u16::from(format), supported: u16::from(FORMAT) });
     }
-    let count = usize::from(u16::from_le_bytes([c0, c1]));
-    let prefix_length = usize::from(u16::from_le_bytes([p0, p1]));
-    let page_length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-    let heads_at = HEADER_SIZE + prefix_length;
-    let ends_at = heads_at + HEAD_SIZE * count;
-    let records_at = ends_at + END_SIZE * count;
+    let count = u16::from_le_bytes([c0, c1]);
+    let page_length = u32::from_le_bytes([l0, l1, l2, l3]);
+    let area = |at: usize| u32::try_from(at).map_err(|_| malformed("lengths do not add up"));
+    let prefix_end = HEADER_SIZE + usize::from(u16::from_le_bytes([p0, p1]));
+    let heads_at = area(prefix_end)?;
+    let ends_at = area(prefix_end + HEAD_SIZE * usize::from(count))?;
+    let records_at = area(prefix_end + (HEAD_SIZE + END_SIZE) * usize::from(count))?;
     if reserved != 0 || flags & !(NATURAL_START | NATURAL_END) != 0 {
         return Err(malformed("reserved bits are set"));
     }
     if LEVEL_COUNT_MAX <= level || count == 0 {
         return Err(malformed("impossible level or no records"));
     }
-    if bytes.len() < page_length || page_length < records_at {
+    if bytes.len() < page_length as usize || page_length < records_at {
         return Err(malformed("lengths do not add up"));
     }
     Ok(Page { hash, bytes, page_length, level, flags, count, heads_at, ends_at, records_at })
@@ -52,7 +53,7 @@ fn frame(hash: Hash, bytes: Bytes) -> Result<Page> {
 
 /// Checks that records tile their area, and every payload.
 fn check_records(page: &Page) -> std::result::Result<(), &'static str> {
-    let records_length = page.page_length - page.records_at;
+    let records_length = (page.page_length - page.records_at) as usize;
     let mut start = 0;
     for (index, (end, head)) in page.ends().iter().zip(page.heads()).enumerate() {
         let (suffix_length, spilled) = suffix_of(end);
@@ -101,7 +102,7 @@ fn check_keys(page: &Page) -> std::result::Result<(), &'static str> {
     let (mut previous, mut key) = (page.key(0), Vec::new());
     let first_suffix = previous[page.prefix().len()..].to_vec();
     let mut weight = previous.len() + page.payload(0).len();
-    for index in 1..page.count {
+    for index in 1..page.count() {
         key.clear();
         page.push_key(index, &mut key);
         if key <= previous {
@@ -122,9 +123,9 @@ fn check_keys(page: &Page) -> std::result::Result<(), &'static str> {
 fn check_trailer(page: &Page) -> std::result::Result<(), &'static str> {
     let (entries, flags_max) = match page.level {
         0 => (page.ends().iter().filter(|end| suffix_of(end).1).count(), 0),
-        _ => (page.count, 1),
+        _ => (page.count(), 1),
     };
-    if page.bytes.len() - page.page_length != entries * Location::SIZE {
+    if page.bytes.len() - page.canonical().len() != entries * Location::SIZE {
         return Err("the trailer does not fit the records");
     }
     let flags_fit = page.places().iter().all(|place| Location::decode(place).1 <= flags_max);

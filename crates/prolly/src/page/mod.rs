@@ -7,7 +7,6 @@ pub(crate) use builder::PageBuilder;
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -35,17 +34,20 @@ const NATURAL_START: u8 = 2;
 const NATURAL_END: u8 = 1;
 
 /// A decoded page. Its fields are views into its bytes.
+///
+/// What a search needs comes first and is small: behind the counts of an `Arc` it shares their cache line.
+#[repr(C)]
 pub struct Page {
-    hash: Hash,
     /// The page, then its trailer.
     bytes: Bytes,
-    page_length: usize,
+    heads_at: u32,
+    ends_at: u32,
+    records_at: u32,
+    count: u16,
     level: u8,
     flags: u8,
-    count: usize,
-    heads_at: usize,
-    ends_at: usize,
-    records_at: usize,
+    hash: Hash,
+    page_length: u32,
 }
 
 /// Which ends of a page are natural boundaries (or ends of the level), and which were made by a fail-safe cut.
@@ -109,7 +111,7 @@ impl Page {
 
     /// The bytes under the hash.
     pub fn canonical(&self) -> &[u8] {
-        &self.bytes[..self.page_length]
+        &self.bytes[..self.page_length as usize]
     }
 
     /// The bytes to keep: the canonical ones and the trailer.
@@ -124,7 +126,7 @@ impl Page {
 
     /// Number of records, at least 1.
     pub(crate) fn count(&self) -> usize {
-        self.count
+        usize::from(self.count)
     }
 
     pub(crate) fn natural(&self) -> Natural {
@@ -132,15 +134,15 @@ impl Page {
     }
 
     fn prefix(&self) -> &[u8] {
-        &self.bytes[HEADER_SIZE..self.heads_at]
+        &self.bytes[HEADER_SIZE..self.heads_at as usize]
     }
 
     fn heads(&self) -> &[[u8; HEAD_SIZE]] {
-        self.bytes[self.heads_at..self.ends_at].as_chunks().0
+        self.bytes[self.heads_at as usize..self.ends_at as usize].as_chunks().0
     }
 
     fn ends(&self) -> &[[u8; END_SIZE]] {
-        self.bytes[self.ends_at..self.records_at].as_chunks().0
+        self.bytes[self.ends_at as usize..self.records_at as usize].as_chunks().0
     }
 
     /// Suffix length, spilled bit, and the record's bytes.
@@ -148,7 +150,8 @@ impl Page {
         let ends = self.ends();
         let start = if index == 0 { 0 } else { usize::from(end_of(&ends[index - 1])) };
         let (suffix_length, spilled) = suffix_of(&ends[index]);
-        let record = self.records_at + start..self.records_at + usize::from(end_of(&ends[index]));
+        let records_at = self.records_at as usize;
+        let record = records_at + start..records_at + usize::from(end_of(&ends[index]));
         (suffix_length, spilled, &self.bytes[record])
     }
 
@@ -159,10 +162,34 @@ impl Page {
 
     /// Appends the whole key of record `index`.
     pub(crate) fn push_key(&self, index: usize, out: &mut Vec<u8>) {
-        let (suffix_length, _, record) = self.record(index);
         out.extend_from_slice(self.prefix());
-        out.extend_from_slice(&self.heads()[index][..suffix_length.min(HEAD_SIZE)]);
-        out.extend_from_slice(Self::split_record(suffix_length, record).0);
+        self.push_suffix(index, out);
+    }
+
+    /// Appends the key of record `index` without the prefix; returns the record's payload and whether it is spilled.
+    fn push_suffix(&self, index: usize, out: &mut Vec<u8>) -> (&[u8], bool) {
+        let (suffix_length, spilled, record) = self.record(index);
+        let (behind_head, payload) = Self::split_record(suffix_length, record);
+        let head = &self.heads()[index];
+        // Pushing the whole head is a move of constant size.
+        out.extend_from_slice(head);
+        match behind_head.is_empty() {
+            true => out.truncate(out.len() - HEAD_SIZE + suffix_length),
+            false => out.extend_from_slice(behind_head),
+        }
+        (payload, spilled)
+    }
+
+    /// Makes `key` the prefix, for [`Page::replace_key`].
+    pub(crate) fn start_key(&self, key: &mut Vec<u8>) {
+        key.clear();
+        key.extend_from_slice(self.prefix());
+    }
+
+    /// Makes `key` the key of record `index`, when it is that of another record of this page; the prefix stays.
+    pub(crate) fn replace_key(&self, index: usize, key: &mut Vec<u8>) -> (&[u8], bool) {
+        key.truncate(self.prefix().len());
+        self.push_suffix(index, key)
     }
 
     /// The whole key of record `index`.
@@ -174,7 +201,7 @@ impl Page {
 
     /// The whole key of the last record.
     pub(crate) fn last_key(&self) -> Vec<u8> {
-        self.key(self.count - 1)
+        self.key(self.count() - 1)
     }
 
     pub(crate) fn payload(&self, index: usize) -> &[u8] {
@@ -189,13 +216,13 @@ impl Page {
     /// Whether any value of this leaf is spilled, or any leaf below this inner page has spilled values.
     pub(crate) fn spills(&self) -> bool {
         match self.level {
-            0 => self.page_length < self.bytes.len(),
+            0 => self.canonical().len() < self.bytes.len(),
             _ => self.places().iter().any(|entry| Location::decode(entry).1 != 0),
         }
     }
 
     fn places(&self) -> &[[u8; Location::SIZE]] {
-        self.bytes[self.page_length..].as_chunks().0
+        self.bytes[self.page_length as usize..].as_chunks().0
     }
 
     /// Where the child or blob of record `index` lies.
@@ -222,17 +249,22 @@ impl Page {
     }
 
     /// The same page with another trailer; `None` if that is the one it has.
-    pub(crate) fn relocated(&self, places: &[Place]) -> Option<Arc<Page>> {
+    pub(crate) fn relocated(&self, places: &[Place]) -> Option<Page> {
         let mut bytes = Vec::with_capacity(self.bytes.len());
         bytes.extend_from_slice(self.canonical());
         places.iter().for_each(|place| place.location.encode(u8::from(place.spills), &mut bytes));
         assert!(bytes.len() == self.bytes.len(), "as many places as before");
-        (bytes != self.bytes).then(|| Arc::new(Page { bytes: Bytes::from(bytes), ..self.view() }))
+        (bytes != self.bytes).then(|| Page { bytes: Bytes::from(bytes), ..*self })
     }
 
-    /// A second handle on the same bytes.
-    fn view(&self) -> Page {
-        Page { bytes: self.bytes.clone(), ..*self }
+    /// The same page in memory of its own.
+    pub(crate) fn copy(&self) -> Page {
+        Page { bytes: Bytes::copy_from_slice(&self.bytes), ..*self }
+    }
+
+    /// Gives the memory back for another page.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.bytes.try_into_mut().map(Vec::from).unwrap_or_default()
     }
 
     /// A handle on a part of the page's bytes.
@@ -269,7 +301,7 @@ impl Page {
         let shared = prefix.len().min(key.len());
         match key[..shared].cmp(&prefix[..shared]) {
             Ordering::Less => return (0, false),
-            Ordering::Greater => return (self.count, false),
+            Ordering::Greater => return (self.count(), false),
             Ordering::Equal if key.len() < prefix.len() => return (0, false),
             Ordering::Equal => {}
         }
@@ -337,10 +369,16 @@ fn decode_summary(mut bytes: &[u8]) -> Summary {
     Summary::decode(&mut bytes).expect("decoded payloads hold a summary")
 }
 
+/// Length of the value that a spilled record's payload stands for.
+pub(crate) fn spilled_length(payload: &[u8]) -> usize {
+    let length = payload[Hash::SIZE..].first_chunk().expect("decoded payloads hold a length");
+    u32::from_le_bytes(*length) as usize
+}
+
 fn decode_spilled(payload: &[u8], place: Place) -> Stored<'static> {
     let link = Link { hash: leading_hash(payload), location: place.location, spills: false };
-    let (length, summary) = payload[Hash::SIZE..].split_first_chunk().expect("decoded payloads hold a length");
-    Stored::Spilled { link, length: u32::from_le_bytes(*length) as usize, summary: decode_summary(summary) }
+    let summary = decode_summary(&payload[Hash::SIZE + 4..]);
+    Stored::Spilled { link, length: spilled_length(payload), summary }
 }
 
 /// Payload of an inner record.

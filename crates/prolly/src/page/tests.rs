@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::Error;
+use std::sync::Arc;
+
 use crate::path::Path;
 use crate::testing::{Habit, Model, Random, World, cases, random_batch};
 
@@ -27,7 +29,7 @@ fn sample_pages() -> Vec<Arc<Page>> {
 /// Writes a page anew from its records.
 fn encode_again(page: &Page) -> Page {
     let (first, last) = (page.key(0), page.last_key());
-    let mut builder = PageBuilder::new(page.level(), page.natural(), page.count(), (&first, &last), 0);
+    let mut builder = PageBuilder::new(page.level(), page.natural(), page.count(), (&first, &last), Vec::new());
     (0..page.count()).for_each(|index| builder.push(&page.key(index), page.raw(index)));
     builder.finish()
 }
