@@ -1,1 +1,33 @@
-fn main() {}
+//! The `stonecrop` binary: command line, configuration, wiring and shutdown.
+//!
+//! `stonecrop server` passes through [`cli`] (flags and environment), [`config`] (the file under them, checked once)
+//! and [`serve`], which opens the crates from the bottom up and closes them in reverse. `stonecrop fsck` is in
+//! [`fsck`].
+//!
+//! Invariant: no other crate reads flags, environment variables or the configuration file.
+
+mod banner;
+mod cli;
+mod config;
+mod credentials;
+mod fsck;
+mod logging;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Server(arguments) => serve::run(*arguments),
+        Command::Fsck(arguments) => fsck::run(&arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("stonecrop: {error:#}");
+        ExitCode::FAILURE
+    })
+}

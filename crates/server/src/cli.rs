@@ -1,0 +1,99 @@
+//! Flags and environment variables.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// S3-compatible, erasure-coded object store.
+#[derive(Debug, Parser)]
+#[command(name = "stonecrop", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve S3 from one or more storage directories, one per disk.
+    Server(Box<ServerArguments>),
+    /// Check every object against every shard and back. The server must be stopped.
+    Fsck(FsckArguments),
+}
+
+/// A value left out here is looked up in the configuration file, then takes its default.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArguments {
+    /// Storage directories, one per disk. Created when missing. The order does not matter after the first start.
+    #[arg(value_name = "DISK", env = "STONECROP_DISKS", value_delimiter = ',')]
+    pub(crate) disks: Vec<PathBuf>,
+
+    /// Configuration file in TOML: the long flags as keys, with `_` for `-`; flags and environment override it.
+    #[arg(long, value_name = "FILE", env = "STONECROP_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Address to serve S3 on [default: 127.0.0.1:9000].
+    #[arg(long, value_name = "HOST:PORT", env = "STONECROP_ADDRESS")]
+    pub(crate) address: Option<SocketAddr>,
+
+    /// Address to serve metrics on; `off` serves none [default: 127.0.0.1:9001].
+    #[arg(long, value_name = "HOST:PORT|off", env = "STONECROP_ADMIN_ADDRESS")]
+    pub(crate) admin_address: Option<String>,
+
+    /// Data and parity shards of each stripe, `k+m` [default: by the number of disks; fixed at the first start].
+    #[arg(long, value_name = "K+M", env = "STONECROP_ERASURE")]
+    pub(crate) erasure: Option<String>,
+
+    /// Region that clients sign for and that buckets report [default: us-east-1].
+    #[arg(long, value_name = "NAME", env = "STONECROP_REGION")]
+    pub(crate) region: Option<String>,
+
+    /// Domain whose subdomains name buckets (virtual-host style); may be given several times.
+    #[arg(long, value_name = "DOMAIN", env = "STONECROP_DOMAIN", value_delimiter = ',')]
+    pub(crate) domain: Vec<String>,
+
+    /// Memory that object bodies in flight may hold, in MiB [default: 128].
+    #[arg(long, value_name = "MIB", env = "STONECROP_BODY_MEMORY_MIB")]
+    pub(crate) body_memory_mib: Option<u32>,
+
+    /// Days in which each disk is reread once to find damage early; 0 turns it off [default: 14].
+    #[arg(long, value_name = "DAYS", env = "STONECROP_SCRUB_DAYS")]
+    pub(crate) scrub_days: Option<u32>,
+
+    /// Form of log lines on standard error [default: text on a terminal, else json].
+    #[arg(long, value_name = "FORM", env = "STONECROP_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    /// Log filter, for example `info` or `warn,s3=debug` [default: info].
+    #[arg(long, value_name = "FILTER", env = "STONECROP_LOG")]
+    pub(crate) log: Option<String>,
+
+    /// Access key of the root user; set together with the secret key, instead of the generated credentials.
+    #[arg(long, value_name = "KEY", env = "STONECROP_ACCESS_KEY", hide_env_values = true)]
+    pub(crate) access_key: Option<String>,
+
+    /// Secret key of the root user. Prefer the environment variable: other users of a machine can read flags.
+    #[arg(long, value_name = "SECRET", env = "STONECROP_SECRET_KEY", hide_env_values = true)]
+    pub(crate) secret_key: Option<String>,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FsckArguments {
+    /// All storage directories of the server.
+    #[arg(value_name = "DISK", required = true)]
+    pub(crate) disks: Vec<PathBuf>,
+
+    /// Print the whole report as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,266 @@
+//! The configuration: flags and environment over the TOML file over defaults, checked once.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use env::Files;
+use serde::Deserialize;
+
+use crate::cli::{LogFormat, ServerArguments};
+
+/// What the configuration file may hold. Unknown keys are refused, so that a misspelt one is noticed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    disks: Option<Vec<PathBuf>>,
+    address: Option<SocketAddr>,
+    admin_address: Option<String>,
+    erasure: Option<String>,
+    region: Option<String>,
+    domain: Option<Vec<String>>,
+    body_memory_mib: Option<u32>,
+    scrub_days: Option<u32>,
+    log_format: Option<LogFormat>,
+    log: Option<String>,
+    access_key: Option<String>,
+    secret_key: Option<String>,
+}
+
+/// A checked configuration of `stonecrop server`.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) disks: Vec<PathBuf>,
+    pub(crate) address: SocketAddr,
+    /// `None` serves no metrics.
+    pub(crate) admin_address: Option<SocketAddr>,
+    /// `None` chooses by the number of disks.
+    pub(crate) erasure: Option<ErasureProfile>,
+    pub(crate) region: String,
+    pub(crate) domains: Vec<String>,
+    pub(crate) body_memory_bytes: usize,
+    /// `None` turns scrubbing off.
+    pub(crate) scrub_period: Option<Duration>,
+    /// `None` decides by whether standard error is a terminal.
+    pub(crate) log_format: Option<LogFormat>,
+    pub(crate) log_filter: String,
+    /// `None` generates and keeps root credentials.
+    pub(crate) credentials: Option<KeyPair>,
+}
+
+/// Data and parity shards of a stripe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ErasureProfile {
+    pub(crate) data: u8,
+    pub(crate) parity: u8,
+}
+
+/// Root credentials as the operator set them.
+pub(crate) struct KeyPair {
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+}
+
+impl std::fmt::Debug for KeyPair {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "KeyPair {{ access_key: {:?}, secret_key: (hidden) }}", self.access_key)
+    }
+}
+
+/// Why a configuration is refused. Each message names the setting and what it takes.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("cannot read the configuration file {path:?}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the configuration file {path:?} is not valid: {source}")]
+    Parse { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("no storage directory given: name at least one, as in `stonecrop server ./data`")]
+    NoDisk,
+    #[error("the storage directory {path:?} is given twice: each disk needs a directory of its own")]
+    RepeatedDisk { path: PathBuf },
+    #[error("--erasure takes data and parity shards such as 4+2, with 1 to 255 data shards and at most 256 in all; got {value:?}")]
+    Erasure { value: String },
+    #[error("--admin-address takes HOST:PORT or `off`; got {value:?}")]
+    AdminAddress { value: String },
+    #[error("--region takes 1 to 64 letters, digits and dashes; got {value:?}")]
+    Region { value: String },
+    #[error("--domain takes a DNS name such as s3.example.com; got {value:?}")]
+    Domain { value: String },
+    #[error("--body-memory-mib takes 32 to 65536; got {value}")]
+    BodyMemory { value: u32 },
+    #[error("the access key and the secret key go together: set STONECROP_ACCESS_KEY and STONECROP_SECRET_KEY, or neither")]
+    HalfKeyPair,
+    #[error("the access key takes 3 to 128 letters, digits and -_.@, the secret key 8 to 128 printable characters")]
+    KeyPair,
+}
+
+const MIB: usize = 1024 * 1024;
+const BODY_MEMORY_MIB_DEFAULT: u32 = 128;
+const SCRUB_DAYS_DEFAULT: u32 = 14;
+/// No sensible configuration file is larger; a device or a log given by mistake is refused instead of read.
+const FILE_SIZE_MAX: u64 = 1024 * 1024;
+
+impl Config {
+    /// Merges `arguments` over the configuration file they name and checks everything.
+    pub(crate) fn load(arguments: ServerArguments, files: &dyn Files) -> Result<Self, Error> {
+        let file = match &arguments.config {
+            Some(path) => read_file(path, files)?,
+            None => RawFile::default(),
+        };
+        check(merge(arguments, file))
+    }
+}
+
+fn read_file(path: &Path, files: &dyn Files) -> Result<RawFile, Error> {
+    let read_error = |source| Error::Read { path: path.to_owned(), source };
+    let file = files.open(path, env::OpenMode::Read).map_err(read_error)?;
+    let size = file.size().map_err(read_error)?.min(FILE_SIZE_MAX);
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+    file.read_exact_at(&mut bytes, 0).map_err(read_error)?;
+    toml::from_slice(&bytes).map_err(|source| Error::Parse { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn merge(arguments: ServerArguments, file: RawFile) -> RawFile {
+    let some_if_any = |disks: Vec<_>| (!disks.is_empty()).then_some(disks);
+    RawFile {
+        disks: some_if_any(arguments.disks).or(file.disks),
+        address: arguments.address.or(file.address),
+        admin_address: arguments.admin_address.or(file.admin_address),
+        erasure: arguments.erasure.or(file.erasure),
+        region: arguments.region.or(file.region),
+        domain: (!arguments.domain.is_empty()).then_some(arguments.domain).or(file.domain),
+        body_memory_mib: arguments.body_memory_mib.or(file.body_memory_mib),
+        scrub_days: arguments.scrub_days.or(file.scrub_days),
+        log_format: arguments.log_format.or(file.log_format),
+        log: arguments.log.or(file.log),
+        access_key: arguments.access_key.or(file.access_key),
+        secret_key: arguments.secret_key.or(file.secret_key),
+    }
+}
+
+fn check(raw: RawFile) -> Result<Config, Error> {
+    let scrub_days = raw.scrub_days.unwrap_or(SCRUB_DAYS_DEFAULT);
+    Ok(Config {
+        disks: check_disks(raw.disks.unwrap_or_default())?,
+        address: raw.address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9000))),
+        admin_address: check_admin_address(raw.admin_address)?,
+        erasure: raw.erasure.map(|value| parse_erasure(&value).ok_or(Error::Erasure { value })).transpose()?,
+        region: check_region(raw.region.unwrap_or_else(|| "us-east-1".to_owned()))?,
+        domains: raw.domain.unwrap_or_default().into_iter().map(check_domain).collect::<Result<_, _>>()?,
+        body_memory_bytes: check_body_memory(raw.body_memory_mib.unwrap_or(BODY_MEMORY_MIB_DEFAULT))?,
+        scrub_period: (0 < scrub_days).then(|| Duration::from_secs(u64::from(scrub_days) * 86_400)),
+        log_format: raw.log_format,
+        log_filter: raw.log.unwrap_or_else(|| "info".to_owned()),
+        credentials: check_key_pair(raw.access_key, raw.secret_key)?,
+    })
+}
+
+fn check_disks(disks: Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {
+    if disks.is_empty() {
+        return Err(Error::NoDisk);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    match disks.iter().find(|path| !seen.insert(path.components().collect::<PathBuf>())) {
+        Some(path) => Err(Error::RepeatedDisk { path: path.clone() }),
+        None => Ok(disks),
+    }
+}
+
+fn check_admin_address(value: Option<String>) -> Result<Option<SocketAddr>, Error> {
+    match value.as_deref() {
+        None => Ok(Some(SocketAddr::from(([127, 0, 0, 1], 9001)))),
+        Some("off") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| Error::AdminAddress { value: text.to_owned() }),
+    }
+}
+
+fn parse_erasure(value: &str) -> Option<ErasureProfile> {
+    let (data, parity) = value.split_once('+')?;
+    let profile = ErasureProfile { data: data.parse().ok()?, parity: parity.parse().ok()? };
+    let total = u16::from(profile.data) + u16::from(profile.parity);
+    (0 < profile.data && total <= 256).then_some(profile)
+}
+
+fn check_region(value: String) -> Result<String, Error> {
+    let valid = (1..=64).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if valid { Ok(value) } else { Err(Error::Region { value }) }
+}
+
+fn check_domain(value: String) -> Result<String, Error> {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if value.len() <= 253 && value.split('.').all(is_label) {
+        Ok(value.to_ascii_lowercase())
+    } else {
+        Err(Error::Domain { value })
+    }
+}
+
+fn check_body_memory(mib: u32) -> Result<usize, Error> {
+    let valid = (32..=65_536).contains(&mib);
+    if valid { Ok(mib as usize * MIB) } else { Err(Error::BodyMemory { value: mib }) }
+}
+
+fn check_key_pair(access_key: Option<String>, secret_key: Option<String>) -> Result<Option<KeyPair>, Error> {
+    let (access_key, secret_key) = match (access_key, secret_key) {
+        (None, None) => return Ok(None),
+        (Some(access_key), Some(secret_key)) => (access_key, secret_key),
+        _ => return Err(Error::HalfKeyPair),
+    };
+    let access_key_valid = (3..=128).contains(&access_key.len())
+        && access_key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte));
+    let secret_key_valid =
+        (8..=128).contains(&secret_key.len()) && secret_key.bytes().all(|byte| (b'!'..=b'~').contains(&byte));
+    if access_key_valid && secret_key_valid {
+        Ok(Some(KeyPair { access_key, secret_key }))
+    } else {
+        Err(Error::KeyPair)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn load(flags: &[&str], file: &str) -> Result<Config, Error> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stonecrop.toml");
+        let handle = env::RealFiles.open(&path, env::OpenMode::CreateNew).unwrap();
+        handle.write_all_at(&[file.as_bytes()], 0).unwrap();
+        let line = ["stonecrop", "server", "--config", path.to_str().unwrap()].into_iter().chain(flags.iter().copied());
+        let Command::Server(arguments) = Cli::try_parse_from(line).unwrap().command else { unreachable!() };
+        Config::load(*arguments, &env::RealFiles)
+    }
+
+    #[test]
+    fn flags_override_the_file_and_the_file_the_defaults() {
+        let config = load(&["a", "b", "--region", "eu-west-1"], "disks = ['c']\nregion = 'x'\nscrub_days = 0").unwrap();
+        assert_eq!(config.disks, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(config.region, "eu-west-1");
+        assert_eq!(config.scrub_period, None);
+        assert_eq!(config.address.to_string(), "127.0.0.1:9000");
+    }
+
+    #[test]
+    fn wrong_settings_are_refused_by_name() {
+        let cases: [(&[&str], &str, &str); 9] = [
+            (&[], "", "no storage directory"),
+            (&["a", "./a"], "", "given twice"),
+            (&["a", "--erasure", "4"], "", "--erasure"),
+            (&["a", "--erasure", "0+2"], "", "--erasure"),
+            (&["a", "--region", "no spaces"], "", "--region"),
+            (&["a", "--access-key", "abc"], "", "go together"),
+            (&["a", "--access-key", "abc", "--secret-key", "short"], "", "8 to 128"),
+            (&["a"], "regoin = 'x'", "unknown field"),
+            (&["a", "--body-memory-mib", "1"], "", "--body-memory-mib"),
+        ];
+        for (flags, file, expected) in cases {
+            let message = load(flags, file).unwrap_err().to_string();
+            assert!(message.contains(expected), "{flags:?} {file:?}: {message}");
+        }
+    }
+}
