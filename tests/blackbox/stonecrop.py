@@ -157,6 +157,10 @@ class Server:
         """Removes a storage directory, as a disk that is pulled out."""
         shutil.rmtree(self.disks[index])
 
+    def scrub(self):
+        """Asks the running server to reread all its disks now."""
+        self.process.send_signal(signal.SIGUSR1)
+
     def blank_disk(self, index):
         """Replaces a storage directory by an empty one, as a new disk mounted in the old one's place."""
         shutil.rmtree(self.disks[index], ignore_errors=True)
