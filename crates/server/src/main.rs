@@ -7,6 +7,7 @@
 //! Invariant: no other crate reads flags, environment variables or the configuration file.
 
 mod banner;
+mod bench;
 mod cli;
 mod config;
 mod credentials;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Server(arguments) => serve::run(*arguments),
         Command::Fsck(arguments) => fsck::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("stonecrop: {error:#}");
