@@ -14,6 +14,7 @@ mod credentials;
 mod fsck;
 mod logging;
 mod serve;
+mod stack;
 
 use std::process::ExitCode;
 

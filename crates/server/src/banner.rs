@@ -1,0 +1,79 @@
+//! What the start says to the person who typed the command.
+
+use std::net::SocketAddr;
+
+use crate::config::KeyPair;
+use crate::credentials::Origin;
+
+/// What there is to say.
+pub(crate) struct Banner<'a> {
+    pub(crate) address: SocketAddr,
+    pub(crate) region: &'a str,
+    /// Disks and redundancy, as one sentence.
+    pub(crate) redundancy: String,
+    pub(crate) credentials: &'a KeyPair,
+    pub(crate) origin: Origin,
+    /// Where the kept credentials are.
+    pub(crate) kept_in: String,
+}
+
+impl Banner<'_> {
+    /// The text for standard output. The secret is in it only when it was generated just now.
+    pub(crate) fn text(&self) -> String {
+        let Self { address, region, redundancy, credentials, origin, kept_in } = self;
+        // A client on this machine cannot connect to "any address".
+        let host = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { host_of(*address) };
+        let endpoint = format!("http://{host}:{}", address.port());
+        let head = format!("Stonecrop {} serves S3 on {endpoint}\n{redundancy}\n", env!("CARGO_PKG_VERSION"));
+        match origin {
+            Origin::Configured => head,
+            Origin::Kept => format!("{head}Root credentials: see {kept_in}\n"),
+            Origin::Generated => format!(
+                "{head}
+These are the root credentials. They are shown this once, and kept in {kept_in}.
+Paste into a shell to use the aws CLI or any SDK:
+
+  export AWS_ENDPOINT_URL={endpoint}
+  export AWS_DEFAULT_REGION={region}
+  export AWS_ACCESS_KEY_ID={}
+  export AWS_SECRET_ACCESS_KEY={}
+  aws s3 mb s3://first-bucket
+",
+                credentials.access_key, credentials.secret_key
+            ),
+        }
+    }
+}
+
+fn host_of(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(address) => address.ip().to_string(),
+        SocketAddr::V6(address) => format!("[{}]", address.ip()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(origin: Origin) -> String {
+        let credentials = KeyPair { access_key: "ACCESS".to_owned(), secret_key: "SECRET".to_owned() };
+        let banner = Banner {
+            address: SocketAddr::from(([0, 0, 0, 0], 9000)),
+            region: "us-east-1",
+            redundancy: "1 disk".to_owned(),
+            credentials: &credentials,
+            origin,
+            kept_in: "data/credentials.toml".to_owned(),
+        };
+        banner.text()
+    }
+
+    #[test]
+    fn the_secret_is_shown_only_when_it_is_new() {
+        assert!(text(Origin::Generated).contains("AWS_SECRET_ACCESS_KEY=SECRET"));
+        assert!(!text(Origin::Kept).contains("SECRET"));
+        assert!(!text(Origin::Configured).contains("SECRET"));
+        assert!(text(Origin::Kept).contains("http://127.0.0.1:9000"));
+    }
+}

@@ -1,0 +1,151 @@
+//! `stonecrop server`: wiring, signals and shutdown.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use cluster::ClusterConfig;
+use console::Metrics;
+use env::Env;
+use iam::{AccessKey, Account, Credential, KeyStore, SecretKey};
+use s3::{Frontend, Limits};
+use store::{Store, StoreConfig};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::banner::Banner;
+use crate::cli::ServerArguments;
+use crate::config::{Config, KeyPair};
+use crate::credentials::{self, FILE_NAME, Origin};
+use crate::logging;
+use crate::stack::{Stack, StackConfig, Work};
+
+/// Runs a server until a signal ends it.
+pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
+    let env = Env::real();
+    let config = Config::load(arguments, env.files.as_ref())?;
+    logging::start(config.log_format, &config.log_filter)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    runtime.block_on(serve(env, config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(env: Env, config: Config) -> anyhow::Result<()> {
+    let metrics = Metrics::install();
+    // Bound before anything else: a taken port must not cost a recovery. Connections wait until all is ready.
+    let listener = bind(config.address).await?;
+    let admin_listener = match config.admin_address {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let mut signals = Signals::install()?;
+    let stack = Stack::open(env.clone(), stack_config(&config)).await?;
+    let directories: Vec<PathBuf> = stack.cluster.healthy_directories();
+    let (pair, origin) = credentials::load_or_generate(&env, &directories, config.credentials)?;
+    let frontend = Frontend::new(env.clone(), stack.store.clone(), key_store(&pair)?, frontend_config(&config.region, config.domains));
+    let router = s3::router(Arc::new(frontend)).merge(console::health_routes(&stack.store));
+
+    let address = listener.local_addr()?;
+    let kept_in = directories.iter().map(|directory| directory.join(FILE_NAME).display().to_string()).next();
+    announce(&Banner {
+        address,
+        region: &config.region,
+        redundancy: stack.cluster.redundancy(),
+        credentials: &pair,
+        origin,
+        kept_in: kept_in.unwrap_or_default(),
+    });
+
+    let shutdown = CancellationToken::new();
+    let limits = Limits::default();
+    let mut servers = vec![start(&env, listener, router, limits.clone(), &shutdown)];
+    if let Some(listener) = admin_listener {
+        servers.push(start(&env, listener, console::admin_routes(metrics, &stack.store), limits, &shutdown));
+    }
+    signals.wait_for_end(&stack.store).await;
+    tracing::info!("shutting down: requests in progress may finish");
+    shutdown.cancel();
+    for server in servers {
+        server.join().await?;
+    }
+    stack.close().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+fn stack_config(config: &Config) -> StackConfig {
+    let mut cluster = ClusterConfig::new(config.disks.clone());
+    cluster.profile = config.erasure.map(|profile| profile.into());
+    let store = StoreConfig {
+        memory_size_max: config.body_memory_bytes,
+        scrub_period: config.scrub_period,
+        ..StoreConfig::default()
+    };
+    StackConfig { cluster, store, work: Work::Background }
+}
+
+fn frontend_config(region: &str, domains: Vec<String>) -> s3::Config {
+    s3::Config { region: region.to_owned(), domains, limits: Limits::default() }
+}
+
+fn key_store(pair: &KeyPair) -> anyhow::Result<Arc<KeyStore>> {
+    let credential = Credential {
+        access_key: AccessKey::parse(&pair.access_key)?,
+        secret_key: SecretKey::parse(&pair.secret_key)?,
+        account: Account::root(),
+    };
+    Ok(Arc::new(KeyStore::new(credential)))
+}
+
+/// Standard output is for people and scripts that start the server; the log carries the rest.
+fn announce(banner: &Banner<'_>) {
+    println!("{}", banner.text());
+    let generated = banner.origin == Origin::Generated;
+    tracing::info!(address = %banner.address, redundancy = banner.redundancy, generated_credentials = generated, "ready");
+}
+
+fn start(env: &Env, listener: TcpListener, router: Router, limits: Limits, shutdown: &CancellationToken) -> env::Task {
+    let (own_env, shutdown) = (env.clone(), shutdown.clone());
+    env.spawn.task("serve", Box::pin(async move {
+        if let Err(error) = s3::serve(&own_env, listener, router, limits, shutdown).await {
+            tracing::error!(%error, "a listener failed");
+        }
+    }))
+}
+
+/// The signals that a server reacts to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    scrub: Signal,
+}
+
+impl Signals {
+    fn install() -> anyhow::Result<Self> {
+        let install = |kind| signal(kind).context("cannot install a signal handler");
+        Ok(Self {
+            terminate: install(SignalKind::terminate())?,
+            interrupt: install(SignalKind::interrupt())?,
+            scrub: install(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Returns when the process is asked to end; starts a scrub whenever it is asked to.
+    async fn wait_for_end(&mut self, store: &Store) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.scrub.recv() => store.scrub_now(),
+            }
+        }
+    }
+}
