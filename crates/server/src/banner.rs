@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use cluster::{Health, MemberState};
+
 use crate::config::KeyPair;
 use crate::credentials::Origin;
 
@@ -43,6 +45,21 @@ Paste into a shell to use the aws CLI or any SDK:
             ),
         }
     }
+}
+
+/// Disks and redundancy, as one sentence.
+pub(crate) fn redundancy(health: &Health) -> String {
+    let (data, parity) = (health.profile.data(), health.profile.parity());
+    let count = health.disks.len();
+    let absent = health.disks.iter().filter(|disk| disk.state != MemberState::InService).count();
+    let disks = if count == 1 { "1 disk".to_owned() } else { format!("{count} disks") };
+    let what = match (data, parity) {
+        (_, 0) => "checksums only: a lost disk loses its objects. Name more directories for redundancy".to_owned(),
+        (1, _) => format!("every object on {} disks; any {parity} may be lost", parity + 1),
+        _ => format!("{data} data and {parity} parity shards; any {parity} disks may be lost"),
+    };
+    let degraded = if absent == 0 { String::new() } else { format!(". {absent} NOT IN SERVICE: see the log") };
+    format!("{disks}, {data}+{parity}: {what}{degraded}")
 }
 
 fn host_of(address: SocketAddr) -> String {

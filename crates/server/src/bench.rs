@@ -13,10 +13,10 @@ use crate::cli::{BenchArguments, BenchOperation};
 pub(crate) fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     ensure!((1..=10_000).contains(&arguments.concurrency), "--concurrency takes 1 to 10000");
     ensure!(0 < arguments.part_size, "--part-size takes at least 1");
-    let endpoint =
-        Endpoint::new(&arguments.endpoint, &arguments.region, &arguments.access_key, &arguments.secret_key)?;
+    let endpoint = Endpoint::new(&arguments.endpoint, &arguments.region, &arguments.access_key, &arguments.secret_key)?;
     let load = load_of(arguments);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let report = runtime.block_on(load::run(&Env::real(), &endpoint, &load))?;
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);

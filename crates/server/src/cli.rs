@@ -58,7 +58,7 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "MIB", env = "STONECROP_BODY_MEMORY_MIB")]
     pub(crate) body_memory_mib: Option<u32>,
 
-    /// Days in which each disk is reread once to find damage early; 0 turns it off [default: 14].
+    /// Days in which each disk is reread once to find damage early [default: 14].
     #[arg(long, value_name = "DAYS", env = "STONECROP_SCRUB_DAYS")]
     pub(crate) scrub_days: Option<u32>,
 

@@ -30,7 +30,9 @@ pub(crate) enum Origin {
 pub(crate) enum Error {
     #[error("cannot {operation} the root credentials in {path:?}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
-    #[error("{path:?} is damaged: restore it from another storage directory, or set STONECROP_ACCESS_KEY and STONECROP_SECRET_KEY")]
+    #[error(
+        "{path:?} is damaged: restore it from another storage directory, or set STONECROP_ACCESS_KEY and STONECROP_SECRET_KEY"
+    )]
     Damaged { path: PathBuf },
 }
 
@@ -100,11 +102,9 @@ fn read(env: &Env, path: &Path) -> Result<Option<KeyPair>, Error> {
 fn write(env: &Env, directory: &Path, pair: &KeyPair) -> Result<(), Error> {
     let path = directory.join(FILE_NAME);
     let fresh = directory.join("credentials.toml.new");
-    let text = toml::to_string(&CredentialsFile {
-        access_key: pair.access_key.clone(),
-        secret_key: pair.secret_key.clone(),
-    })
-    .expect("two strings always serialize");
+    let text =
+        toml::to_string(&CredentialsFile { access_key: pair.access_key.clone(), secret_key: pair.secret_key.clone() })
+            .expect("two strings always serialize");
     let written = env.files.open(&fresh, OpenMode::CreateOrOpen).and_then(|file| {
         file.set_size(0)?;
         file.write_all_at(&[text.as_bytes()], 0)?;

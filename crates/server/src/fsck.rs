@@ -15,7 +15,8 @@ const FOUND_PROBLEMS: u8 = 1;
 /// Checks the directories and prints the report.
 pub(crate) fn run(arguments: &FsckArguments) -> anyhow::Result<ExitCode> {
     crate::logging::start(None, "error")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let report = runtime.block_on(async {
         let stack = Stack::open(env::Env::real(), StackConfig::offline(&arguments.disks)).await?;
         let report = stack.store.fsck().await;

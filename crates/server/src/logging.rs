@@ -9,7 +9,8 @@ use crate::cli::LogFormat;
 
 /// Installs the process-wide subscriber.
 pub(crate) fn start(format: Option<LogFormat>, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log takes a filter such as `info`; got {filter:?}"))?;
+    let filter =
+        EnvFilter::try_new(filter).with_context(|| format!("--log takes a filter such as `info`; got {filter:?}"))?;
     let is_terminal = std::io::stderr().is_terminal();
     let format = format.unwrap_or(if is_terminal { LogFormat::Text } else { LogFormat::Json });
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

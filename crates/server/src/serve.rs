@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use axum::Router;
-use cluster::ClusterConfig;
+use cluster::{ClusterConfig, Health, MemberState};
 use console::Metrics;
 use env::Env;
 use iam::{AccessKey, Account, Credential, KeyStore, SecretKey};
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::banner::Banner;
+use crate::banner::{Banner, redundancy};
 use crate::cli::ServerArguments;
 use crate::config::{Config, KeyPair};
 use crate::credentials::{self, FILE_NAME, Origin};
@@ -29,7 +29,8 @@ pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
     let env = Env::real();
     let config = Config::load(arguments, env.files.as_ref())?;
     logging::start(config.log_format, &config.log_filter)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(serve(env, config))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -44,9 +45,15 @@ async fn serve(env: Env, config: Config) -> anyhow::Result<()> {
     };
     let mut signals = Signals::install()?;
     let stack = Stack::open(env.clone(), stack_config(&config)).await?;
-    let directories: Vec<PathBuf> = stack.cluster.healthy_directories();
+    let health = stack.cluster.health();
+    let directories = directories_in_service(&health);
     let (pair, origin) = credentials::load_or_generate(&env, &directories, config.credentials)?;
-    let frontend = Frontend::new(env.clone(), stack.store.clone(), key_store(&pair)?, frontend_config(&config.region, config.domains));
+    let frontend = Frontend::new(
+        env.clone(),
+        stack.store.clone(),
+        key_store(&pair)?,
+        frontend_config(&config.region, config.domains),
+    );
     let router = s3::router(Arc::new(frontend)).merge(console::health_routes(&stack.store));
 
     let address = listener.local_addr()?;
@@ -54,7 +61,7 @@ async fn serve(env: Env, config: Config) -> anyhow::Result<()> {
     announce(&Banner {
         address,
         region: &config.region,
-        redundancy: stack.cluster.redundancy(),
+        redundancy: redundancy(&health),
         credentials: &pair,
         origin,
         kept_in: kept_in.unwrap_or_default(),
@@ -66,7 +73,7 @@ async fn serve(env: Env, config: Config) -> anyhow::Result<()> {
     if let Some(listener) = admin_listener {
         servers.push(start(&env, listener, console::admin_routes(metrics, &stack.store), limits, &shutdown));
     }
-    signals.wait_for_end(&stack.store).await;
+    signals.wait_for_end(&env, &stack.store).await;
     tracing::info!("shutting down: requests in progress may finish");
     shutdown.cancel();
     for server in servers {
@@ -77,13 +84,18 @@ async fn serve(env: Env, config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn directories_in_service(health: &Health) -> Vec<PathBuf> {
+    let in_service = health.disks.iter().filter(|disk| disk.state == MemberState::InService);
+    in_service.map(|disk| disk.path.clone()).collect()
+}
+
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 fn stack_config(config: &Config) -> StackConfig {
     let mut cluster = ClusterConfig::new(config.disks.clone());
-    cluster.profile = config.erasure.map(|profile| profile.into());
+    cluster.profile = config.erasure;
     let store = StoreConfig {
         memory_size_max: config.body_memory_bytes,
         scrub_period: config.scrub_period,
@@ -114,11 +126,14 @@ fn announce(banner: &Banner<'_>) {
 
 fn start(env: &Env, listener: TcpListener, router: Router, limits: Limits, shutdown: &CancellationToken) -> env::Task {
     let (own_env, shutdown) = (env.clone(), shutdown.clone());
-    env.spawn.task("serve", Box::pin(async move {
-        if let Err(error) = s3::serve(&own_env, listener, router, limits, shutdown).await {
-            tracing::error!(%error, "a listener failed");
-        }
-    }))
+    env.spawn.task(
+        "serve",
+        Box::pin(async move {
+            if let Err(error) = s3::serve(&own_env, listener, router, limits, shutdown).await {
+                tracing::error!(%error, "a listener failed");
+            }
+        }),
+    )
 }
 
 /// The signals that a server reacts to.
@@ -139,13 +154,30 @@ impl Signals {
     }
 
     /// Returns when the process is asked to end; starts a scrub whenever it is asked to.
-    async fn wait_for_end(&mut self, store: &Store) {
+    async fn wait_for_end(&mut self, env: &Env, store: &Store) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.scrub.recv() => store.scrub_now(),
+                _ = self.scrub.recv() => scrub_now(env, store),
             }
         }
     }
+}
+
+/// Rereads all disks once, beside everything else.
+fn scrub_now(env: &Env, store: &Store) {
+    let store = store.clone();
+    // Ends by itself; its progress is in the metrics.
+    env.spawn.task(
+        "scrub-now",
+        Box::pin(async move {
+            match store.scrub().await {
+                Ok(progress) => {
+                    tracing::info!(bytes = progress.bytes, findings = progress.findings, "scrubbed all disks")
+                }
+                Err(error) => tracing::warn!(%error, "the scrub asked for ended early"),
+            }
+        }),
+    );
 }

@@ -41,8 +41,10 @@ pub(crate) struct Stack {
 impl Stack {
     /// Opens disks and metadata, then the objects on them.
     pub(crate) async fn open(env: Env, config: StackConfig) -> anyhow::Result<Self> {
-        let cluster = Cluster::open(env.clone(), config.cluster).await.context("cannot open the storage directories")?;
-        let (store, queues) = Store::open(env, cluster.clone(), config.store).await.context("cannot read the metadata")?;
+        let cluster = Cluster::open(&env, config.cluster).await.context("cannot open the storage directories")?;
+        let cluster = Arc::new(cluster);
+        let (store, queues) =
+            Store::open(env, cluster.clone(), config.store).await.context("cannot read the metadata")?;
         let background = (config.work == Work::Background).then(|| Background::start(&store, queues));
         Ok(Self { cluster, store, background })
     }
