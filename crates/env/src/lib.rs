@@ -13,7 +13,9 @@ mod task;
 
 pub use clock::{Clock, ManualClock, RealClock, UnixMillis};
 pub use entropy::{Entropy, RealEntropy, SeededEntropy};
-pub use file::{DirectoryId, Failure, File, FileLock, Files, Flip, OpenMode, RealFiles, SimFiles, Space};
+pub use file::{
+    CountedFiles, DirectoryId, Failure, File, FileCounts, FileLock, Files, Flip, OpenMode, RealFiles, SimFiles, Space,
+};
 pub use task::{RealSpawn, Spawn, Task, TaskFailed, Thread};
 
 use std::sync::Arc;

@@ -3,9 +3,11 @@
 //! All calls block; callers run them on threads that may. A name is durable only after
 //! [`Files::sync_directory`] on its directory, bytes only after [`File::sync_data`].
 
+mod counted;
 mod real;
 mod sim;
 
+pub use counted::{CountedFiles, FileCounts};
 pub use real::RealFiles;
 pub use sim::{Failure, Flip, SimFiles};
 
