@@ -28,8 +28,8 @@ impl Node {
         };
         let disks = (0..disk_count).map(|number| PathBuf::from(format!("/disk{number}"))).collect();
         let mut config = ClusterConfig::new(disks);
-        config.extent_size = Some(EXTENT_SIZE);
-        let cluster = Cluster::open(env.clone(), config).await?;
+        config.extent_size_max = EXTENT_SIZE;
+        let cluster = Arc::new(Cluster::open(&env, config).await?);
         let (store, queues) = Store::open(env, cluster.clone(), StoreConfig::default()).await?;
         let background = Background::start(&store, queues);
         Ok(Self { store, cluster, background })

@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use store::copy::{CopyRequest, CopySource};
-use store::delete::DeleteConditions;
 use store::get::GetRequest;
 use store::list::ListRequest;
 use store::multipart::{CompleteRequest, CompletedPart, CreateUploadRequest};
 use store::put::{ExpectedBody, PutRequest};
-use store::{Error, Store};
+use store::{Error, Precondition, Store};
 
 use crate::dice::Dice;
 use crate::oracle::{Oracle, State, Violation, Written};
@@ -91,7 +90,7 @@ impl Writer {
 
     async fn delete(&mut self, store: &Store, key: &str) -> Result<State, Error> {
         self.oracle.begin(key, None);
-        store.delete_object(BUCKET, key, &DeleteConditions::default()).await?;
+        store.delete_object(BUCKET, key, &Precondition::default()).await?;
         Ok(None)
     }
 
@@ -128,7 +127,7 @@ impl Writer {
         let failed = |what: &str, error: Error| Violation(format!("{what} cannot be read: {error:?}"));
         let prefix = format!("{}/", self.name);
         let request = ListRequest { prefix, limit: 1000, ..ListRequest::default() };
-        let page = store.list_objects(BUCKET, request).await.map_err(|error| failed("the listing", error))?;
+        let page = store.list_objects(BUCKET, &request).await.map_err(|error| failed("the listing", error))?;
         let listed: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
         let keys = self.oracle.keys();
         for key in &keys {
