@@ -1,12 +1,14 @@
 //! The bytes of an upload, as they arrive.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 
 use crate::checksum::Checksum;
+use crate::error::{Error, Result};
 
 /// The bytes of an upload. The store polls it only when it has room for more, which is the back-pressure.
 pub trait Body: Send + Unpin {
@@ -55,5 +57,73 @@ impl Body for Bytes {
     fn poll_chunk(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         let chunk = std::mem::take(&mut *self);
         Poll::Ready((!chunk.is_empty()).then_some(Ok(chunk)))
+    }
+}
+
+/// Collects the chunks of a body, of whatever size, into buffers of the size asked for.
+pub(crate) struct BodyReader {
+    body: Box<dyn Body>,
+    rest: Bytes,
+    ended: bool,
+    size: u64,
+    size_max: u64,
+}
+
+impl BodyReader {
+    /// Reads `body`, which is refused once it has more than `size_max` bytes.
+    pub(crate) fn new(body: Box<dyn Body>, size_max: u64) -> Self {
+        Self { body, rest: Bytes::new(), ended: false, size: 0, size_max }
+    }
+
+    /// Appends bytes to `buffer` until it has `size` of them or the body ends. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// `Body`, `EntityTooLarge`.
+    pub(crate) async fn fill(&mut self, buffer: &mut BytesMut, size: usize) -> Result<()> {
+        while buffer.len() < size {
+            if self.rest.is_empty() {
+                match poll_fn(|context| Pin::new(&mut *self.body).poll_chunk(context)).await {
+                    Some(chunk) => self.rest = chunk?,
+                    None => {
+                        self.ended = true;
+                        return Ok(());
+                    }
+                }
+                self.size += self.rest.len() as u64;
+                if self.size_max < self.size {
+                    return Err(Error::EntityTooLarge { size: self.size, limit: self.size_max });
+                }
+            }
+            let count = self.rest.len().min(size - buffer.len());
+            buffer.extend_from_slice(&self.rest.split_to(count));
+        }
+        Ok(())
+    }
+
+    /// Bytes received so far; all of them once the body has ended.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Bytes that went into buffers so far.
+    pub(crate) fn handed_out(&self) -> u64 {
+        self.size - self.rest.len() as u64
+    }
+
+    /// Makes sure that nothing follows the bytes already handed out.
+    ///
+    /// # Errors
+    ///
+    /// `Body` when the body is longer than declared or fails.
+    pub(crate) async fn finish(&mut self) -> Result<Option<Checksum>> {
+        if !self.ended {
+            let mut excess = BytesMut::new();
+            self.fill(&mut excess, 1).await?;
+            if !excess.is_empty() {
+                return Err(BodyError::Malformed("the body is longer than declared").into());
+            }
+        }
+        Ok(self.body.trailer())
     }
 }

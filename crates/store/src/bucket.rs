@@ -1,8 +1,10 @@
 //! Buckets.
 
 use env::UnixMillis;
+use meta::command::{CreateBucket, DeleteBucket};
+use meta::{BucketId, Command, query};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::Store;
 
 /// A bucket.
@@ -25,6 +27,13 @@ pub struct Usage {
     pub bytes: u64,
 }
 
+impl Bucket {
+    fn of(bucket: query::Bucket) -> Self {
+        let record = bucket.record;
+        Self { name: record.name, created: record.created.millis(), region: record.region }
+    }
+}
+
 impl Store {
     /// Creates a bucket. The caller has checked the name and the region.
     ///
@@ -32,8 +41,10 @@ impl Store {
     ///
     /// `BucketExists`.
     pub async fn create_bucket(&self, name: &str, owner: &str, region: Option<&str>) -> Result<Bucket> {
-        let _ = (name, owner, region);
-        unimplemented!()
+        let command =
+            CreateBucket { name: name.to_owned(), owner: owner.to_owned(), region: region.map(str::to_owned) };
+        self.propose(Command::CreateBucket(command)).await?;
+        self.head_bucket(name).await
     }
 
     /// Deletes an empty bucket.
@@ -42,8 +53,9 @@ impl Store {
     ///
     /// `NoSuchBucket`, `BucketNotEmpty`.
     pub async fn delete_bucket(&self, name: &str) -> Result<()> {
-        let _ = name;
-        unimplemented!()
+        let bucket = self.bucket_id(name).await?;
+        self.propose(Command::DeleteBucket(DeleteBucket { bucket })).await?;
+        Ok(())
     }
 
     /// Looks a bucket up.
@@ -52,8 +64,9 @@ impl Store {
     ///
     /// `NoSuchBucket`.
     pub async fn head_bucket(&self, name: &str) -> Result<Bucket> {
-        let _ = name;
-        unimplemented!()
+        let name = name.to_owned();
+        let bucket = self.query(move |view| query::bucket(view, &name)).await?;
+        bucket.map(Bucket::of).ok_or(Error::NoSuchBucket)
     }
 
     /// At most `limit` buckets whose names start with `prefix` and come after `after`, in order of name.
@@ -62,8 +75,9 @@ impl Store {
     ///
     /// Only ours.
     pub async fn list_buckets(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Bucket>> {
-        let _ = (prefix, after, limit);
-        unimplemented!()
+        let (prefix, after) = (prefix.to_owned(), after.unwrap_or_default().to_owned());
+        let page = self.query(move |view| query::list_buckets(view, &prefix, &after, limit)).await?;
+        Ok(page.buckets.into_iter().map(Bucket::of).collect())
     }
 
     /// Counts a bucket's objects and bytes.
@@ -72,7 +86,15 @@ impl Store {
     ///
     /// `NoSuchBucket`.
     pub async fn usage(&self, bucket: &str) -> Result<Usage> {
-        let _ = bucket;
-        unimplemented!()
+        let bucket = self.bucket_id(bucket).await?;
+        let summary = self.query(move |view| query::bucket_usage(view, bucket)).await?;
+        Ok(Usage { objects: summary.objects, bytes: summary.bytes })
+    }
+
+    /// The id of the bucket that has this name now.
+    pub(crate) async fn bucket_id(&self, name: &str) -> Result<BucketId> {
+        let name = name.to_owned();
+        let bucket = self.query(move |view| query::bucket(view, &name)).await?;
+        bucket.map(|bucket| bucket.id).ok_or(Error::NoSuchBucket)
     }
 }

@@ -1,13 +1,20 @@
 //! CopyObject and UploadPartCopy.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use crate::checksum::ChecksumAlgorithm;
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::body::{Body, BodyError};
+use crate::checksum::{ChecksumAlgorithm, ChecksumKind, ChecksumRequest};
 use crate::condition::{Precondition, ReadConditions};
-use crate::error::Result;
-use crate::get::ByteRange;
+use crate::error::{Error, Result};
+use crate::get::{ByteRange, GetRequest, ObjectBody, ObjectReader};
 use crate::multipart::UploadId;
-use crate::put::PutResult;
+use crate::put::{CHECKSUM_DEFAULT, ExpectedBody, PutRequest, PutResult};
 use crate::store::Store;
 
 /// Where a copy reads.
@@ -37,6 +44,8 @@ pub struct CopyRequest {
 impl Store {
     /// Copies an object. A copy of an object onto itself must change something (the caller checks that).
     ///
+    /// The bytes are copied: shards have one owner until manifests are counted.
+    ///
     /// # Errors
     ///
     /// `NoSuchBucket`, `NoSuchKey`, `PreconditionFailed`, `EntityTooLarge` (5 GiB), and those of [`Store::put_object`].
@@ -47,8 +56,23 @@ impl Store {
         key: &str,
         request: CopyRequest,
     ) -> Result<PutResult> {
-        let _ = (source, bucket, key, request);
-        unimplemented!()
+        let reader = self.open_source(source, None).await?;
+        let (headers, user_metadata) = match request.replaced_metadata {
+            Some(replaced) => replaced,
+            None => (reader.object.headers.clone(), reader.object.user_metadata.clone()),
+        };
+        let kept = reader.object.checksum.as_ref().map(|checksum| checksum.algorithm());
+        let algorithm = request.checksum_algorithm.or(kept).unwrap_or(CHECKSUM_DEFAULT);
+        let put = PutRequest {
+            headers,
+            user_metadata,
+            storage_class: request.storage_class,
+            condition: request.condition,
+            expected: expected(&reader, algorithm),
+        };
+        let (body, failure) = SourceBody::new(reader.body);
+        let copied = self.put_object(bucket, key, put, Box::new(body)).await;
+        copied.map_err(|error| failure.lock().take().unwrap_or(error))
     }
 
     /// Copies an object, or one range of it, into a part of an upload. A range behind the source's end is
@@ -64,7 +88,63 @@ impl Store {
         upload: &UploadId,
         number: u16,
     ) -> Result<PutResult> {
-        let _ = (source, range, upload, number);
-        unimplemented!()
+        let reader = self.open_source(source, range).await?;
+        let expected = ExpectedBody { size: Some(reader.range.end - reader.range.start), ..ExpectedBody::default() };
+        let (body, failure) = SourceBody::new(reader.body);
+        let copied = self.put_part(upload, number, expected, Box::new(body)).await;
+        copied.map_err(|error| failure.lock().take().unwrap_or(error))
+    }
+
+    async fn open_source(&self, source: &CopySource, range: Option<ByteRange>) -> Result<ObjectReader> {
+        let request = GetRequest { range, part_number: None, conditions: source.conditions.clone() };
+        let reader = self.get_object(&source.bucket, &source.key, request).await.map_err(|error| match error {
+            Error::NotModified(_) => Error::PreconditionFailed { condition: "x-amz-copy-source-If-None-Match" },
+            error => error,
+        })?;
+        // S3 wants the range of a part inside of the source, where a GET would have clamped it.
+        match range {
+            Some(ByteRange::Between(_, last)) if reader.object.size <= last => {
+                Err(Error::InvalidRange { size: reader.object.size })
+            }
+            _ => Ok(reader),
+        }
+    }
+}
+
+/// What the copy of `reader`'s bytes must be.
+fn expected(reader: &ObjectReader, algorithm: ChecksumAlgorithm) -> ExpectedBody {
+    let unchanged = reader.object.checksum.clone();
+    let unchanged = unchanged.filter(|sum| sum.algorithm() == algorithm && sum.kind() == ChecksumKind::FullObject);
+    ExpectedBody {
+        size: Some(reader.range.end - reader.range.start),
+        md5: None,
+        checksum: match unchanged {
+            // Reading wrong bytes back would be noticed here, once more.
+            Some(checksum) => ChecksumRequest::Expect(checksum),
+            None => ChecksumRequest::Compute(algorithm),
+        },
+    }
+}
+
+/// The bytes of the source, as the body of a write. Why reading failed is kept apart, since a body tells only its own
+/// troubles.
+struct SourceBody {
+    bytes: ObjectBody,
+    failure: Arc<Mutex<Option<Error>>>,
+}
+
+impl SourceBody {
+    fn new(bytes: ObjectBody) -> (Self, Arc<Mutex<Option<Error>>>) {
+        let failure = Arc::new(Mutex::new(None));
+        (Self { bytes, failure: failure.clone() }, failure)
+    }
+}
+
+impl Body for SourceBody {
+    fn poll_chunk(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        self.bytes.as_mut().poll_next(context).map_err(|error| {
+            *self.failure.lock() = Some(error);
+            BodyError::Incomplete
+        })
     }
 }

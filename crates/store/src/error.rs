@@ -1,9 +1,12 @@
 //! Why an operation on objects failed.
 
+use meta::Refusal;
+
 use crate::body::BodyError;
+use crate::condition::Precondition;
 
 /// Result of an operation on objects.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation on objects failed. The variants up to [`Error::Body`] are the client's, the others ours.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -97,4 +100,78 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+}
+
+impl Error {
+    /// The state machine answered a command with another command's reply.
+    pub(crate) fn unexpected_reply() -> Self {
+        Self::Unavailable { reason: "the metadata gave an unexpected reply".to_owned() }
+    }
+
+    /// Metadata that cannot be read or reached.
+    pub(crate) fn metadata(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, "metadata is unavailable");
+        Self::Unavailable { reason: error.to_string() }
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Debug)]
+pub(crate) enum ProposeError {
+    /// The state forbids it: it has had no effect and never will.
+    Refused(Refusal),
+    /// It may or may not have taken effect.
+    Unknown(Error),
+}
+
+impl ProposeError {
+    /// The error of an operation that wrote under `condition`.
+    pub(crate) fn under(self, condition: &Precondition) -> Error {
+        match Error::from(self) {
+            Error::PreconditionFailed { .. } if condition.if_match.is_some() => {
+                Error::PreconditionFailed { condition: "If-Match" }
+            }
+            error => error,
+        }
+    }
+}
+
+impl From<ProposeError> for Error {
+    fn from(error: ProposeError) -> Self {
+        match error {
+            ProposeError::Refused(refusal) => refusal.into(),
+            ProposeError::Unknown(error) => error,
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoSuchBucket => Self::NoSuchBucket,
+            Refusal::BucketExists(_) => Self::BucketExists,
+            Refusal::BucketNotEmpty => Self::BucketNotEmpty,
+            Refusal::InvalidName => Self::InvalidRequest("the name or key is empty or too long"),
+            Refusal::NoSuchKey => Self::NoSuchKey,
+            Refusal::PreconditionFailed => Self::PreconditionFailed { condition: "If-None-Match" },
+            Refusal::NoSuchUpload => Self::NoSuchUpload,
+            Refusal::InvalidPartNumber(_) => Self::InvalidRequest("part numbers are 1 to 10000"),
+            Refusal::NoParts => Self::InvalidRequest("a completion lists at least one part"),
+            Refusal::InvalidPartOrder(_) => Self::InvalidPartOrder,
+            Refusal::InvalidPart(number) => Self::InvalidPart { number },
+            Refusal::PartTooSmall { number, size } => Self::EntityTooSmall { number, size },
+            // The state has moved on under the write: writing again will do.
+            Refusal::IntentEpochPassed { .. }
+            | Refusal::WriteIdUsed
+            | Refusal::StaleGroup { .. }
+            | Refusal::TooFewShards { .. }
+            | Refusal::NoSuchWrite
+            | Refusal::NoSuchShard { .. }
+            | Refusal::VersionChanged { .. } => Self::Unavailable { reason: refusal.to_string() },
+            Refusal::InvalidManifest(_) => {
+                tracing::error!(%refusal, "the metadata refused our own manifest");
+                Self::Unavailable { reason: refusal.to_string() }
+            }
+        }
+    }
 }

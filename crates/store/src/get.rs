@@ -2,14 +2,22 @@
 
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt, stream};
+use meta::record::{Body, ObjectRecord, Segment};
 
+use crate::active::ActiveRead;
+use crate::budget::Reservation;
 use crate::condition::ReadConditions;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::layout::{Layout, StripeRange};
 use crate::object::Object;
+use crate::shards::Stripe;
 use crate::store::Store;
+use crate::stripe_reader::read_stripe;
 
 /// One range of a `Range` header, positions inclusive as there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,16 +55,38 @@ pub struct ObjectReader {
 /// The bytes of an object, verified chunk by chunk.
 pub type ObjectBody = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
+/// Reads of one stripe that a download keeps going ahead of the client.
+const STRIPES_AHEAD: usize = 2;
+
+/// How often a GET starts again because the object was replaced before its first byte was read.
+const RESTARTS_MAX: usize = 5;
+
 impl Store {
     /// Opens an object for reading. The first stripe has been read and verified on return.
     ///
     /// # Errors
     ///
     /// `NoSuchBucket`, `NoSuchKey`, `InvalidRange`, `NoSuchPart`, the conditions' `PreconditionFailed` and
-    /// `NotModified`, `Unavailable`.
+    /// `NotModified`, `SlowDown`, `Unavailable`.
     pub async fn get_object(&self, bucket: &str, key: &str, request: GetRequest) -> Result<ObjectReader> {
-        let _ = (bucket, key, request);
-        unimplemented!()
+        let mut restarts = 0;
+        loop {
+            // Registered before the record is read, so that its shards are not freed under the reader.
+            let reading = self.begin_read();
+            let record = self.object_with_body(bucket, key).await?;
+            let (object, range) = select(&record, &request)?;
+            match self.open_body(&record, range.clone(), reading).await {
+                Ok(body) => return Ok(ObjectReader { object, range, body }),
+                // The object may have been replaced and its shards freed; if so, read what is current now (§2.4).
+                Err(error) => {
+                    let current = self.object_with_body(bucket, key).await?;
+                    if current.body == record.body || RESTARTS_MAX <= restarts {
+                        return Err(error);
+                    }
+                    restarts += 1;
+                }
+            }
+        }
     }
 
     /// Describes what [`Store::get_object`] would read: the object and the range, without its bytes. HEAD with a range
@@ -66,7 +96,165 @@ impl Store {
     ///
     /// As [`Store::get_object`].
     pub async fn head_range(&self, bucket: &str, key: &str, request: GetRequest) -> Result<(Object, Range<u64>)> {
-        let _ = (bucket, key, request);
-        unimplemented!()
+        let record = self.object_without_body(bucket, key).await?;
+        select(&record, &request)
+    }
+
+    /// Starts to read `range` of an object; its first stripe has been read on return.
+    async fn open_body(&self, record: &ObjectRecord, range: Range<u64>, reading: ActiveRead) -> Result<ObjectBody> {
+        let segments = match &record.body {
+            Body::Inline(bytes) => {
+                let bytes = inline_range(bytes, &range)?;
+                return Ok(Box::pin(stream::iter((!bytes.is_empty()).then_some(Ok(bytes)))));
+            }
+            Body::Striped(segments) => Arc::new(segments.clone()),
+            Body::Apart => return Err(Error::Unavailable { reason: "the metadata gave no body".to_owned() }),
+        };
+        let mut stripes = Box::pin(self.clone().read_stripes(segments, range, reading));
+        let Some(first) = stripes.next().await else { return Ok(Box::pin(stream::empty())) };
+        let first = stream::iter([Ok(first?)]);
+        Ok(Box::pin(first.chain(stripes).map(pieces).flatten()))
+    }
+
+    /// Reads the stripes of `range` in order, a few ahead of whoever polls.
+    fn read_stripes(
+        self,
+        segments: Arc<Vec<Segment>>,
+        range: Range<u64>,
+        reading: ActiveRead,
+    ) -> impl Stream<Item = Result<StripeBytes>> + Send {
+        let reading = Arc::new(reading);
+        let first_reservation = AtomicBool::new(true);
+        stream::iter(stripe_ranges(segments, range))
+            .then({
+                let budget = self.budget().clone();
+                move |(stripe, range)| {
+                    let budget = budget.clone();
+                    let first = first_reservation.swap(false, Ordering::Relaxed);
+                    async move {
+                        let size = range.bytes.len();
+                        let reserved = if first { budget.reserve(size).await } else { budget.reserve_more(size).await };
+                        reserved.map(|reservation| (stripe, range, reservation))
+                    }
+                }
+            })
+            .map(move |reserved| {
+                let (store, reading) = (self.clone(), reading.clone());
+                async move {
+                    let (stripe, range, reservation) = reserved?;
+                    let pieces = read_stripe(store.shards(), &stripe, &range).await?;
+                    Ok(StripeBytes { pieces, _reservation: reservation, _reading: reading })
+                }
+            })
+            .buffered(STRIPES_AHEAD)
+    }
+}
+
+/// The bytes of one stripe. While they are held, they count against the budget, and the shards stay.
+struct StripeBytes {
+    pieces: Vec<Bytes>,
+    _reservation: Reservation,
+    _reading: Arc<ActiveRead>,
+}
+
+/// The pieces of a stripe as a stream that holds the stripe's share of the budget until its last piece is taken.
+fn pieces(stripe: Result<StripeBytes>) -> impl Stream<Item = Result<Bytes>> + Send {
+    let (pieces, held) = match stripe {
+        Ok(mut stripe) => (std::mem::take(&mut stripe.pieces).into_iter().map(Ok).collect(), Some(stripe)),
+        Err(error) => (vec![Err(error)], None),
+    };
+    stream::iter(pieces).map(move |piece| {
+        let _held_until_the_last_piece = &held;
+        piece
+    })
+}
+
+/// The stripes of `range` of the object that consists of `segments`, and what to read of each.
+fn stripe_ranges(segments: Arc<Vec<Segment>>, range: Range<u64>) -> impl Iterator<Item = (Stripe, StripeRange)> + Send {
+    let mut start = 0;
+    let positions: Vec<(usize, Range<u64>)> = segments
+        .iter()
+        .enumerate()
+        .filter_map(|(position, segment)| {
+            let within = |byte: u64| byte.clamp(start, start + segment.size) - start;
+            let wanted = within(range.start)..within(range.end);
+            start += segment.size;
+            (!wanted.is_empty()).then_some((position, wanted))
+        })
+        .collect();
+    positions.into_iter().flat_map(move |(position, wanted)| {
+        let segments = segments.clone();
+        let layout = Layout::of(&segments[position]);
+        layout.stripes(wanted).map(move |stripe| (Stripe::of(&segments[position], stripe.number), stripe))
+    })
+}
+
+/// Decides the conditions and which bytes are asked for.
+fn select(record: &ObjectRecord, request: &GetRequest) -> Result<(Object, Range<u64>)> {
+    let object = Object::of(record);
+    request.conditions.check(&object)?;
+    let range = match (request.range, request.part_number) {
+        (Some(range), _) => range.resolve(record.size)?,
+        (None, Some(number)) => part_range(record, number)?,
+        (None, None) => 0..record.size,
+    };
+    Ok((object, range))
+}
+
+fn inline_range(bytes: &Bytes, range: &Range<u64>) -> Result<Bytes> {
+    let position = |byte: u64| usize::try_from(byte).ok().filter(|byte| *byte <= bytes.len());
+    match (position(range.start), position(range.end)) {
+        (Some(start), Some(end)) => Ok(bytes.slice(start..end)),
+        _ => Err(Error::Unavailable { reason: "an inline body is shorter than its record says".to_owned() }),
+    }
+}
+
+/// The bytes of part `number`, counted from 1.
+fn part_range(record: &ObjectRecord, number: u16) -> Result<Range<u64>> {
+    if record.parts.is_empty() && number == 1 {
+        return Ok(0..record.size);
+    }
+    let count = u16::try_from(record.parts.len()).unwrap_or(u16::MAX).max(1);
+    let position = usize::from(number).checked_sub(1).filter(|position| *position < record.parts.len());
+    let position = position.ok_or(Error::NoSuchPart { count })?;
+    let start = record.parts[..position].iter().map(|part| part.size).sum::<u64>();
+    Ok(start..start + record.parts[position].size)
+}
+
+impl ByteRange {
+    /// The bytes meant, of an object of `size` bytes.
+    pub(crate) fn resolve(self, size: u64) -> Result<Range<u64>> {
+        let range = match self {
+            Self::Between(first, last) => first..last.saturating_add(1).min(size),
+            Self::From(first) => first..size,
+            Self::Last(count) => size.saturating_sub(count)..size,
+        };
+        if range.is_empty() { Err(Error::InvalidRange { size }) } else { Ok(range) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_resolve_as_the_rfc_says() {
+        let cases = [
+            (ByteRange::Between(0, 0), 10, Some(0..1)),
+            (ByteRange::Between(2, 5), 10, Some(2..6)),
+            (ByteRange::Between(2, 500), 10, Some(2..10)),
+            (ByteRange::Between(2, u64::MAX), 10, Some(2..10)),
+            (ByteRange::Between(10, 12), 10, None),
+            (ByteRange::From(9), 10, Some(9..10)),
+            (ByteRange::From(10), 10, None),
+            (ByteRange::Last(3), 10, Some(7..10)),
+            (ByteRange::Last(30), 10, Some(0..10)),
+            (ByteRange::Last(0), 10, None),
+            (ByteRange::From(0), 0, None),
+            (ByteRange::Last(1), 0, None),
+        ];
+        for (range, size, expected) in cases {
+            assert_eq!(range.resolve(size).ok(), expected, "{range:?} of {size}");
+        }
     }
 }

@@ -10,29 +10,55 @@
 //! committed version or it ends in an error; memory grows with stripes in flight, never with object size; a shard
 //! that a manifest names is never deleted. This crate knows nothing of HTTP or XML.
 
-pub mod body;
 pub mod bucket;
-pub mod checksum;
-pub mod condition;
 pub mod copy;
 pub mod delete;
-mod error;
-pub mod etag;
-mod etag_hasher;
 pub mod get;
 pub mod list;
 pub mod multipart;
 pub mod object;
 pub mod put;
-mod store;
 
+pub mod body;
+pub mod checksum;
+pub mod condition;
+pub mod etag;
+
+mod active;
+mod body_writer;
+mod budget;
+mod digests;
+mod etag_hasher;
+mod latency;
+mod layout;
+mod shards;
+mod store;
+mod stripe_reader;
+mod stripe_writer;
+
+mod background;
+mod census;
+mod error;
+mod fsck;
+mod garbage;
+mod rebuild;
+mod repair;
+mod scrub;
+mod status;
+mod throttle;
+
+pub use background::{Background, Queues};
 pub use body::{Body, BodyError, StreamBody};
+pub use census::Census;
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest};
 pub use condition::{EtagCondition, Precondition, ReadConditions};
 pub use error::{Error, Result};
 pub use etag::Etag;
-pub use etag_hasher::{EtagHasher, EtagStream};
+pub use fsck::FsckReport;
 pub use get::{ByteRange, GetRequest, ObjectReader};
 pub use object::{Attributes, Object, PartSummary};
 pub use put::{PutRequest, PutResult};
-pub use store::Store;
+pub use repair::RepairProgress;
+pub use scrub::ScrubProgress;
+pub use status::Status;
+pub use store::{Store, StoreConfig};

@@ -1,9 +1,10 @@
 //! Listing the keys of a bucket; ListObjects and ListObjectsV2 share it.
 
 use env::UnixMillis;
+use meta::query::{self, ObjectEntry};
 
 use crate::checksum::{ChecksumAlgorithm, ChecksumKind};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::etag::Etag;
 use crate::store::Store;
 
@@ -49,6 +50,26 @@ pub struct ListPage {
     pub next: Option<String>,
 }
 
+impl ListPage {
+    fn of(page: query::ObjectPage) -> Self {
+        let mut listed = Self { next: page.next, ..Self::default() };
+        for entry in page.entries {
+            match entry {
+                ObjectEntry::CommonPrefix(prefix) => listed.common_prefixes.push(prefix),
+                ObjectEntry::Object { key, head } => listed.objects.push(ListedObject {
+                    key,
+                    size: head.size,
+                    modified: head.modified.millis(),
+                    etag: head.etag,
+                    checksum: head.checksum.map(|checksum| (checksum.algorithm(), checksum.kind())),
+                    storage_class: head.storage_class,
+                }),
+            }
+        }
+        listed
+    }
+}
+
 impl Store {
     /// Lists a bucket at one moment that is not before the call.
     ///
@@ -56,7 +77,20 @@ impl Store {
     ///
     /// `NoSuchBucket`.
     pub async fn list_objects(&self, bucket: &str, request: &ListRequest) -> Result<ListPage> {
-        let _ = (bucket, request);
-        unimplemented!()
+        let (bucket, request) = (bucket.to_owned(), request.clone());
+        let page = self
+            .query(move |view| {
+                let Some(bucket) = query::bucket(view, &bucket)? else { return Ok(None) };
+                let request = query::ListObjects {
+                    prefix: &request.prefix,
+                    delimiter: request.delimiter.as_deref().unwrap_or_default(),
+                    after: &request.after,
+                    limit: request.limit,
+                };
+                query::list_objects(view, bucket.id, &request).map(Some)
+            })
+            .await?
+            .ok_or(Error::NoSuchBucket)?;
+        Ok(ListPage::of(page))
     }
 }

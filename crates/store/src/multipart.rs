@@ -5,12 +5,18 @@ use std::fmt;
 
 use env::UnixMillis;
 
+use meta::command::{AbortUpload, CompleteUpload, CreateUpload, PutPart};
+use meta::query::{self, UploadEntry};
+use meta::record::{Hlc, PartRecord, UnknownFields, UploadRecord};
+use meta::{BucketId, Command, Reply};
+
 use crate::body::Body;
-use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind};
+use crate::body_writer::{BodyPlan, Content, store_body};
+use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest, combine};
 use crate::condition::Precondition;
-use crate::error::Result;
-use crate::etag::Etag;
-use crate::put::{ExpectedBody, PutResult};
+use crate::error::{Error, Result};
+use crate::etag::{self, Etag};
+use crate::put::{CHECKSUM_DEFAULT, ExpectedBody, OBJECT_SIZE_MAX, PutResult};
 use crate::store::Store;
 
 /// Names one upload: what the client sends with every request of it.
@@ -136,6 +142,9 @@ pub struct CompleteRequest {
     pub condition: Precondition,
 }
 
+/// Largest object that a completion may make.
+const MULTIPART_SIZE_MAX: u64 = 5 << 40;
+
 impl Store {
     /// Starts an upload.
     ///
@@ -143,8 +152,18 @@ impl Store {
     ///
     /// `NoSuchBucket`.
     pub async fn create_upload(&self, bucket: &str, key: &str, request: CreateUploadRequest) -> Result<Upload> {
-        let _ = (bucket, key, request);
-        unimplemented!()
+        let bucket_id = self.bucket_id(bucket).await?;
+        let record = UploadRecord {
+            storage_class: request.storage_class,
+            checksum: request.checksum,
+            headers: request.headers,
+            user_metadata: request.user_metadata,
+            ..UploadRecord::default()
+        };
+        let command = CreateUpload { bucket: bucket_id, key: key.to_owned(), upload: record.clone() };
+        let reply = self.propose(Command::CreateUpload(Box::new(command))).await?;
+        let Reply::UploadCreated(id) = reply else { return Err(Error::unexpected_reply()) };
+        Ok(Upload::of(bucket, key.to_owned(), id, record))
     }
 
     /// Stores a part, replacing one with the same number.
@@ -160,8 +179,33 @@ impl Store {
         expected: ExpectedBody,
         body: Box<dyn Body>,
     ) -> Result<PutResult> {
-        let _ = (upload, number, expected, body);
-        unimplemented!()
+        let (bucket, id, record) = self.find_upload(upload).await?;
+        let algorithm = part_algorithm(&record, &expected.checksum)?;
+        let declared = expected.checksum.algorithm().unwrap_or(algorithm);
+        let write = self.begin_write();
+        let plan = BodyPlan {
+            expected: &expected,
+            algorithms: &[algorithm, declared],
+            // A part may become the middle of an object, whose body is all stripes or all inline.
+            inline_size_max: 0,
+            size_max: OBJECT_SIZE_MAX,
+        };
+        let stored = store_body(self, &write, &plan, body).await?;
+        let Content::Striped(segment) = stored.content else { unreachable!("nothing is inline up to 0 bytes") };
+        let (etag, checksum) = (Etag::Md5(stored.digests.md5), stored.digests.checksum(algorithm));
+        let part = PartRecord {
+            modified: Hlc::ZERO,
+            etag: etag.clone(),
+            checksum: Some(checksum),
+            segment,
+            unknown: UnknownFields::default(),
+        };
+        let intent_epoch = write.intent_epoch();
+        let command = PutPart { bucket, key: upload.key.clone(), upload: id, number, part, intent_epoch };
+        let reply = self.commit_write(write, Command::PutPart(Box::new(command))).await?;
+        let Reply::PartPut { modified } = reply else { return Err(Error::unexpected_reply()) };
+        let checksum = Some(stored.digests.checksum(declared));
+        Ok(PutResult { etag, checksum, size: stored.size, modified: modified.millis() })
     }
 
     /// At most `limit` parts with numbers above `after`.
@@ -170,8 +214,20 @@ impl Store {
     ///
     /// `NoSuchBucket`, `NoSuchUpload`.
     pub async fn list_parts(&self, upload: &UploadId, after: u16, limit: usize) -> Result<PartPage> {
-        let _ = (upload, after, limit);
-        unimplemented!()
+        let (bucket, id, record) = self.find_upload(upload).await?;
+        let page = self.query(move |view| query::list_parts(view, bucket, id, after, limit)).await?;
+        let parts = page.parts.into_iter().map(|(number, part)| Part {
+            number,
+            size: part.segment.size,
+            etag: part.etag,
+            checksum: part.checksum,
+            modified: part.modified.millis(),
+        });
+        Ok(PartPage {
+            upload: Upload::of(&upload.bucket, upload.key.clone(), id, record),
+            parts: parts.collect(),
+            truncated: page.truncated,
+        })
     }
 
     /// Lists the uploads in progress.
@@ -180,8 +236,32 @@ impl Store {
     ///
     /// `NoSuchBucket`.
     pub async fn list_uploads(&self, bucket: &str, request: &ListUploadsRequest) -> Result<UploadPage> {
-        let _ = (bucket, request);
-        unimplemented!()
+        let bucket_id = self.bucket_id(bucket).await?;
+        let request = request.clone();
+        let page = self
+            .query(move |view| {
+                let upload_marker = request.upload_marker.as_deref().and_then(meta::record::UploadId::parse);
+                let request = query::ListUploads {
+                    prefix: &request.prefix,
+                    delimiter: request.delimiter.as_deref().unwrap_or_default(),
+                    key_marker: request.key_marker.as_deref().unwrap_or_default(),
+                    upload_marker,
+                    limit: request.limit,
+                };
+                query::list_uploads(view, bucket_id, &request)
+            })
+            .await?;
+        let mut listed = UploadPage {
+            next: page.next.map(|(key, id)| (key, id.map(|id| id.to_string()).unwrap_or_default())),
+            ..UploadPage::default()
+        };
+        for entry in page.entries {
+            match entry {
+                UploadEntry::Upload { key, id, record } => listed.uploads.push(Upload::of(bucket, key, id, record)),
+                UploadEntry::CommonPrefix(prefix) => listed.common_prefixes.push(prefix),
+            }
+        }
+        Ok(listed)
     }
 
     /// Makes the upload an object of the parts named. Completing again with the same parts answers the same.
@@ -191,8 +271,34 @@ impl Store {
     /// `NoSuchUpload`, `InvalidPart`, `InvalidPartOrder`, `EntityTooSmall`, `EntityTooLarge` (5 TiB),
     /// `ChecksumMismatch`, `InvalidRequest`, `PreconditionFailed`, `NoSuchKey`.
     pub async fn complete_upload(&self, upload: &UploadId, request: CompleteRequest) -> Result<PutResult> {
-        let _ = (upload, request);
-        unimplemented!()
+        let bucket = self.bucket_id(&upload.bucket).await?;
+        let id = meta::record::UploadId::parse(&upload.token).ok_or(Error::NoSuchUpload)?;
+        let key = upload.key.clone();
+        let found = self
+            .query(move |view| match query::upload(view, bucket, &key, id)? {
+                Some(record) => Ok(Some((record, query::parts(view, bucket, id)?))),
+                None => Ok(None),
+            })
+            .await?;
+        let checksum = match &found {
+            Some((record, parts)) => completed_checksum(record, parts, &request)?,
+            // Completed already, perhaps: then applying the command again gives the first answer again.
+            None => None,
+        };
+        let parts = request.parts.iter().map(named_part).collect::<Result<Vec<_>>>()?;
+        let etag = etag::of_parts(parts.iter().map(|part| &part.etag));
+        let first = request.parts.first().map_or(0, |part| part.number);
+        let command = CompleteUpload {
+            bucket,
+            key: upload.key.clone(),
+            upload: id,
+            etag: etag.ok_or(Error::InvalidPart { number: first })?,
+            checksum,
+            parts,
+            precondition: request.condition.clone(),
+        };
+        let reply = self.propose(Command::CompleteUpload(Box::new(command))).await;
+        PutResult::of(reply.map_err(|error| error.under(&request.condition))?)
     }
 
     /// Drops an upload and its parts.
@@ -201,7 +307,97 @@ impl Store {
     ///
     /// `NoSuchBucket`, `NoSuchUpload`.
     pub async fn abort_upload(&self, upload: &UploadId) -> Result<()> {
-        let _ = upload;
-        unimplemented!()
+        let (bucket, id, _) = self.find_upload(upload).await?;
+        let command = AbortUpload { bucket, key: upload.key.clone(), upload: id };
+        self.propose(Command::AbortUpload(command)).await?;
+        Ok(())
     }
+
+    async fn find_upload(&self, upload: &UploadId) -> Result<(BucketId, meta::record::UploadId, UploadRecord)> {
+        let bucket = self.bucket_id(&upload.bucket).await?;
+        let id = meta::record::UploadId::parse(&upload.token).ok_or(Error::NoSuchUpload)?;
+        let key = upload.key.clone();
+        let record = self.query(move |view| query::upload(view, bucket, &key, id)).await?;
+        record.map(|record| (bucket, id, record)).ok_or(Error::NoSuchUpload)
+    }
+}
+
+impl Upload {
+    fn of(bucket: &str, key: String, id: meta::record::UploadId, record: UploadRecord) -> Self {
+        Self {
+            id: UploadId { bucket: bucket.to_owned(), key, token: id.to_string() },
+            created: id.initiated.millis(),
+            storage_class: record.storage_class,
+            checksum: record.checksum,
+        }
+    }
+}
+
+/// The algorithm whose checksum is kept with a part.
+fn part_algorithm(upload: &UploadRecord, declared: &ChecksumRequest) -> Result<ChecksumAlgorithm> {
+    match (upload.checksum, declared.algorithm()) {
+        (Some((algorithm, _)), Some(declared)) if algorithm != declared => {
+            Err(Error::InvalidRequest("the part's checksum algorithm is not the upload's"))
+        }
+        (Some((algorithm, _)), _) => Ok(algorithm),
+        (None, _) => Ok(CHECKSUM_DEFAULT),
+    }
+}
+
+/// A part as the command names it.
+fn named_part(part: &CompletedPart) -> Result<meta::command::CompletedPart> {
+    let number = part.number;
+    let etag = Etag::parse(&part.etag).ok_or(Error::InvalidPart { number })?;
+    Ok(meta::command::CompletedPart { number, etag, checksum: part.checksum.clone() })
+}
+
+/// Checks a completion against the stored parts, and computes the object's checksum from theirs.
+fn completed_checksum(
+    upload: &UploadRecord,
+    stored: &[(u16, PartRecord)],
+    request: &CompleteRequest,
+) -> Result<Option<Checksum>> {
+    if !request.parts.is_sorted_by(|before, after| before.number < after.number) {
+        return Err(Error::InvalidPartOrder);
+    }
+    let parts = request.parts.iter().map(|part| stored_part(stored, part)).collect::<Result<Vec<_>>>()?;
+    let size = parts.iter().map(|part| part.segment.size).sum::<u64>();
+    if MULTIPART_SIZE_MAX < size {
+        return Err(Error::EntityTooLarge { size, limit: MULTIPART_SIZE_MAX });
+    }
+    if request.size.is_some_and(|declared| declared != size) {
+        return Err(Error::InvalidRequest("the declared object size is not the sum of the parts' sizes"));
+    }
+    let (algorithm, kind) = upload.checksum.unwrap_or((CHECKSUM_DEFAULT, ChecksumKind::FullObject));
+    if upload.checksum.is_some() && request.checksum_kind.is_some_and(|declared| declared != kind) {
+        return Err(Error::InvalidRequest("the declared checksum type is not the upload's"));
+    }
+    let digests: Option<Vec<(&[u8], u64)>> = parts
+        .iter()
+        .map(|part| Some((part.checksum.as_ref()?, part.segment.size)))
+        .map(|part| part.filter(|(sum, _)| sum.algorithm() == algorithm).map(|(sum, size)| (sum.value(), size)))
+        .collect();
+    let computed = digests.and_then(|digests| combine(algorithm, kind, &digests));
+    match (&request.checksum, &computed) {
+        (Some(declared), Some(computed))
+            if declared.algorithm() != algorithm || declared.value() != computed.value() =>
+        {
+            Err(Error::ChecksumMismatch { algorithm: declared.algorithm() })
+        }
+        _ => Ok(computed),
+    }
+}
+
+/// The stored part that a completion names.
+fn stored_part<'a>(stored: &'a [(u16, PartRecord)], named: &CompletedPart) -> Result<&'a PartRecord> {
+    let number = named.number;
+    let found = stored.binary_search_by_key(&number, |(number, _)| *number);
+    let part = found.ok().map(|position| &stored[position].1).ok_or(Error::InvalidPart { number })?;
+    let same_tag = Etag::parse(&named.etag).as_ref() == Some(&part.etag);
+    let same_checksum = named.checksum.as_ref().is_none_or(|checksum| {
+        part.checksum
+            .as_ref()
+            .is_none_or(|stored| stored.algorithm() != checksum.algorithm() || stored.value() == checksum.value())
+    });
+    if same_tag && same_checksum { Ok(part) } else { Err(Error::InvalidPart { number }) }
 }

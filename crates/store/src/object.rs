@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use env::UnixMillis;
+use meta::record::{ObjectRecord, PART_NUMBER_MAX};
+use meta::{BucketId, View, query};
 
 use crate::checksum::Checksum;
 use crate::condition::ReadConditions;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::etag::Etag;
 use crate::store::Store;
 
@@ -53,6 +55,23 @@ pub struct Attributes {
     pub truncated: bool,
 }
 
+impl Object {
+    /// Describes the object of a record.
+    pub(crate) fn of(record: &ObjectRecord) -> Self {
+        let part_count = u16::try_from(record.parts.len()).unwrap_or(PART_NUMBER_MAX);
+        Self {
+            size: record.size,
+            modified: record.modified.millis(),
+            etag: record.etag.clone(),
+            checksum: record.checksum.clone(),
+            headers: record.headers.clone(),
+            user_metadata: record.user_metadata.clone(),
+            storage_class: record.storage_class.clone(),
+            part_count: (0 < part_count).then_some(part_count),
+        }
+    }
+}
+
 impl Store {
     /// Describes an object.
     ///
@@ -60,8 +79,9 @@ impl Store {
     ///
     /// `NoSuchBucket`, `NoSuchKey`, and the conditions' `PreconditionFailed` and `NotModified`.
     pub async fn head_object(&self, bucket: &str, key: &str, conditions: &ReadConditions) -> Result<Object> {
-        let _ = (bucket, key, conditions);
-        unimplemented!()
+        let object = Object::of(&self.object_without_body(bucket, key).await?);
+        conditions.check(&object)?;
+        Ok(object)
     }
 
     /// Describes an object and at most `part_limit` of its parts with numbers above `part_marker`.
@@ -76,7 +96,38 @@ impl Store {
         part_marker: u16,
         part_limit: usize,
     ) -> Result<Attributes> {
-        let _ = (bucket, key, part_marker, part_limit);
-        unimplemented!()
+        let record = self.object_without_body(bucket, key).await?;
+        let mut parts: Vec<PartSummary> = record
+            .parts
+            .iter()
+            .filter(|part| part_marker < part.number)
+            .take(part_limit.saturating_add(1))
+            .map(|part| PartSummary { number: part.number, size: part.size, checksum: part.checksum.clone() })
+            .collect();
+        let truncated = part_limit < parts.len();
+        parts.truncate(part_limit);
+        Ok(Attributes { object: Object::of(&record), parts, truncated })
+    }
+
+    /// The current record of an object, with its body if that is small.
+    pub(crate) async fn object_with_body(&self, bucket: &str, key: &str) -> Result<ObjectRecord> {
+        self.find_object(bucket, key, query::object).await
+    }
+
+    /// The current record of an object, whose body may be apart.
+    pub(crate) async fn object_without_body(&self, bucket: &str, key: &str) -> Result<ObjectRecord> {
+        self.find_object(bucket, key, query::object_without_body).await
+    }
+
+    async fn find_object(&self, bucket: &str, key: &str, lookup: ObjectLookup) -> Result<ObjectRecord> {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.query(move |view| {
+            let Some(bucket) = query::bucket(view, &bucket)? else { return Ok(Err(Error::NoSuchBucket)) };
+            Ok(lookup(view, bucket.id, &key)?.ok_or(Error::NoSuchKey))
+        })
+        .await?
     }
 }
+
+/// One of the two ways to look an object up.
+type ObjectLookup = fn(&dyn View, BucketId, &str) -> meta::Result<Option<ObjectRecord>>;

@@ -3,13 +3,24 @@
 use std::collections::BTreeMap;
 
 use env::UnixMillis;
+use meta::command::PutObject;
+use meta::record::{Hlc, ObjectRecord, UnknownFields};
+use meta::{Command, ObjectPut, Reply};
 
+use crate::active::ActiveWrite;
 use crate::body::Body;
-use crate::checksum::{Checksum, ChecksumRequest};
+use crate::body_writer::{BodyPlan, Content, store_body};
+use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumRequest};
 use crate::condition::Precondition;
-use crate::error::Result;
+use crate::error::{Error, ProposeError, Result};
 use crate::etag::Etag;
 use crate::store::Store;
+
+/// Largest body of a PUT, of a part and of a copy.
+pub(crate) const OBJECT_SIZE_MAX: u64 = 5 << 30;
+
+/// What S3 computes since 2024 when the client names no algorithm.
+pub(crate) const CHECKSUM_DEFAULT: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
 
 /// What goes with the body of a PUT.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +77,61 @@ impl Store {
         request: PutRequest,
         body: Box<dyn Body>,
     ) -> Result<PutResult> {
-        let _ = (bucket, key, request, body);
-        unimplemented!()
+        let bucket = self.bucket_id(bucket).await?;
+        let write = self.begin_write();
+        let algorithm = request.expected.checksum.algorithm().unwrap_or(CHECKSUM_DEFAULT);
+        let plan = BodyPlan {
+            expected: &request.expected,
+            algorithms: &[algorithm],
+            inline_size_max: self.config().inline_size_max,
+            size_max: OBJECT_SIZE_MAX,
+        };
+        let stored = store_body(self, &write, &plan, body).await?;
+        let object = ObjectRecord {
+            size: stored.size,
+            modified: Hlc::ZERO,
+            etag: Etag::Md5(stored.digests.md5),
+            storage_class: request.storage_class,
+            checksum: Some(stored.digests.checksum(algorithm)),
+            headers: request.headers,
+            user_metadata: request.user_metadata,
+            tags: BTreeMap::new(),
+            parts: Vec::new(),
+            body: match stored.content {
+                Content::Inline(bytes) => meta::record::Body::Inline(bytes),
+                Content::Striped(segment) => meta::record::Body::Striped(vec![segment]),
+            },
+            unknown: UnknownFields::default(),
+        };
+        let command = PutObject {
+            bucket,
+            key: key.to_owned(),
+            object,
+            precondition: request.condition.clone(),
+            write_id: write.write_id(),
+            intent_epoch: write.intent_epoch(),
+        };
+        let reply = self.commit_write(write, Command::PutObject(Box::new(command))).await;
+        PutResult::of(reply.map_err(|error| error.under(&request.condition))?)
+    }
+
+    /// Commits what a write has stored. When the metadata refuses it, its shards are deleted in the background; when the
+    /// outcome is unknown, orphan collection finds out.
+    pub(crate) async fn commit_write(&self, write: ActiveWrite, command: Command) -> Result<Reply, ProposeError> {
+        let committed = self.propose(command).await;
+        if matches!(committed, Err(ProposeError::Refused(_))) {
+            self.discard(write.write_id());
+        }
+        drop(write);
+        committed
+    }
+}
+
+impl PutResult {
+    /// Reads the reply to a put or a completion.
+    pub(crate) fn of(reply: Reply) -> Result<Self> {
+        let Reply::ObjectPut(put) = reply else { return Err(Error::unexpected_reply()) };
+        let ObjectPut { modified, etag, checksum, size } = put;
+        Ok(Self { etag, checksum, size, modified: modified.millis() })
     }
 }

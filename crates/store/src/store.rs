@@ -1,9 +1,214 @@
 //! [`Store`]: the handle that every operation hangs on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cluster::Cluster;
+use disk::Disk;
+use env::Env;
+use meta::record::WriteId;
+use meta::{Command, Reply, View, query};
+use tokio::sync::mpsc;
+
+use crate::active::{ActiveRead, ActiveReads, ActiveWrite, ActiveWrites};
+use crate::background::Queues;
+use crate::budget::MemoryBudget;
+use crate::error::{Error, ProposeError, Result};
+use crate::etag_hasher::EtagHasher;
+use crate::shards::Shards;
+use crate::status::Journal;
+
+/// Requests to heal or to discard that may wait; the rest is found again by census and orphan collection.
+const QUEUE_SIZE: usize = 4096;
+
+/// Settings of a store.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// Bodies up to this size travel inside the metadata, in bytes.
+    pub inline_size_max: usize,
+    /// Size of the data shards of a full stripe, in bytes.
+    pub shard_unit: usize,
+    /// Memory that all bodies in flight may use together, in bytes.
+    pub memory_size_max: usize,
+    /// How long a request may wait for its share of that memory.
+    pub patience: Duration,
+    /// Threads that hash entity tags.
+    pub etag_threads: usize,
+    /// How long an intent epoch lasts: shards of writes that failed are found after two of them.
+    pub epoch_period: Duration,
+    /// How long one pass of scrubbing over a disk may take.
+    pub scrub_period: Duration,
+    /// How often all manifests are compared with the disks' inventories.
+    pub census_period: Duration,
+    /// Most bytes a second that repair reads and writes while stripes can still lose a shard.
+    pub repair_rate: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        Self {
+            inline_size_max: 16 << 10,
+            shard_unit: 512 << 10,
+            memory_size_max: 128 << 20,
+            patience: Duration::from_secs(20),
+            etag_threads: 2,
+            epoch_period: Duration::from_secs(600),
+            scrub_period: 14 * DAY,
+            census_period: DAY,
+            repair_rate: 200 << 20,
+        }
+    }
+}
 
 /// Objects of one cluster. Clones share everything.
 #[derive(Clone)]
 pub struct Store {
-    _shared: Arc<()>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    env: Env,
+    cluster: Arc<Cluster>,
+    config: StoreConfig,
+    shards: Shards,
+    budget: MemoryBudget,
+    writes: ActiveWrites,
+    reads: ActiveReads,
+    read_index: AtomicU64,
+    process_id: u128,
+    etags: EtagHasher,
+    journal: Journal,
+    discards: mpsc::Sender<WriteId>,
+}
+
+impl Store {
+    /// Opens the objects of `cluster`. The queues are for [`crate::Background::start`]; without it nothing is repaired
+    /// or collected.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the metadata cannot be read.
+    pub async fn open(env: Env, cluster: Arc<Cluster>, config: StoreConfig) -> Result<(Self, Queues)> {
+        let (fault_sender, faults) = mpsc::channel(QUEUE_SIZE);
+        let (discards, discarded) = mpsc::channel(QUEUE_SIZE);
+        let shared = Shared {
+            shards: Shards::new(env.clone(), cluster.clone(), fault_sender),
+            budget: MemoryBudget::new(config.memory_size_max, config.patience, env.clock.clone()),
+            writes: ActiveWrites::default(),
+            reads: ActiveReads::default(),
+            read_index: AtomicU64::new(0),
+            process_id: env.random_u128(),
+            journal: Journal::default(),
+            etags: EtagHasher::new(env.spawn.as_ref(), config.etag_threads),
+            env,
+            cluster,
+            config,
+            discards,
+        };
+        let store = Self { shared: Arc::new(shared) };
+        let (epoch, _) = store.query(|view| query::intent_epochs(view)).await?;
+        store.writes().advance(epoch);
+        Ok((store, Queues { faults, discarded }))
+    }
+
+    pub(crate) fn env(&self) -> &Env {
+        &self.shared.env
+    }
+
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.shared.cluster
+    }
+
+    /// The disks that answer.
+    pub(crate) fn disks(&self) -> Vec<Arc<Disk>> {
+        self.cluster().topology().members().values().filter_map(|member| member.disk.clone()).collect()
+    }
+
+    pub(crate) fn config(&self) -> &StoreConfig {
+        &self.shared.config
+    }
+
+    pub(crate) fn shards(&self) -> &Shards {
+        &self.shared.shards
+    }
+
+    pub(crate) fn budget(&self) -> &MemoryBudget {
+        &self.shared.budget
+    }
+
+    pub(crate) fn etags(&self) -> &EtagHasher {
+        &self.shared.etags
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.shared.journal
+    }
+
+    pub(crate) fn writes(&self) -> &ActiveWrites {
+        &self.shared.writes
+    }
+
+    pub(crate) fn reads(&self) -> &ActiveReads {
+        &self.shared.reads
+    }
+
+    /// Asks a state that is not older than this call.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the metadata cannot be read, or not linearizably.
+    pub(crate) async fn query<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn View) -> meta::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let reading = self.cluster().consensus().read().await.map_err(|error| Error::metadata(&error))?;
+        self.shared.read_index.fetch_max(reading.index, Ordering::AcqRel);
+        let answer = self.env().blocking(move || question(reading.view.as_ref())).await;
+        answer.map_err(|error| Error::metadata(&error))
+    }
+
+    /// Has a command applied.
+    pub(crate) async fn propose(&self, command: Command) -> Result<Reply, ProposeError> {
+        match self.cluster().consensus().propose(command).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(refusal)) => Err(ProposeError::Refused(refusal)),
+            Err(error) => Err(ProposeError::Unknown(Error::metadata(&error))),
+        }
+    }
+
+    /// A write id never used before. It begins with the time, so that the index by write grows at its end.
+    pub(crate) fn new_write_id(&self) -> WriteId {
+        const RANDOM_BITS: u32 = 80;
+        let millis = u128::from(self.env().clock.now().0) << RANDOM_BITS;
+        WriteId(millis | self.env().random_u128() >> (u128::BITS - RANDOM_BITS))
+    }
+
+    /// Begins a write: until the returned value is dropped, its shards are not taken for orphans.
+    pub(crate) fn begin_write(&self) -> ActiveWrite {
+        self.writes().begin(self.new_write_id())
+    }
+
+    /// Begins a read: until the returned value is dropped, the shards of any state taken from now on stay.
+    pub(crate) fn begin_read(&self) -> ActiveRead {
+        self.reads().begin(self.read_index())
+    }
+
+    /// The newest state that this process has read: later reads see this one or a newer one.
+    pub(crate) fn read_index(&self) -> u64 {
+        self.shared.read_index.load(Ordering::Acquire)
+    }
+
+    /// Names this process, as the holder of pins.
+    pub(crate) fn process_id(&self) -> u128 {
+        self.shared.process_id
+    }
+
+    /// Has the shards of a write deleted that will never be committed. Best effort: orphan collection finds the rest.
+    pub(crate) fn discard(&self, write_id: WriteId) {
+        if self.shared.discards.try_send(write_id).is_err() {
+            metrics::counter!("stonecrop_discards_deferred_total").increment(1);
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::record::{
     Body, DocumentRecord, FenceRecord, GroupFence, Hlc, IntentEpoch, ObjectRecord, PartRecord, PinnedWrite,
     RepairRecord, RetiredId, RetiredRecord, Segment, StateRecord, WriteId, WriteOwner,
 };
-use crate::view::{TreeId, View, decode, read};
+use crate::view::{BucketId, TreeId, View, decode, read};
 
 /// A stripe that waits for repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,19 @@ pub fn is_referenced(view: &dyn View, write_id: WriteId) -> Result<bool> {
 /// [`crate::Error`] when the state cannot be read.
 pub fn owner_of(view: &dyn View, write_id: WriteId) -> Result<Option<WriteOwner>> {
     read(view, TreeId::Internal, &keys::owner(write_id))
+}
+
+/// The object that names this write: its bucket and key; `None` for a part, a retired segment or nothing at all.
+///
+/// # Errors
+///
+/// [`crate::Error`] when the state cannot be read.
+pub fn object_of(view: &dyn View, write_id: WriteId) -> Result<Option<(BucketId, String)>> {
+    let owner = owner_of(view, write_id)?;
+    Ok(owner.and_then(|owner| match owner.tree {
+        TreeId::Objects(bucket) => keys::parse_object(&owner.key).map(|key| (bucket, key)),
+        _ => None,
+    }))
 }
 
 /// The manifest of this write, wherever it is.

@@ -16,7 +16,7 @@ use crate::view::{TreeId, View};
 
 pub use bucket::{Bucket, BucketPage, bucket, bucket_by_id, draining_buckets, list_buckets};
 pub use internal::{
-    RepairEntry, document, group_fence, intent_epochs, is_referenced, owner_of, pinned_write, pinned_writes,
+    RepairEntry, document, group_fence, intent_epochs, is_referenced, object_of, owner_of, pinned_write, pinned_writes,
     placement_table, repair_queue, retired_segments, segment_of, segments,
 };
 pub use list_objects::{ListObjects, ObjectEntry, ObjectPage, list_objects};

@@ -1,0 +1,155 @@
+//! The work that goes on behind the requests: repair, scrub, census and garbage, each a task with one owner.
+
+use std::time::Duration;
+
+use env::Task;
+use meta::record::WriteId;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Result;
+use crate::shards::FaultyStripe;
+use crate::store::Store;
+
+/// How often the repair index and the slots are looked at without a special reason.
+const REPAIR_PERIOD: Duration = Duration::from_secs(10);
+
+/// How often retired segments are freed.
+const FREE_PERIOD: Duration = Duration::from_secs(2);
+
+/// What requests ask of the background.
+pub struct Queues {
+    pub(crate) faults: mpsc::Receiver<FaultyStripe>,
+    pub(crate) discarded: mpsc::Receiver<WriteId>,
+}
+
+impl Queues {
+    /// Does what has been asked for until now, in place of the tasks of [`Background`].
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the metadata cannot be read or changed.
+    pub async fn drain(&mut self, store: &Store) -> Result<()> {
+        while let Ok(write_id) = self.discarded.try_recv() {
+            store.delete_discarded(write_id).await?;
+        }
+        while let Ok(faulty) = self.faults.try_recv() {
+            store.heal(&faulty).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The running tasks. Dropped, they go on; end them with [`Background::stop`].
+pub struct Background {
+    tasks: Vec<Task>,
+    cancelled: CancellationToken,
+}
+
+impl Background {
+    /// Starts the background work of `store`.
+    pub fn start(store: &Store, queues: Queues) -> Self {
+        let cancelled = CancellationToken::new();
+        let Queues { faults, discarded } = queues;
+        let spawn = |name, work: Work| {
+            let token = cancelled.clone();
+            let task = async move {
+                // Cancelled between any two awaits: each step is safe to repeat.
+                tokio::select! {
+                    biased;
+                    () = token.cancelled() => {}
+                    () = work => {}
+                }
+            };
+            store.env().spawn.task(name, Box::pin(task))
+        };
+        let tasks = vec![
+            spawn("heal", Box::pin(heal(store.clone(), faults))),
+            spawn("repair", Box::pin(repair(store.clone()))),
+            spawn("census", Box::pin(census(store.clone()))),
+            spawn("scrub", Box::pin(scrub(store.clone()))),
+            spawn("discard", Box::pin(discard(store.clone(), discarded))),
+            spawn("free", Box::pin(free(store.clone()))),
+            spawn("collect", Box::pin(collect(store.clone()))),
+        ];
+        Self { tasks, cancelled }
+    }
+
+    /// Ends the background work and waits for it.
+    pub async fn stop(self) {
+        self.cancelled.cancel();
+        for task in self.tasks {
+            if let Err(error) = task.join().await {
+                tracing::error!(%error, "background work failed");
+            }
+        }
+    }
+}
+
+type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Enters what reads find damaged into the repair index, and has it repaired at once.
+async fn heal(store: Store, mut faults: mpsc::Receiver<FaultyStripe>) {
+    while let Some(faulty) = faults.recv().await {
+        log_failure("heal", store.heal(&faulty).await);
+    }
+}
+
+/// Works on the repair index and on open slots, now and then and whenever disks come or go.
+async fn repair(store: Store) {
+    let mut topologies = store.cluster().subscribe();
+    loop {
+        log_failure("repair", store.repair().await);
+        log_failure("rebuild", store.rebuild().await);
+        tokio::select! {
+            () = store.env().clock.sleep(REPAIR_PERIOD) => {}
+            Ok(()) = topologies.changed() => {
+                // A disk that is back is not trusted to have everything that it had.
+                log_failure("census", store.take_census().await);
+            }
+        }
+    }
+}
+
+async fn census(store: Store) {
+    loop {
+        log_failure("census", store.take_census().await);
+        store.env().clock.sleep(store.config().census_period).await;
+    }
+}
+
+async fn scrub(store: Store) {
+    loop {
+        for disk in store.disks() {
+            log_failure("scrub", store.scrub_slowly(&disk).await);
+        }
+        store.env().clock.sleep(REPAIR_PERIOD).await;
+    }
+}
+
+async fn discard(store: Store, mut discarded: mpsc::Receiver<WriteId>) {
+    while let Some(write_id) = discarded.recv().await {
+        log_failure("discard", store.delete_discarded(write_id).await);
+    }
+}
+
+async fn free(store: Store) {
+    loop {
+        log_failure("free", store.free_retired().await);
+        store.env().clock.sleep(FREE_PERIOD).await;
+    }
+}
+
+async fn collect(store: Store) {
+    loop {
+        log_failure("collect", store.collect_garbage().await);
+        store.env().clock.sleep(store.config().epoch_period).await;
+        log_failure("collect", store.advance_epoch().await);
+    }
+}
+
+fn log_failure<T>(work: &'static str, result: Result<T>) {
+    if let Err(error) = result {
+        tracing::warn!(work, %error, "background work could not finish; it will be tried again");
+    }
+}

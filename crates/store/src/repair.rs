@@ -1,0 +1,193 @@
+//! Restores missing shards: the repair queue, heal on read, and slots that wait for their shards.
+//!
+//! The queue is the metadata's repair index, ordered by spare shards, then by age. A repaired stripe leaves it in the
+//! command that says so ([`meta::command::RepairDone`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use erasure::FramedShard;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt, stream};
+use meta::command::{RepairDone, RepairedStripe, ReportMissing};
+use meta::query::{self, RepairEntry};
+use meta::record::{Segment, WriteId};
+use meta::{Command, Refusal};
+
+use crate::error::{Error, ProposeError, Result};
+use crate::layout::Layout;
+use crate::shards::{FaultyStripe, Stripe};
+use crate::store::Store;
+use crate::stripe_reader::reconstruct;
+use crate::throttle::Throttle;
+
+/// Entries of the repair index read at a time.
+const PAGE_SIZE: usize = 64;
+
+/// Stripes repaired at once; each holds `k` shards in memory.
+const STRIPES_AT_ONCE: usize = 2;
+
+/// What became of the stripes that a repair went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RepairProgress {
+    /// Shards restored, or found to be there after all.
+    pub repaired_shards: u64,
+    /// Stripes that nobody names any more.
+    pub gone_stripes: u64,
+    /// Stripes that cannot be repaired now: too few shards answer, or the disk for the shard does not.
+    pub waiting_stripes: u64,
+}
+
+impl RepairProgress {
+    /// Carries out `repairs`, a few at once, and counts what becomes of them.
+    pub(crate) async fn follow(&mut self, repairs: Vec<BoxFuture<'static, Result<Repaired>>>) {
+        let mut repairs = stream::iter(repairs).buffer_unordered(STRIPES_AT_ONCE);
+        while let Some(repaired) = repairs.next().await {
+            match repaired {
+                Ok(Repaired::Restored(count)) => self.repaired_shards += count,
+                Ok(Repaired::Gone) => self.gone_stripes += 1,
+                Ok(Repaired::Waiting) | Err(_) => self.waiting_stripes += 1,
+            }
+        }
+    }
+}
+
+/// What became of one stripe.
+pub(crate) enum Repaired {
+    Restored(u64),
+    Gone,
+    Waiting,
+}
+
+impl Store {
+    /// Notes in the metadata that shards are absent, so that no restart forgets them.
+    pub(crate) async fn report_missing(&self, write_id: WriteId, stripes: BTreeMap<u32, BTreeSet<u8>>) -> Result<()> {
+        let reported = self.propose(Command::ReportMissing(ReportMissing { write_id, stripes })).await;
+        match reported {
+            // Deleted in the meantime: nothing is missing any more.
+            Ok(_) | Err(ProposeError::Refused(Refusal::NoSuchWrite)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Enters a stripe that a read or a scrub found damaged into the repair index.
+    pub(crate) async fn report_faulty(&self, faulty: &FaultyStripe) -> Result<()> {
+        let stripes = BTreeMap::from([(faulty.number, faulty.indices.clone())]);
+        self.report_missing(faulty.write_id, stripes).await
+    }
+
+    /// Enters a stripe that a read found damaged into the repair index, and repairs it at once.
+    pub(crate) async fn heal(&self, faulty: &FaultyStripe) -> Result<()> {
+        self.report_faulty(faulty).await?;
+        let write_id = faulty.write_id;
+        if let Some(segment) = self.query(move |view| query::segment_of(view, write_id)).await? {
+            self.repair_stripe(&segment, faulty.number, &faulty.indices).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes once through the repair index, most urgent first, and repairs what can be repaired.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the metadata cannot be read.
+    pub async fn repair(&self) -> Result<RepairProgress> {
+        let throttle = Arc::new(Throttle::new(self.env().clock.clone(), self.config().repair_rate));
+        let mut progress = RepairProgress::default();
+        let mut after: Option<RepairEntry> = None;
+        loop {
+            let from = after.clone();
+            let page = self.query(move |view| query::repair_queue(view, from.as_ref(), PAGE_SIZE)).await?;
+            let Some(last) = page.last() else {
+                self.journal().end_repair(&progress);
+                return Ok(progress);
+            };
+            after = Some(last.clone());
+            let repairs = page.into_iter().map(|entry| self.clone().repair_entry(entry, throttle.clone()).boxed());
+            progress.follow(repairs.collect()).await;
+        }
+    }
+
+    async fn repair_entry(self, entry: RepairEntry, throttle: Arc<Throttle>) -> Result<Repaired> {
+        let write_id = entry.write_id;
+        let segment = self.query(move |view| query::segment_of(view, write_id)).await?;
+        let Some(segment) = segment else { return Ok(Repaired::Gone) };
+        // With no shard to spare, the next loss is data: do not dawdle.
+        if 0 < entry.spare_shards {
+            let shards = u64::from(segment.data) + entry.missing.len() as u64;
+            throttle.pass(shards * u64::from(segment.shard_size)).await;
+        }
+        self.repair_stripe(&segment, entry.stripe, &entry.missing).await
+    }
+
+    /// Restores the shards `lost` of one stripe on the disks that their slots name.
+    pub(crate) async fn repair_stripe(&self, segment: &Segment, number: u32, lost: &BTreeSet<u8>) -> Result<Repaired> {
+        let stripe = Stripe::of(segment, number);
+        let size = Layout::of(segment).shard_size(number);
+        let mut restored = BTreeSet::new();
+        let mut payloads = Vec::new();
+        let mut absent = Vec::new();
+        for &index in lost {
+            // A shard that was late for its commit may have arrived since; it counts once it has been read.
+            if self.shards().read_at_slot(&stripe, index, size).await.is_ok() {
+                restored.insert(index);
+            } else if self.shards().can_write_at_slot(&stripe, index) {
+                match self.shards().read(&stripe, index, 0..size).await {
+                    Ok(payload) => payloads.push((index, payload)),
+                    Err(_) => absent.push(index),
+                }
+            }
+        }
+        if !absent.is_empty() {
+            payloads.extend(self.rebuild_shards(&stripe, size, &absent).await?);
+        }
+        for (index, payload) in payloads {
+            let identity = stripe.identity(index);
+            let framed = self.env().blocking(move || FramedShard::new(identity, payload)).await;
+            if self.shards().restore(&stripe, framed, self.writes().epoch()).await.is_ok() {
+                restored.insert(index);
+            }
+        }
+        let complete = restored.len() == lost.len();
+        let count = restored.len() as u64;
+        self.journal().add_repaired(count);
+        self.report_repaired(&stripe, restored).await?;
+        Ok(if complete { Repaired::Restored(count) } else { Repaired::Waiting })
+    }
+
+    /// Computes the shards `absent` of a stripe from any `k` others.
+    async fn rebuild_shards(&self, stripe: &Stripe, size: usize, absent: &[u8]) -> Result<Vec<(u8, Bytes)>> {
+        let needed = stripe.geometry.data_count();
+        let mut sources = stripe.indices().filter(|index| !absent.contains(index));
+        let mut present: Vec<(u8, Bytes)> = Vec::with_capacity(needed);
+        let mut pending = FuturesUnordered::new();
+        while present.len() < needed {
+            while present.len() + pending.len() < needed {
+                let Some(index) = sources.next() else { break };
+                pending.push(async move { (index, self.shards().read(stripe, index, 0..size).await) });
+            }
+            match pending.next().await {
+                Some((index, Ok(payload))) => present.push((index, payload)),
+                Some((_, Err(_))) => {}
+                None => return Err(Error::Unavailable { reason: "too few shards to repair the stripe".to_owned() }),
+            }
+        }
+        let codec = self.shards().codec(stripe.geometry);
+        let absent = absent.to_vec();
+        self.env().blocking(move || reconstruct(&codec, &present, &absent, size)).await
+    }
+
+    async fn report_repaired(&self, stripe: &Stripe, restored: BTreeSet<u8>) -> Result<()> {
+        if !restored.iter().any(|index| stripe.is_missing(*index) || stripe.is_elsewhere(*index)) {
+            return Ok(());
+        }
+        let repaired = RepairedStripe { at_slot: restored, elsewhere: BTreeMap::new() };
+        let stripes = BTreeMap::from([(stripe.number, repaired)]);
+        match self.propose(Command::RepairDone(RepairDone { write_id: stripe.write_id, stripes })).await {
+            Ok(_) | Err(ProposeError::Refused(Refusal::NoSuchWrite)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

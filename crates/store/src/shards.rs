@@ -1,0 +1,364 @@
+//! Reaches the shards of a stripe on the disks that hold them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cluster::{Cluster, NoGroup};
+use disk::{Disk, Shard};
+use env::Env;
+use erasure::{Codec, FramedShard, Geometry, ShardIdentity};
+use meta::record::{IntentEpoch, Segment, StripeException, WriteId};
+use parking_lot::Mutex;
+use placement::{DiskId, Epoch, GroupId, StripeId, Table};
+use tokio::sync::mpsc;
+
+use crate::active::ActiveWrite;
+use crate::census::Presence;
+use crate::error::{Error, Result};
+use crate::latency::Latency;
+
+/// Hedging starts no earlier than this: below, the scheduler's noise would trigger it.
+const HEDGE_DELAY_MIN: Duration = Duration::from_millis(20);
+
+/// A disk slower than this is hedged whatever the others do.
+const HEDGE_DELAY_MAX: Duration = Duration::from_secs(1);
+
+/// One stripe as its manifest describes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Stripe {
+    pub(crate) write_id: WriteId,
+    pub(crate) number: u32,
+    pub(crate) geometry: Geometry,
+    group: GroupId,
+    epoch: Epoch,
+    exception: StripeException,
+}
+
+/// What all stripes of one write have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct WriteTicket {
+    pub(crate) write_id: WriteId,
+    pub(crate) intent_epoch: IntentEpoch,
+    pub(crate) geometry: Geometry,
+    pub(crate) quorum: usize,
+}
+
+/// Where a new stripe goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) group: GroupId,
+    pub(crate) epoch: Epoch,
+    /// The disk of each slot, if it can be written to.
+    targets: Vec<Option<DiskId>>,
+    /// Disks outside of the group that can be written to.
+    substitutes: VecDeque<DiskId>,
+}
+
+/// Why a shard cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShardFault {
+    /// Its disk answers and does not have it.
+    Absent,
+    /// Its disk has it, damaged.
+    Corrupt,
+    /// No disk that may hold it answers.
+    Unreachable,
+}
+
+/// Why a shard could not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AppendFault {
+    /// The disk has no room.
+    Full,
+    /// The disk does not work, or there is none.
+    Unavailable,
+}
+
+/// A stripe that a read found shards of to be missing or damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FaultyStripe {
+    pub(crate) write_id: WriteId,
+    pub(crate) number: u32,
+    pub(crate) indices: BTreeSet<u8>,
+}
+
+/// The shards of all stripes.
+pub(crate) struct Shards {
+    env: Env,
+    cluster: Arc<Cluster>,
+    codecs: Mutex<BTreeMap<Geometry, Codec>>,
+    reads: Latency,
+    appends: Latency,
+    faults: mpsc::Sender<FaultyStripe>,
+}
+
+impl Stripe {
+    /// Stripe `number` of `segment`.
+    pub(crate) fn of(segment: &Segment, number: u32) -> Self {
+        let slot = segment.slots[number as usize];
+        Self {
+            write_id: segment.write_id,
+            number,
+            geometry: Geometry::new(segment.data, segment.parity).expect("the metadata checked the manifest"),
+            group: slot.group,
+            epoch: slot.epoch,
+            exception: segment.exceptions.get(&number).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// The indices of its shards.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = u8> + use<> {
+        indices(self.geometry.shard_count())
+    }
+
+    /// Whether the manifest says that the shard is absent.
+    pub(crate) fn is_missing(&self, index: u8) -> bool {
+        self.exception.missing.contains(&index)
+    }
+
+    /// Names a shard.
+    pub(crate) fn identity(&self, index: u8) -> ShardIdentity {
+        ShardIdentity { write_id: self.write_id.0, stripe: self.number, index }
+    }
+
+    /// The group that holds the stripe now.
+    pub(crate) fn group(&self, table: &Table) -> GroupId {
+        let stripe = StripeId { write_id: self.write_id.0, number: self.number };
+        table.resolve(stripe, self.group, self.epoch)
+    }
+
+    /// Whether the manifest says that the shard lies elsewhere than on its slot's disk.
+    pub(crate) fn is_elsewhere(&self, index: u8) -> bool {
+        self.exception.overrides.contains_key(&index)
+    }
+
+    /// The disks that may hold a shard, in the order in which to ask them.
+    pub(crate) fn locations(&self, table: &Table, index: u8) -> Vec<DiskId> {
+        let elsewhere = self.exception.overrides.get(&index).copied();
+        let slot = table.group(self.group(table)).and_then(|group| group.slots.get(usize::from(index)));
+        let at_slot = slot.into_iter().flat_map(|slot| slot.read_sources());
+        elsewhere.into_iter().chain(at_slot).collect()
+    }
+}
+
+fn indices(count: usize) -> impl Iterator<Item = u8> {
+    (0..count).map(|index| u8::try_from(index).expect("a stripe has at most 256 shards"))
+}
+
+impl Row {
+    /// Indices of its slots.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = u8> + use<> {
+        indices(self.targets.len())
+    }
+
+    /// The disk of a slot, if it can be written to.
+    pub(crate) fn write_target(&self, index: u8) -> Option<DiskId> {
+        self.targets[usize::from(index)]
+    }
+
+    /// Takes a disk outside of the group, each at most once.
+    pub(crate) fn take_substitute(&mut self) -> Option<DiskId> {
+        self.substitutes.pop_front()
+    }
+}
+
+impl Shards {
+    /// Reaches the shards on the disks of `cluster`. Faults that reads find are sent to `faults`, as far as it has room;
+    /// scrubbing and the census find the others again.
+    pub(crate) fn new(env: Env, cluster: Arc<Cluster>, faults: mpsc::Sender<FaultyStripe>) -> Self {
+        Self {
+            env,
+            cluster,
+            codecs: Mutex::default(),
+            reads: Latency::new(0.95, HEDGE_DELAY_MIN),
+            appends: Latency::new(0.99, Duration::from_millis(10)),
+            faults,
+        }
+    }
+
+    pub(crate) fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// The codec of a geometry; cheap.
+    pub(crate) fn codec(&self, geometry: Geometry) -> Codec {
+        self.codecs.lock().entry(geometry).or_insert_with(|| Codec::new(geometry)).clone()
+    }
+
+    /// Resolves when reads should have come by now: in twice the 95th percentile of late.
+    pub(crate) fn hedge_delay(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        let delay = (self.reads.quantile() * 2).clamp(HEDGE_DELAY_MIN, HEDGE_DELAY_MAX);
+        self.env.clock.sleep(delay)
+    }
+
+    /// The 99th percentile of the time that shards took to become durable of late.
+    pub(crate) fn append_time_p99(&self) -> Duration {
+        self.appends.quantile()
+    }
+
+    /// Picks the group of a new stripe by jump hash over the groups that can be written to.
+    ///
+    /// # Errors
+    ///
+    /// `DiskFull` or `Unavailable` when there is none.
+    pub(crate) fn choose_row(&self, ticket: &WriteTicket, number: u32) -> Result<Row> {
+        let topology = self.cluster.topology();
+        let stripe = StripeId { write_id: ticket.write_id.0, number };
+        let (id, group) = topology.choose(stripe).map_err(|reason| match reason {
+            NoGroup::DisksFull => Error::DiskFull,
+            NoGroup::TooFewDisks => Error::Unavailable { reason: "no group has enough working disks".to_owned() },
+        })?;
+        let writable = |disk: &DiskId| topology.is_writable(*disk);
+        let targets: Vec<Option<DiskId>> =
+            group.slots.iter().map(|slot| slot.write_target().filter(writable)).collect();
+        let in_group: BTreeSet<DiskId> = group.slots.iter().flat_map(|slot| slot.read_sources()).collect();
+        let outside = topology.members().keys().filter(|disk| !in_group.contains(disk) && writable(disk));
+        let mut substitutes: VecDeque<DiskId> = outside.copied().collect();
+        if !substitutes.is_empty() {
+            let turn = stripe.hash() % substitutes.len() as u64;
+            substitutes.rotate_left(usize::try_from(turn).expect("smaller than a length"));
+        }
+        Ok(Row { group: id, epoch: group.epoch, targets, substitutes })
+    }
+
+    /// Stores a shard on one disk. Durable on return.
+    pub(crate) async fn append(
+        &self,
+        disk: DiskId,
+        framed: FramedShard,
+        ticket: &WriteTicket,
+        group: GroupId,
+        epoch: Epoch,
+    ) -> Result<(), AppendFault> {
+        let disk = self.cluster.topology().disk(disk).cloned().ok_or(AppendFault::Unavailable)?;
+        let shard = Shard { framed, group: group.0, epoch: epoch.0, intent_epoch: ticket.intent_epoch.0 };
+        let begun = self.env.clock.monotonic();
+        match disk.append(shard).await {
+            Ok(()) => {
+                self.appends.record(self.env.clock.monotonic().saturating_sub(begun));
+                Ok(())
+            }
+            Err(disk::Error::Full { .. }) => Err(AppendFault::Full),
+            Err(error) => {
+                tracing::warn!(%error, "a shard could not be written");
+                Err(AppendFault::Unavailable)
+            }
+        }
+    }
+
+    /// Reads bytes of a shard from whichever disk has it. They have been verified.
+    pub(crate) async fn read(&self, stripe: &Stripe, index: u8, bytes: Range<usize>) -> Result<Bytes, ShardFault> {
+        let mut fault = ShardFault::Unreachable;
+        let topology = self.cluster.topology();
+        for disk in stripe.locations(topology.table(), index) {
+            let Some(disk) = topology.disk(disk) else { continue };
+            let begun = self.env.clock.monotonic();
+            match disk.read(&stripe.identity(index), bytes.start as u64..bytes.end as u64).await {
+                Ok(payload) => {
+                    self.reads.record(self.env.clock.monotonic().saturating_sub(begun));
+                    return Ok(payload);
+                }
+                Err(disk::Error::NotFound { .. }) if fault == ShardFault::Unreachable => fault = ShardFault::Absent,
+                Err(disk::Error::Corrupt { .. } | disk::Error::OutOfRange { .. }) => fault = ShardFault::Corrupt,
+                Err(_) => {}
+            }
+        }
+        Err(fault)
+    }
+
+    /// Reads a whole shard from the disk that its slot names, and from no other.
+    pub(crate) async fn read_at_slot(&self, stripe: &Stripe, index: u8, size: usize) -> Result<Bytes, ShardFault> {
+        let disk = self.disk_at_slot(stripe, index).ok_or(ShardFault::Unreachable)?;
+        match disk.read(&stripe.identity(index), 0..size as u64).await {
+            Ok(payload) => Ok(payload),
+            Err(disk::Error::NotFound { .. }) => Err(ShardFault::Absent),
+            Err(disk::Error::Corrupt { .. } | disk::Error::OutOfRange { .. }) => Err(ShardFault::Corrupt),
+            Err(_) => Err(ShardFault::Unreachable),
+        }
+    }
+
+    /// Whether the index of the disk that a shard's slot names has it. Does no I/O.
+    pub(crate) fn is_at_slot(&self, stripe: &Stripe, index: u8) -> bool {
+        let entry = self.disk_at_slot(stripe, index).and_then(|disk| disk.lookup(&stripe.identity(index)));
+        entry.is_some_and(|entry| !entry.damaged)
+    }
+
+    /// Whether a shard could be written to the disk that its slot names.
+    pub(crate) fn can_write_at_slot(&self, stripe: &Stripe, index: u8) -> bool {
+        self.disk_at_slot(stripe, index)
+            .is_some_and(|disk| self.cluster.topology().is_writable(DiskId(disk.identity().disk_id)))
+    }
+
+    /// Stores a rebuilt shard on the disk that its slot names. Durable on return.
+    pub(crate) async fn restore(
+        &self,
+        stripe: &Stripe,
+        framed: FramedShard,
+        intent_epoch: IntentEpoch,
+    ) -> Result<(), AppendFault> {
+        let disk = self.disk_at_slot(stripe, framed.identity().index).ok_or(AppendFault::Unavailable)?;
+        let topology = self.cluster.topology();
+        let id = stripe.group(topology.table());
+        let epoch = topology.table().group(id).map_or(stripe.epoch, |group| group.epoch);
+        let shard = Shard { framed, group: id.0, epoch: epoch.0, intent_epoch: intent_epoch.0 };
+        disk.append(shard).await.map_err(|error| match error {
+            disk::Error::Full { .. } => AppendFault::Full,
+            _ => AppendFault::Unavailable,
+        })
+    }
+
+    fn disk_at_slot(&self, stripe: &Stripe, index: u8) -> Option<Arc<Disk>> {
+        let topology = self.cluster.topology();
+        let group = topology.table().group(stripe.group(topology.table()))?;
+        let slot = group.slots.get(usize::from(index))?;
+        topology.disk(slot.write_target()?).cloned()
+    }
+
+    /// What the disks' indexes say of a shard. Does no I/O.
+    pub(crate) fn presence(&self, stripe: &Stripe, index: u8) -> Presence {
+        let topology = self.cluster.topology();
+        let mut presence = Presence::Lost;
+        for disk in stripe.locations(topology.table(), index) {
+            match topology.disk(disk) {
+                None => presence = Presence::Unknown,
+                Some(disk) => {
+                    if disk.lookup(&stripe.identity(index)).is_some_and(|entry| !entry.damaged) {
+                        return Presence::Present;
+                    }
+                }
+            }
+        }
+        presence
+    }
+
+    /// What the stripes of a write that begins now have in common.
+    pub(crate) fn ticket(&self, write: &ActiveWrite) -> WriteTicket {
+        let profile = self.cluster.topology().table().profile();
+        WriteTicket {
+            write_id: write.write_id(),
+            intent_epoch: write.intent_epoch(),
+            geometry: Geometry::new(profile.data(), profile.parity()).expect("a profile is a geometry"),
+            quorum: profile.write_quorum(),
+        }
+    }
+
+    /// Tells the repair of what a read found out.
+    pub(crate) fn report_faults(&self, stripe: &Stripe, faults: &[(u8, ShardFault)]) {
+        let new = faults.iter().filter(|(index, fault)| {
+            let known = stripe.is_missing(*index);
+            *fault == ShardFault::Corrupt || (*fault == ShardFault::Absent && !known)
+        });
+        let indices: BTreeSet<u8> = new.map(|(index, _)| *index).collect();
+        if indices.is_empty() {
+            return;
+        }
+        metrics::counter!("stonecrop_faulty_shards_read_total").increment(indices.len() as u64);
+        let faulty = FaultyStripe { write_id: stripe.write_id, number: stripe.number, indices };
+        if self.faults.try_send(faulty).is_err() {
+            metrics::counter!("stonecrop_heal_requests_dropped_total").increment(1);
+        }
+    }
+}

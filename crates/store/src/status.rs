@@ -1,0 +1,88 @@
+//! How the background work stands.
+
+use std::collections::BTreeMap;
+
+use env::UnixMillis;
+use parking_lot::Mutex;
+
+use crate::census::Census;
+use crate::repair::RepairProgress;
+use crate::scrub::ScrubProgress;
+use crate::store::Store;
+
+/// How a store stands. Counters start with the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Bytes that bodies in flight use.
+    pub memory_used: usize,
+    /// Writes in progress.
+    pub writes: usize,
+    /// Shards restored.
+    pub repaired_shards: u64,
+    /// Stripes that the last pass over the repair index could not repair.
+    pub waiting_stripes: u64,
+    /// Slots of the placement table that still wait for shards.
+    pub open_slots: usize,
+    /// The last complete census, and when it ended.
+    pub census: Option<(UnixMillis, Census)>,
+    /// The last complete scrub of each disk by its identity, and when it ended.
+    pub scrubs: BTreeMap<u128, (UnixMillis, ScrubProgress)>,
+}
+
+/// What the background work notes of itself.
+#[derive(Default)]
+pub(crate) struct Journal {
+    state: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    repaired_shards: u64,
+    waiting_stripes: u64,
+    census: Option<(UnixMillis, Census)>,
+    scrubs: BTreeMap<u128, (UnixMillis, ScrubProgress)>,
+}
+
+impl Journal {
+    pub(crate) fn add_repaired(&self, shards: u64) {
+        self.state.lock().repaired_shards += shards;
+        metrics::counter!("stonecrop_shards_repaired_total").increment(shards);
+    }
+
+    pub(crate) fn end_repair(&self, progress: &RepairProgress) {
+        self.state.lock().waiting_stripes = progress.waiting_stripes;
+        metrics::gauge!("stonecrop_stripes_waiting_for_repair").set(progress.waiting_stripes as f64);
+    }
+
+    pub(crate) fn end_census(&self, now: UnixMillis, census: Census) {
+        self.state.lock().census = Some((now, census));
+        metrics::gauge!("stonecrop_shards_lost").set(census.lost as f64);
+        metrics::gauge!("stonecrop_shards_unknown").set(census.unknown as f64);
+        metrics::gauge!("stonecrop_census_completed_seconds").set((now.0 / 1000) as f64);
+    }
+
+    pub(crate) fn end_scrub(&self, disk: u128, now: UnixMillis, progress: ScrubProgress) {
+        self.state.lock().scrubs.insert(disk, (now, progress));
+        let label = format!("{disk:032x}");
+        metrics::gauge!("stonecrop_scrub_completed_seconds", "disk" => label).set((now.0 / 1000) as f64);
+    }
+}
+
+impl Store {
+    /// How the store stands. Does no I/O.
+    pub fn status(&self) -> Status {
+        let topology = self.cluster().topology();
+        let slots = topology.table().groups().flat_map(|(_, group)| &group.slots);
+        let open_slots = slots.filter(|slot| slot.settled().is_some()).count();
+        let entries = self.journal().state.lock();
+        Status {
+            memory_used: self.budget().used(),
+            writes: self.writes().count(),
+            repaired_shards: entries.repaired_shards,
+            waiting_stripes: entries.waiting_stripes,
+            open_slots,
+            census: entries.census,
+            scrubs: entries.scrubs.clone(),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Writes one stripe: all its shards in parallel, substitutes for disks that fail, enough of them durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use erasure::{Codec, FramedShard, ShardIdentity};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use placement::{DiskId, Epoch, GroupId};
+
+use crate::error::{Error, Result};
+use crate::shards::{AppendFault, Row, Shards, WriteTicket};
+
+/// How long the last shards of a stripe may take after a write quorum is durable, at least.
+const STRAGGLER_PATIENCE_MIN: Duration = Duration::from_millis(50);
+
+/// How a stripe came to lie.
+#[derive(Clone, Debug)]
+pub(crate) struct WrittenStripe {
+    pub(crate) group: GroupId,
+    pub(crate) epoch: Epoch,
+    /// Shards that were not durable in time.
+    pub(crate) missing: BTreeSet<u8>,
+    /// Shards that lie elsewhere than on their slot's disk.
+    pub(crate) overrides: BTreeMap<u8, DiskId>,
+}
+
+impl WrittenStripe {
+    /// Whether every shard is where its slot says.
+    pub(crate) fn is_regular(&self) -> bool {
+        self.missing.is_empty() && self.overrides.is_empty()
+    }
+}
+
+/// Encodes `data` as stripe `number` of a write and stores its shards. `data` holds the stripe's bytes, padded to a
+/// multiple of the number of data shards.
+///
+/// On return at least `k + ⌈m/2⌉` shards are durable on distinct disks (`distributed.md` §2.1 step 3, I4).
+///
+/// # Errors
+///
+/// `DiskFull` when space is what lacks, else `Unavailable`. Some shards may be stored then.
+pub(crate) async fn write_stripe(
+    shards: &Shards,
+    ticket: &WriteTicket,
+    number: u32,
+    data: Bytes,
+) -> Result<WrittenStripe> {
+    let row = shards.choose_row(ticket, number)?;
+    let codec = shards.codec(ticket.geometry);
+    let write_id = ticket.write_id.0;
+    let framed = shards.env().blocking(move || frame(&codec, write_id, number, &data)).await?;
+    StripeWrite { shards, ticket, row, framed, pending: FuturesUnordered::new(), settled: BTreeMap::new() }.run().await
+}
+
+/// Computes the parity of a stripe and the checksums of all its shards.
+fn frame(codec: &Codec, write_id: u128, stripe: u32, data: &Bytes) -> Result<Vec<FramedShard>> {
+    let geometry = codec.geometry();
+    let shard_size = data.len() / geometry.data_count();
+    assert!(shard_size * geometry.data_count() == data.len(), "the caller padded the stripe");
+    let data_shards: Vec<Bytes> =
+        (0..geometry.data_count()).map(|index| data.slice(index * shard_size..(index + 1) * shard_size)).collect();
+    let mut parity = BytesMut::zeroed(shard_size * geometry.parity_count());
+    {
+        let sources: Vec<&[u8]> = data_shards.iter().map(AsRef::as_ref).collect();
+        let mut targets: Vec<&mut [u8]> = parity.chunks_exact_mut(shard_size).collect();
+        codec.encode(&sources, &mut targets).map_err(|error| Error::Unavailable { reason: error.to_string() })?;
+    }
+    if is_sampled(write_id, stripe) {
+        check_decodes(codec, &data_shards, &parity.chunks_exact(shard_size).collect::<Vec<_>>())?;
+    }
+    let parity = parity.freeze();
+    let parity_shards =
+        (0..geometry.parity_count()).map(|index| parity.slice(index * shard_size..(index + 1) * shard_size));
+    let payloads = data_shards.into_iter().chain(parity_shards);
+    let framed =
+        payloads.zip(0..).map(|(payload, index)| FramedShard::new(ShardIdentity { write_id, stripe, index }, payload));
+    Ok(framed.collect())
+}
+
+/// One stripe in so many is decoded again before it is written.
+const SAMPLE_PERIOD: u128 = 64;
+
+fn is_sampled(write_id: u128, stripe: u32) -> bool {
+    (write_id ^ u128::from(stripe)).is_multiple_of(SAMPLE_PERIOD)
+}
+
+/// Decodes the data from as much parity as possible and compares: a CPU or a kernel that computes wrongly would
+/// otherwise be noticed only when disks have been lost.
+fn check_decodes(codec: &Codec, data: &[Bytes], parity: &[&[u8]]) -> Result<()> {
+    let replaced = data.len().min(parity.len());
+    let data_present = data.iter().zip(0..).skip(replaced).map(|(shard, index)| (index, shard.as_ref()));
+    let parity_indices = (data.len()..).map(|index| u8::try_from(index).expect("at most 256 shards"));
+    let parity_present = parity.iter().zip(parity_indices).take(replaced).map(|(shard, index)| (index, *shard));
+    let present: Vec<(u8, &[u8])> = data_present.chain(parity_present).collect();
+    let mut decoded: Vec<Vec<u8>> = data[..replaced].iter().map(|shard| vec![0; shard.len()]).collect();
+    let mut wanted: Vec<(u8, &mut [u8])> = (0..).zip(decoded.iter_mut().map(Vec::as_mut_slice)).collect();
+    codec.reconstruct(&present, &mut wanted).map_err(|error| Error::Unavailable { reason: error.to_string() })?;
+    let equal = decoded.iter().zip(data).all(|(decoded, shard)| decoded == shard);
+    if equal {
+        Ok(())
+    } else {
+        tracing::error!("a stripe does not decode to what was encoded: suspect this machine's CPU or memory");
+        Err(Error::Unavailable { reason: "a stripe does not decode to what was encoded".to_owned() })
+    }
+}
+
+/// What became of one shard.
+enum Settled {
+    Durable(DiskId),
+    Failed(AppendFault),
+}
+
+struct StripeWrite<'a> {
+    shards: &'a Shards,
+    ticket: &'a WriteTicket,
+    row: Row,
+    framed: Vec<FramedShard>,
+    pending: FuturesUnordered<BoxFuture<'a, (u8, DiskId, std::result::Result<(), AppendFault>)>>,
+    settled: BTreeMap<u8, Settled>,
+}
+
+impl StripeWrite<'_> {
+    async fn run(mut self) -> Result<WrittenStripe> {
+        let quorum = self.ticket.quorum;
+        for index in self.row.indices() {
+            match self.row.write_target(index) {
+                Some(disk) => self.start(index, disk),
+                None => self.substitute(index, AppendFault::Unavailable),
+            }
+        }
+        while self.durable() < quorum {
+            match self.pending.next().await {
+                Some(settled) => self.settle(settled),
+                None => return Err(self.failure()),
+            }
+        }
+        let patience = STRAGGLER_PATIENCE_MIN.max(self.shards.append_time_p99() * 2);
+        let mut straggling = self.shards.env().clock.sleep(patience);
+        while !self.pending.is_empty() {
+            tokio::select! {
+                biased;
+                Some(settled) = self.pending.next() => self.settle(settled),
+                () = &mut straggling => break,
+            }
+        }
+        Ok(self.written())
+    }
+
+    fn start(&mut self, index: u8, disk: DiskId) {
+        let shard = self.framed[usize::from(index)].clone();
+        let (shards, ticket, group, epoch) = (self.shards, self.ticket, self.row.group, self.row.epoch);
+        self.pending.push(Box::pin(async move {
+            let result = shards.append(disk, shard, ticket, group, epoch).await;
+            (index, disk, result)
+        }));
+    }
+
+    fn settle(&mut self, (index, disk, result): (u8, DiskId, std::result::Result<(), AppendFault>)) {
+        match result {
+            Ok(()) => {
+                self.settled.insert(index, Settled::Durable(disk));
+            }
+            Err(fault) => self.substitute(index, fault),
+        }
+    }
+
+    /// Sends a shard to a disk outside of the group, once; if there is none, it stays missing.
+    fn substitute(&mut self, index: u8, fault: AppendFault) {
+        match self.row.take_substitute() {
+            Some(disk) => self.start(index, disk),
+            None => {
+                self.settled.insert(index, Settled::Failed(fault));
+            }
+        }
+    }
+
+    fn durable(&self) -> usize {
+        self.settled.values().filter(|settled| matches!(settled, Settled::Durable(_))).count()
+    }
+
+    fn written(self) -> WrittenStripe {
+        let mut missing: BTreeSet<u8> = self.row.indices().collect();
+        let mut overrides = BTreeMap::new();
+        for (index, settled) in self.settled {
+            let Settled::Durable(disk) = settled else { continue };
+            missing.remove(&index);
+            if self.row.write_target(index) != Some(disk) {
+                overrides.insert(index, disk);
+            }
+        }
+        WrittenStripe { group: self.row.group, epoch: self.row.epoch, missing, overrides }
+    }
+
+    fn failure(&self) -> Error {
+        let full = |settled: &Settled| matches!(settled, Settled::Failed(AppendFault::Full));
+        let full_count = self.settled.values().filter(|settled| full(settled)).count();
+        if self.ticket.quorum <= self.durable() + full_count {
+            return Error::DiskFull;
+        }
+        let reason = format!(
+            "{} of {} shards could be written, {} are needed",
+            self.durable(),
+            self.framed.len(),
+            self.ticket.quorum
+        );
+        Error::Unavailable { reason }
+    }
+}
