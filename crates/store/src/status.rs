@@ -69,6 +69,12 @@ impl Journal {
 }
 
 impl Store {
+    /// Whether requests can be served: metadata is decided, and enough disks answer for stripes to be read.
+    pub fn is_ready(&self) -> bool {
+        let health = self.cluster().health();
+        usize::from(health.profile.data()) <= self.disks().len() && health.deciding
+    }
+
     /// How the store stands. Does no I/O.
     pub fn status(&self) -> Status {
         let topology = self.cluster().topology();
