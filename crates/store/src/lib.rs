@@ -54,6 +54,7 @@ pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest};
 pub use condition::{EtagCondition, Precondition, ReadConditions};
 pub use error::{Error, Result};
 pub use etag::Etag;
+pub use etag_hasher::{EtagHasher, EtagStream};
 pub use fsck::{FsckReport, Problem};
 pub use get::{ByteRange, GetRequest, ObjectReader};
 pub use object::{Attributes, Object, PartSummary};
