@@ -98,6 +98,7 @@ impl Oracle {
 }
 
 /// How many times the usual number of cases to run: `STONECROP_TEST_CASES`.
+#[expect(clippy::disallowed_methods, reason = "how long to test is not configuration")]
 pub(crate) fn case_factor() -> u64 {
     std::env::var("STONECROP_TEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
 }
