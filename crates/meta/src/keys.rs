@@ -453,4 +453,35 @@ mod tests {
         let id = UploadId { initiated: Hlc::from_bits(u64::MAX), site: u16::MAX };
         assert!(sorted.map(|key| upload(key, id)).is_sorted());
     }
+
+    #[test]
+    fn golden_keys() {
+        let hex = |key: Vec<u8>| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let id = UploadId { initiated: Hlc::from_bits(0x0123_4567_89ab_cdef), site: 2 };
+        let write = WriteId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
+        let write_hex = "0102030405060708090a0b0c0d0e0f10";
+        let golden = [
+            (bucket_name("b"), "01 62".to_owned()),
+            (bucket(BucketId(3)), "02 0000000000000003 00".to_owned()),
+            (object("a\0b"), "10 6100ff62".to_owned()),
+            (body("a"), "12 61".to_owned()),
+            (upload("a\0", id), "20 6100ff 0001 0123456789abcdef 0002".to_owned()),
+            (part(id, 258), "21 0123456789abcdef 0002 0102".to_owned()),
+            (repair(-1, Hlc::from_bits(5), write, 6), format!("40 7fff 0000000000000005 {write_hex} 00000006")),
+            (retired(RetiredId { index: 4, write_id: write }), format!("41 0000000000000004 {write_hex}")),
+            (draining(BucketId(3)), "42 0000000000000003".to_owned()),
+            (pinned(write), format!("43 {write_hex}")),
+            (table(), "44".to_owned()),
+            (fence(GroupId(7)), "45 00000007".to_owned()),
+            (write_result(write), format!("46 00 {write_hex}")),
+            (upload_result(BucketId(3), id), "46 01 0000000000000003 0123456789abcdef 0002".to_owned()),
+            (result_slot(1, 9), "47 01 00000009".to_owned()),
+            (owner(write), format!("48 {write_hex}")),
+            (document("d"), "49 64".to_owned()),
+            (state(), "4a".to_owned()),
+        ];
+        for (key, expected) in golden {
+            assert_eq!(hex(key), expected.replace(' ', ""));
+        }
+    }
 }

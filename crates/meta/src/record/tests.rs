@@ -234,8 +234,7 @@ fn golden_object() {
     ];
     let encoded = record.encode();
     assert_eq!(ObjectRecord::decode(&encoded), Ok(record));
-    let hex: String = encoded.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, golden.concat().replace(' ', ""));
+    assert_eq!(hex(&encoded), golden.concat().replace(' ', ""));
 }
 
 /// Decodes a record of `kind` with one field.
@@ -287,4 +286,83 @@ fn other_forms_of_a_value_are_refused() {
     assert_eq!(read_whole::<Etag>(&[3, 0]), Err(CodecError::Invalid("entity tag")));
     assert_eq!(read_whole::<Checksum>(&[6, 1, 0, 0, 0, 0]), Err(CodecError::Invalid("checksum algorithm")));
     assert_eq!(read_whole::<Checksum>(&[1, 0, 0, 0, 0, 0]), Err(CodecError::Invalid("checksum kind")));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Checks that a record has these bytes and no others, now and in every later version.
+fn check_golden<R: Record + PartialEq + Debug>(record: &R, golden: &str) {
+    let encoded = record.encode();
+    assert_eq!(hex(&encoded), golden.replace(' ', ""), "{record:?}");
+    assert_eq!(R::decode(&encoded).as_ref(), Ok(record));
+}
+
+#[test]
+fn golden_records() {
+    let unknown = UnknownFields::default;
+    let time = Hlc::from_bits(0x0123_4567_89ab_cdef);
+    let segment = Segment {
+        write_id: WriteId(9),
+        size: 3,
+        code_id: 0,
+        data: 4,
+        parity: 2,
+        shard_size: 1 << 20,
+        slots: vec![StripeSlot { group: placement::GroupId(5), epoch: Epoch(1) }],
+        exceptions: [].into(),
+    };
+    check_golden(&BucketNameRecord { id: BucketId(300), unknown: unknown() }, "0101 01 02ac02");
+    let bucket = BucketRecord {
+        name: "b".to_owned(),
+        created: time,
+        owner: "o".to_owned(),
+        region: Some("r".to_owned()),
+        unknown: unknown(),
+    };
+    check_golden(&bucket, "0201 0f 020162 080123456789abcdef 02016f 020172");
+    let body = BodyRecord { bytes: Bytes::from_static(b"body"), unknown: unknown() };
+    check_golden(&body, "1201 01 04626f6479");
+    let upload = UploadRecord {
+        storage_class: Some("G".to_owned()),
+        checksum: Some((ChecksumAlgorithm::Sha256, ChecksumKind::FullObject)),
+        headers: [("expires".to_owned(), "0".to_owned())].into(),
+        ..UploadRecord::default()
+    };
+    check_golden(&upload, "2001 07 020147 020501 0401060130");
+    let etag = Etag::Md5([0x22; 16]);
+    let part =
+        PartRecord { modified: time, etag: etag.clone(), checksum: None, segment: segment.clone(), unknown: unknown() };
+    let encoded_segment = "1c 00000000000000000000000000000009 03 000402 808040 01 05 01 01 00";
+    let golden = "2101 0b 080123456789abcdef 110122222222222222222222222222222222";
+    check_golden(&part, &format!("{golden} {encoded_segment}"));
+    check_golden(&RepairRecord { missing: [1, 5].into(), unknown: unknown() }, "4001 01 03020105");
+    check_golden(&RetiredRecord { segment, unknown: unknown() }, &format!("4101 01 {encoded_segment}"));
+    check_golden(&DrainingRecord::default(), "4201 00");
+    let pinned = PinnedWrite { intent_epoch: IntentEpoch(7), holder: 1, pinned: time, unknown: unknown() };
+    check_golden(&pinned, "4301 07 0107 1000000000000000000000000000000001 080123456789abcdef");
+    let fence = FenceRecord { epoch: Epoch(8), accepted_from: Epoch(7), unknown: unknown() };
+    check_golden(&fence, "4501 03 0108 0107");
+    let put = ObjectPut { modified: time, etag, checksum: None, size: 1 };
+    let result = ResultRecord { reply: RememberedReply::Put(put), unknown: unknown() };
+    check_golden(&result, "4601 07 080123456789abcdef 110122222222222222222222222222222222 0101");
+    let deleted = ResultRecord { reply: RememberedReply::Deleted { existed: true }, unknown: unknown() };
+    check_golden(&deleted, "4601 10 0101");
+    let key = Bytes::from_static(&[1, 2]);
+    check_golden(&ResultSlotRecord { result_key: key.clone(), unknown: unknown() }, "4701 01 020102");
+    let owner = WriteOwner { tree: TreeId::Uploads(BucketId(3)), key, unknown: unknown() };
+    check_golden(&owner, "4801 03 09030000000000000003 020102");
+    let document = DocumentRecord { version: 2, modified: time, value: Bytes::from_static(b"v"), unknown: unknown() };
+    check_golden(&document, "4901 07 0102 080123456789abcdef 0176");
+    let state = StateRecord {
+        clock: time,
+        next_bucket: 1,
+        intent_epoch: IntentEpoch(3),
+        intent_epoch_min: IntentEpoch(2),
+        write_results: 200,
+        upload_results: 0,
+        unknown: unknown(),
+    };
+    check_golden(&state, "4a01 3f 080123456789abcdef 0101 0103 0102 02c801 0100");
 }
