@@ -173,7 +173,7 @@ impl<'a> BodyWriter<'a> {
 
     fn write_stripe(&mut self, number: u32, stripe: Bytes, reservation: crate::budget::Reservation) {
         let (store, ticket) = (self.store, self.ticket.clone());
-        self.discard.get_or_insert(DiscardOnDrop::new(store, ticket.write_id));
+        self.discard.get_or_insert_with(|| DiscardOnDrop::new(store, ticket.write_id));
         self.writing += 1;
         self.steps.push(Box::pin(async move {
             let written = write_stripe(store.shards(), &ticket, number, stripe).await?;
