@@ -1,0 +1,9 @@
+//! The S3 front door over the real stack on temporary directories, without sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod door;
+mod listing;
+mod multipart;
+mod objects;
+mod refusals;
