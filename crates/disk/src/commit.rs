@@ -4,76 +4,24 @@
 //! the rules about trouble live: a failed write or sync retires the extent and is never retried, its waiters fail, and
 //! the next batch goes to a new extent.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use env::File;
-use erasure::ShardIdentity;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::batch::{Batch, Job, Purpose};
 use crate::device::Device;
-use crate::disk::Shard;
 use crate::extent::{self, Extent, ExtentHeader, RECORDS_START};
-use crate::index::{Change, Position, State};
+use crate::index::Position;
 use crate::queue::{EndWithThread, Queue};
-use crate::record::{BATCH_ALIGNMENT, HEADER_SIZE, Header, Kind, Layout, Place, encode_head, encode_tail};
+use crate::record::BATCH_ALIGNMENT;
 use crate::roots::Event;
 use crate::upkeep::Nudge;
 use crate::{Error, Result};
 
 /// Bytes after which a batch takes no more records: waiters should not wait for too many others.
 const BATCH_SIZE_MAX: u64 = 16 << 20;
-
-/// Something to be made durable.
-pub(crate) enum Task {
-    Put(Shard),
-    Delete(Vec<ShardIdentity>),
-    /// Compaction: writes a shard again if its record is still the one at `source`.
-    Move {
-        shard: Shard,
-        source: Position,
-    },
-    /// Compaction: writes a tombstone again if it is still the one at `source`.
-    Bury {
-        identity: ShardIdentity,
-        source: Position,
-    },
-    /// Seals the open extent and ends the writer.
-    Close,
-}
-
-/// A task and who waits for it.
-pub(crate) struct Job {
-    pub(crate) task: Task,
-    pub(crate) done: oneshot::Sender<Result<()>>,
-    /// Room in the queue, given back with the answer.
-    pub(crate) permits: Vec<OwnedSemaphorePermit>,
-}
-
-/// Who may use what room.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Shard,
-    Copy,
-    Tombstone,
-}
-
-impl Task {
-    /// The most bytes its records take, and what for. `None` for one without records.
-    fn need(&self) -> Option<(u64, Purpose)> {
-        let shard_size = |shard: &Shard| Layout::shard(shard.framed.payload().len()).size as u64;
-        let tombstone_size = Layout::tombstone().size as u64;
-        match self {
-            Self::Put(shard) => Some((shard_size(shard), Purpose::Shard)),
-            Self::Move { shard, .. } => Some((shard_size(shard), Purpose::Copy)),
-            Self::Delete(identities) => Some((identities.len() as u64 * tombstone_size, Purpose::Tombstone)),
-            Self::Bury { .. } => Some((tombstone_size, Purpose::Tombstone)),
-            Self::Close => None,
-        }
-    }
-}
 
 /// The extent that takes records.
 struct Active {
@@ -111,10 +59,18 @@ impl Writer {
                 };
                 match self.device.health.require_service().and_then(|()| self.make_room(size, purpose)) {
                     Ok(()) => self.commit(&mut waiting),
-                    Err(error) => answer(waiting.pop_front(), Err(error)),
+                    Err(error) => self.refuse(waiting.pop_front(), error),
                 }
             }
         }
+    }
+
+    /// Refuses one job. A full disk is a reason to compact.
+    fn refuse(&self, job: Option<Job>, error: Error) {
+        if matches!(error, Error::Full { .. }) {
+            self.nudge.now();
+        }
+        answer(job, Err(error));
     }
 
     /// Sees to it that the open extent has room for a record of `size` bytes.
@@ -180,7 +136,11 @@ impl Writer {
         let (file, allocated) = match created {
             Ok(created) => created,
             Err(Error::Io { source, .. }) if is_full(&source) => return Err(device.refuse()),
-            Err(error) => return Err(device.trouble(error)),
+            Err(error) => {
+                device.counters.io_errors.add(1);
+                device.check()?;
+                return Err(device.trouble(error));
+            }
         };
         device.roots.lock().append(Event::Created { extent: id, nonce }).map_err(|error| device.lost_roots(&error))?;
         self.seal()?;
@@ -314,115 +274,6 @@ impl Device {
     pub(crate) fn lost_roots(&self, error: &Error) -> Error {
         self.counters.io_errors.add(1);
         self.health.fail(&format!("the log of extents cannot be written: {error}"))
-    }
-}
-
-/// Records on their way to the disk together.
-struct Batch {
-    start: u64,
-    end: u64,
-    extent: Extent,
-    buffers: Vec<Bytes>,
-    changes: Vec<Change>,
-    jobs: Vec<Job>,
-    /// Shards with a change in this batch, which the index does not know yet.
-    touched: BTreeSet<ShardIdentity>,
-    appends: u64,
-    appended_bytes: u64,
-    deletes: u64,
-}
-
-impl Batch {
-    fn new(start: u64, extent: Extent) -> Self {
-        Self {
-            start,
-            end: start,
-            extent,
-            buffers: Vec::new(),
-            changes: Vec::new(),
-            jobs: Vec::new(),
-            touched: BTreeSet::new(),
-            appends: 0,
-            appended_bytes: 0,
-            deletes: 0,
-        }
-    }
-
-    fn add(&mut self, device: &Device, task: &Task) {
-        let holds = |identity: &ShardIdentity, state: State, source: Position| {
-            let entry = device.index.get(identity);
-            entry.is_some_and(|entry| entry.state == state && entry.position == source)
-        };
-        match task {
-            Task::Put(shard) => {
-                self.add_shard(shard);
-                self.appends += 1;
-                self.appended_bytes += shard.framed.payload().len() as u64;
-            }
-            Task::Move { shard, source } => {
-                let identity = shard.framed.identity();
-                if !self.touched.contains(&identity) && holds(&identity, State::Live, *source) {
-                    self.add_shard(shard);
-                }
-            }
-            Task::Delete(identities) => {
-                for identity in identities {
-                    let exists = device.index.get(identity).is_some_and(|entry| entry.state != State::Deleted);
-                    if exists || self.touched.contains(identity) {
-                        self.add_tombstone(*identity);
-                        self.deletes += 1;
-                    }
-                }
-            }
-            Task::Bury { identity, source } => {
-                if !self.touched.contains(identity) && holds(identity, State::Deleted, *source) {
-                    self.add_tombstone(*identity);
-                }
-            }
-            Task::Close => unreachable!("it has no need of room"),
-        }
-    }
-
-    fn place(&self) -> Place {
-        Place { nonce: self.extent.nonce, offset: self.end, batch: self.start }
-    }
-
-    fn position(&self) -> Position {
-        Position { extent: self.extent.id, offset: self.end }
-    }
-
-    fn add_shard(&mut self, shard: &Shard) {
-        let payload = shard.framed.payload();
-        let header = Header {
-            kind: Kind::Shard,
-            place: self.place(),
-            identity: shard.framed.identity(),
-            group: shard.group,
-            epoch: shard.epoch,
-            intent_epoch: shard.intent_epoch,
-            payload_size: u32::try_from(payload.len()).expect("larger ones were refused at the door"),
-        };
-        self.changes.push(Change::Put {
-            identity: header.identity,
-            position: self.position(),
-            size: header.payload_size,
-            group: header.group,
-            intent_epoch: header.intent_epoch,
-        });
-        self.touched.insert(header.identity);
-        let layout = header.layout();
-        let head = encode_head(&header, &shard.framed);
-        let tail = encode_tail(&head, &layout, payload.len());
-        self.buffers.extend([Bytes::from(head), payload.clone(), Bytes::from(tail)]);
-        self.end += layout.size as u64;
-    }
-
-    fn add_tombstone(&mut self, identity: ShardIdentity) {
-        let header = Header::tombstone(identity, self.place());
-        self.changes.push(Change::Delete { identity, position: self.position() });
-        self.touched.insert(identity);
-        self.buffers.push(Bytes::copy_from_slice(&header.encode()));
-        self.end += HEADER_SIZE as u64;
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::commit::{Job, Task};
+use crate::batch::{Job, Task};
 use crate::device::Device;
 use crate::disk::Shard;
 use crate::extent::{Extent, RECORDS_START};

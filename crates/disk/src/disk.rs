@@ -8,14 +8,15 @@ use bytes::Bytes;
 use env::{Env, Thread};
 use erasure::{FramedShard, ShardIdentity};
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
-use crate::commit::{Job, Task, Writer};
+use crate::batch::{Job, Task};
+use crate::commit::Writer;
 use crate::compact::Compactor;
 use crate::config::{DiskConfig, Sizes};
 use crate::device::Device;
 use crate::health::{Counters, Health};
-use crate::queue::Queue;
+use crate::queue::{Gate, Queue};
 use crate::record::{Layout, PAYLOAD_SIZE_MAX};
 use crate::recover::recover;
 use crate::report::{DiskState, InventoryEntry, Recovery, ScrubCursor, ScrubStep, ShardEntry, Stats, Usage};
@@ -331,6 +332,9 @@ impl Disk {
         self.on_reader(0, |device| {
             let space = device.files.space(&device.path);
             let space = space.map_err(|error| device.io_error("statfs", device.path.clone(), error))?;
+            if device.sizes.reserve + device.sizes.step <= space.available {
+                device.set_full(false);
+            }
             Ok(Usage {
                 total: space.total,
                 available: space.available,
@@ -385,26 +389,5 @@ impl Drop for Disk {
     fn drop(&mut self) {
         self.device.health.close();
         self.stop();
-    }
-}
-
-/// Bounds what may wait for a thread, in number and in bytes.
-struct Gate {
-    jobs: Arc<Semaphore>,
-    bytes: Arc<Semaphore>,
-    bytes_max: u32,
-}
-
-impl Gate {
-    fn new(jobs: usize, bytes: u32) -> Self {
-        Self { jobs: Arc::new(Semaphore::new(jobs)), bytes: Arc::new(Semaphore::new(bytes as usize)), bytes_max: bytes }
-    }
-
-    /// Waits for room. Something larger than all the room gets all of it.
-    async fn enter(&self, size: usize) -> Result<Vec<OwnedSemaphorePermit>> {
-        let size = u32::try_from(size).unwrap_or(u32::MAX).min(self.bytes_max);
-        let job = self.jobs.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
-        let bytes = self.bytes.clone().acquire_many_owned(size).await.map_err(|_| Error::Closed)?;
-        Ok(vec![job, bytes])
     }
 }

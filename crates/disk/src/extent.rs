@@ -152,7 +152,9 @@ pub(crate) fn path(directory: &Path, id: u32) -> PathBuf {
 pub(crate) fn parse_name(name: &str) -> Option<u32> {
     let digits = name.strip_suffix(SUFFIX)?;
     let canonical = digits.len() == 8 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if canonical { u32::from_str_radix(digits, 16).ok() } else { None }
+    let id = if canonical { u32::from_str_radix(digits, 16).ok()? } else { return None };
+    // The last number is never given out, so that there always is a next one.
+    (id != u32::MAX).then_some(id)
 }
 
 /// Creates the file of a new extent with room for `allocated` bytes. On return file, header and name are durable.
@@ -224,7 +226,15 @@ mod tests {
     #[test]
     fn only_our_own_names_are_extents() {
         assert_eq!(parse_name("0000001f.extent"), Some(31));
-        for name in ["1f.extent", "0000001F.extent", "+000001f.extent", "0000001f", "roots", "0000001f.extent.new"] {
+        for name in [
+            "1f.extent",
+            "0000001F.extent",
+            "+000001f.extent",
+            "0000001f",
+            "roots",
+            "0000001f.extent.new",
+            "ffffffff.extent",
+        ] {
             assert_eq!(parse_name(name), None, "{name}");
         }
         assert_eq!(parse_name(path(Path::new("/d"), 77).file_name().unwrap().to_str().unwrap()), Some(77));

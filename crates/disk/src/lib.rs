@@ -7,6 +7,7 @@
 //! Invariant: an acknowledged shard survives power loss, or it is reported damaged; never neither. This crate knows
 //! nothing of objects, buckets or other disks.
 
+mod batch;
 mod checkpoint;
 mod commit;
 mod compact;

@@ -1,9 +1,12 @@
-//! A queue between callers that wait in async code and threads that block.
+//! What stands between callers that wait in async code and threads that block.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{Error, Result};
 
 /// First in, first out. Bounded by its users: they take permits of a semaphore before they push.
 pub(crate) struct Queue<T> {
@@ -22,7 +25,7 @@ impl<T> Queue<T> {
     }
 
     /// Adds `item`; gives it back if the queue is closed.
-    pub(crate) fn push(&self, item: T) -> Result<(), T> {
+    pub(crate) fn push(&self, item: T) -> std::result::Result<(), T> {
         let mut state = self.state.lock();
         if state.is_closed {
             return Err(item);
@@ -75,6 +78,27 @@ pub(crate) struct EndWithThread<T>(pub(crate) Arc<Queue<T>>);
 impl<T> Drop for EndWithThread<T> {
     fn drop(&mut self) {
         self.0.abandon();
+    }
+}
+
+/// Bounds what may wait for a thread, in number and in bytes.
+pub(crate) struct Gate {
+    jobs: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+    bytes_max: u32,
+}
+
+impl Gate {
+    pub(crate) fn new(jobs: usize, bytes: u32) -> Self {
+        Self { jobs: Arc::new(Semaphore::new(jobs)), bytes: Arc::new(Semaphore::new(bytes as usize)), bytes_max: bytes }
+    }
+
+    /// Waits for room. Something larger than all the room gets all of it.
+    pub(crate) async fn enter(&self, size: usize) -> Result<Vec<OwnedSemaphorePermit>> {
+        let size = u32::try_from(size).unwrap_or(u32::MAX).min(self.bytes_max);
+        let job = self.jobs.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
+        let bytes = self.bytes.clone().acquire_many_owned(size).await.map_err(|_| Error::Closed)?;
+        Ok(vec![job, bytes])
     }
 }
 

@@ -198,8 +198,10 @@ impl Window {
         }
     }
 
-    /// Whether not even the extent's header can be read: that is the device, not a place on it.
+    /// Whether not even the extent's header can be read, and not because the file was cut short: that is the device,
+    /// not a place on it.
     fn is_device_dead(&self) -> bool {
-        self.file.read_exact_at(&mut [0; HEADER_SIZE], 0).is_err()
+        let result = self.file.read_exact_at(&mut [0; HEADER_SIZE], 0);
+        result.is_err_and(|error| error.kind() != io::ErrorKind::UnexpectedEof)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use env::File;
 
-use crate::commit::Job;
+use crate::batch::Job;
 use crate::device::Device;
 use crate::extent::{Extent, RECORDS_START};
 use crate::index::{Position, State};

@@ -320,6 +320,16 @@ fn a_directory_emptied_and_made_again_is_not_taken_for_the_old_one() {
 }
 
 #[test]
+fn a_directory_removed_before_the_first_append_is_noticed() {
+    let files = filled(3, 100);
+    let (disk, _) = open(&files);
+    run(async {
+        files.vanish(path());
+        assert_notices(&files, &disk, 0).await;
+    });
+}
+
+#[test]
 fn an_unmounted_device_is_noticed() {
     let files = SimFiles::new(1);
     files.mount(path());
