@@ -92,8 +92,9 @@ pub(super) async fn delete_bucket(frontend: &Frontend, request: Request) -> Resu
 /// GetBucketLocation.
 pub(super) async fn get_bucket_location(frontend: &Frontend, request: Request) -> Result<Response> {
     let bucket = frontend.store.head_bucket(request.bucket()).await?;
-    let region = bucket.region.as_deref().unwrap_or(&frontend.config.region);
-    let location = if region == REGION_CLASSIC { "" } else { region };
+    let default = frontend.config.region.as_str();
+    let default = if default == REGION_CLASSIC { "" } else { default };
+    let location = bucket.region.as_deref().unwrap_or(default);
     Ok(response::xml(Writer::leaf("LocationConstraint", location)))
 }
 
