@@ -26,10 +26,12 @@ def signed(server, method, path, body=b"", headers=None, key=ACCESS_KEY, secret=
     """Headers of a correctly signed request, to be broken by the caller."""
     request = AWSRequest(method, f"{server.endpoint}{path}", headers=headers or {}, data=body)
     request.headers["Host"] = f"127.0.0.1:{server.port}"
-    signer = S3SigV4Auth(Credentials(key, secret), "s3", region)
     if payload:
-        signer.payload = lambda _: payload
-    signer.add_auth(request)
+        request.headers["X-Amz-Content-SHA256"] = payload
+        request.context["payload_signing_enabled"] = False
+    S3SigV4Auth(Credentials(key, secret), "s3", region).add_auth(request)
+    if payload:
+        request.headers.replace_header("X-Amz-Content-SHA256", payload)
     return dict(request.headers.items())
 
 
@@ -273,15 +275,3 @@ def test_delete_objects_without_a_digest_is_refused(server, bucket):
     assert (status, code) in ((400, "InvalidRequest"), (400, "MissingContentMD5"))
 
 
-
-
-def test_refusal_before_the_body_ends_the_connection(server, bucket):
-    """A client that waits for 100 Continue sends no body after a refusal; what follows must not be read as that body."""
-    path = f"/{bucket}/k?partNumber=1&uploadId=nothing"
-    headers = signed(server, "PUT", path, b"x", headers={"Expect": "100-continue"})
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    with socket.create_connection(("127.0.0.1", server.port)) as raw:
-        raw.sendall(f"PUT {path} HTTP/1.1\r\n{lines}Content-Length: 1\r\n\r\n".encode())
-        raw.settimeout(30)
-        answer = raw.recv(65536).lower()
-    assert b" 404 " in answer.split(b"\r\n")[0] and b"\r\nconnection: close\r\n" in answer, answer

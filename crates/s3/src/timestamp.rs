@@ -2,7 +2,6 @@
 
 use env::UnixMillis;
 use time::format_description::BorrowedFormatItem;
-use time::format_description::well_known::Rfc2822;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
@@ -66,12 +65,6 @@ pub(crate) fn parse_http_date(text: &str) -> Option<UnixMillis> {
     [HTTP_DATE, HTTP_DATE_ASCTIME].iter().find_map(|form| parse(text, form)).or_else(|| parse_rfc_850(text))
 }
 
-/// Reads the date of a signature as old clients write it: as mail does, with any time zone (RFC 5322 §3.3).
-pub(crate) fn parse_mail_date(text: &str) -> Option<UnixMillis> {
-    let moment = OffsetDateTime::parse(text, &Rfc2822).ok()?;
-    u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok().map(UnixMillis)
-}
-
 /// `Sunday, 06-Nov-94 08:49:37 GMT`. Nothing here is older than 1970, so smaller years are of the next century.
 fn parse_rfc_850(text: &str) -> Option<UnixMillis> {
     let (_weekday, rest) = text.split_once(", ")?;
@@ -125,15 +118,6 @@ mod tests {
         assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), moment);
         assert_eq!(parse_http_date("Sun Nov  6 08:49:37 1994"), moment);
         assert_eq!(parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT"), moment);
-    }
-
-    #[test]
-    fn mail_dates_have_any_time_zone() {
-        for text in
-            ["Fri, 24 May 2013 00:00:00 GMT", "Fri, 24 May 2013 00:00:00 -0000", "Fri, 24 May 2013 02:00:00 +0200"]
-        {
-            assert_eq!(parse_mail_date(text), Some(MOMENT), "{text}");
-        }
     }
 
     #[test]

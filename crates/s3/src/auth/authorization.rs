@@ -81,7 +81,7 @@ fn signing_time(headers: &HeaderMap) -> Result<UnixMillis> {
         values.next().is_none().then_some(value)
     };
     let text = single("x-amz-date").or_else(|| single(DATE.as_str()));
-    text.and_then(|text| timestamp::parse_iso_8601_basic(text).or_else(|| timestamp::parse_mail_date(text))).ok_or_else(
+    text.and_then(|text| timestamp::parse_iso_8601_basic(text).or_else(|| timestamp::parse_http_date(text))).ok_or_else(
         || {
             Error::with_message(
                 ErrorCode::AccessDenied,

@@ -77,8 +77,7 @@ fn parameters(query: &Query) -> Result<[&str; 6]> {
 fn parse_expires(text: &str) -> Result<Duration> {
     let seconds: i64 = text.parse().map_err(|_| refuse("X-Amz-Expires should be a number"))?;
     if seconds < 0 {
-        // Over before it began.
-        return Err(Error::with_message(ErrorCode::AccessDenied, "Request has expired"));
+        return Err(refuse("X-Amz-Expires must be non-negative"));
     }
     if EXPIRES_MAX_SECONDS < seconds {
         return Err(refuse(

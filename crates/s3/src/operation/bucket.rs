@@ -92,9 +92,8 @@ pub(super) async fn delete_bucket(frontend: &Frontend, request: Request) -> Resu
 /// GetBucketLocation.
 pub(super) async fn get_bucket_location(frontend: &Frontend, request: Request) -> Result<Response> {
     let bucket = frontend.store.head_bucket(request.bucket()).await?;
-    let default = frontend.config.region.as_str();
-    let default = if default == REGION_CLASSIC { "" } else { default };
-    let location = bucket.region.as_deref().unwrap_or(default);
+    let region = bucket.region.as_deref().unwrap_or(&frontend.config.region);
+    let location = if region == REGION_CLASSIC { "" } else { region };
     Ok(response::xml(Writer::leaf("LocationConstraint", location)))
 }
 

@@ -108,8 +108,7 @@ pub(super) async fn list_objects(frontend: &Frontend, request: Request) -> Resul
 
     let mut document = Writer::new("ListBucketResult");
     document.text("Name", request.bucket());
-    // The one name that clients of this version do not decode.
-    document.text("Prefix", listing.prefix);
+    document.text("Prefix", &listing.name(listing.prefix));
     document.text("Marker", &listing.name(marker));
     // Without a delimiter the last key is the marker, and AWS leaves it at that.
     if let Some(next) = page.next.as_ref().filter(|_| listing.delimiter.is_some()) {

@@ -209,8 +209,7 @@ impl Call<'_> {
             None if presigned => SignableBody::UnsignedPayload,
             None => SignableBody::Bytes(&self.body),
         };
-        // In a header signature the signer adds the hash by itself.
-        let headers = self.headers.iter().filter(|(name, _)| presigned || name != "x-amz-content-sha256");
+        let headers = self.headers.iter().filter(|(name, _)| name != "x-amz-content-sha256");
         let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
         let signable = SignableRequest::new(self.method, url, headers, body).unwrap();
         let (instructions, _) = sign(signable, &parameters.into()).unwrap().into_parts();

@@ -20,8 +20,9 @@ async fn upload(door: &Door, key: &str, id: &str, number: u16, content: Vec<u8>)
 }
 
 fn completion(parts: &[(u16, &str)]) -> String {
-    let part =
-        |(number, etag): &(u16, &str)| format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
+    let part = |(number, etag): &(u16, &str)| {
+        format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+    };
     let parts: String = parts.iter().map(part).collect();
     format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>")
 }
@@ -83,8 +84,9 @@ async fn parts_are_copied_from_objects() {
     door.store("source", "hello world").await;
     let id = create(&door, "key", &[]).await;
     let copy = async |range: Option<&str>| {
-        let call =
-            door.put(&format!("/bucket/key?partNumber=1&uploadId={id}")).header("x-amz-copy-source", "bucket/source");
+        let call = door
+            .put(&format!("/bucket/key?partNumber=1&uploadId={id}"))
+            .header("x-amz-copy-source", "bucket/source");
         match range {
             Some(range) => call.header("x-amz-copy-source-range", range).send().await,
             None => call.send().await,
@@ -135,7 +137,7 @@ async fn uploads_that_do_not_exist_are_named_so() {
             door.put(&part).body("x"),
             door.get(&upload),
             door.delete(&upload),
-            door.post(&upload).body(completion(&[(1, "5eb63bbbe01eeed093cb22bb8f5acdc3")])),
+            door.post(&upload).body(completion(&[(1, "x")])),
             door.put(&part).header("x-amz-copy-source", "bucket/x"),
         ] {
             let refused = call.send().await;
