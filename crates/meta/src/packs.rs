@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use env::{File, OpenMode};
 use parking_lot::Mutex;
-use prolly::{Damage, PackFile, PackId, PackStorage, SealedPack};
+use prolly::pack::{Damage, PackFile, PackStorage};
+use prolly::{PackId, SealedPack};
 
 use crate::error::{Error, Result};
 use crate::mirror::{Mirror, Mirrors, change_each};
