@@ -7,11 +7,22 @@ use disk::Upkeep;
 use meta::MetaConfig;
 use placement::Profile;
 
+/// What the node is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve: begins the cluster, admits new disks, watches the disks.
+    Serve,
+    /// To look at what is there: changes neither disks nor placement.
+    Inspect,
+}
+
 /// Settings of a node.
 #[derive(Clone, Debug)]
 pub struct ClusterConfig {
     /// The storage directories of this node.
     pub disks: Vec<PathBuf>,
+    /// What the node is started for.
+    pub purpose: Purpose,
     /// Redundancy to begin with; by the number of disks when `None`. Later starts may repeat it, not change it.
     pub profile: Option<Profile>,
     /// Largest size of a disk's extents, in bytes.
@@ -33,6 +44,7 @@ impl ClusterConfig {
     pub fn new(disks: Vec<PathBuf>) -> Self {
         Self {
             disks,
+            purpose: Purpose::Serve,
             profile: None,
             extent_size_max: 256 << 20,
             upkeep: Upkeep::Background,

@@ -52,6 +52,12 @@ pub enum Error {
         /// Directories that were named and are not there, or cannot be read.
         missing: Vec<PathBuf>,
     },
+    /// Name the directories of a cluster.
+    #[error("{path:?} is not part of the cluster: name the directories that the server was started with")]
+    NotMember {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Name more directories, or choose a narrower profile.
     #[error("erasure profile {profile} needs {} storage directories, {disks} are named", profile.shards())]
     TooFewDisks {

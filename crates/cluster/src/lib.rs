@@ -21,7 +21,7 @@ mod tables;
 mod topology;
 
 pub use cluster::{Cluster, SlotSeen};
-pub use config::ClusterConfig;
+pub use config::{ClusterConfig, Purpose};
 pub use error::{Error, Result};
 pub use health::{DiskHealth, Health};
 pub use topology::{Member, MemberState, NoGroup, Topology};

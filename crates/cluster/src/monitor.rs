@@ -21,6 +21,9 @@ use crate::topology::{Member, MemberState, Publisher};
 /// Longest pause between attempts to take a disk, or a mirror, back into service.
 const PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
 
+/// A disk that takes longer to say how it is, or to close, hangs.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+
 /// The task that watches this node's disks.
 pub(crate) struct Monitor {
     pub(crate) env: Env,
@@ -75,14 +78,17 @@ impl Monitor {
 
     /// Publishes the state of an open disk; takes it out of service when it has failed.
     async fn check(&mut self, id: DiskId, member: &Member, disk: &Arc<Disk>) {
-        let state = match disk.check().await {
+        let Some(checked) = self.answer(disk.check()).await else {
+            return self.take_out(id, member, disk, "it does not answer".to_owned()).await;
+        };
+        let state = match checked {
             disk::DiskState::InService => MemberState::InService,
             disk::DiskState::Suspect { reason } => MemberState::Suspect { reason },
             disk::DiskState::Failed { reason } => return self.take_out(id, member, disk, reason).await,
             disk::DiskState::Closed => return,
         };
         // A disk that cannot say how full it is will be found failed by its next check.
-        let full = disk.usage().await.is_ok_and(|usage| usage.full);
+        let full = self.answer(disk.usage()).await.is_some_and(|usage| usage.is_ok_and(|usage| usage.full));
         if member.state == state && member.full == full {
             return;
         }
@@ -106,8 +112,19 @@ impl Monitor {
             members.insert(id, Member::absent(member.path.clone(), reason));
         });
         self.engine.retire_mirror(&meta_directory(&member.path));
-        if let Err(error) = disk.close().await {
-            tracing::debug!(disk = %id, %error, "a failed disk did not close cleanly");
+        match self.answer(disk.close()).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::debug!(disk = %id, %error, "a failed disk did not close cleanly"),
+            None => tracing::warn!(disk = %id, "a failed disk hangs and holds its threads"),
+        }
+    }
+
+    /// What `asked` answers, or `None` when the disk hangs.
+    async fn answer<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            answer = asked => Some(answer),
+            () = self.env.clock.sleep(ANSWER_DEADLINE) => None,
         }
     }
 
@@ -126,7 +143,10 @@ impl Monitor {
                 Step::Admit { formatted: None, replaces: None, .. } => continue,
                 Step::Admit { path, .. } => path.clone(),
                 Step::Miss { disk, reason } => {
-                    self.miss(*disk, reason);
+                    let path = self.disks.roster().disks.get(disk).map(|entry| &entry.path);
+                    if path.is_none_or(|path| !self.is_paused(path)) {
+                        self.miss(*disk, reason);
+                    }
                     continue;
                 }
             };
@@ -148,18 +168,29 @@ impl Monitor {
         if joined { self.replan().await } else { Ok(()) }
     }
 
-    async fn site(&self, path: PathBuf, members: &BTreeMap<DiskId, Member>) -> Site {
+    async fn site(&mut self, path: PathBuf, members: &BTreeMap<DiskId, Member>) -> Site {
         let here = members.iter().find(|(_, member)| member.path == path && member.disk.is_some());
         if let Some((id, _)) = here {
             let identity = DiskIdentity { cluster_id: self.cluster_id, disk_id: id.0 };
             return Site { path, found: Found::Disk(identity), is_mount_point: false };
         }
-        let env = self.env.clone();
-        let at = path.clone();
-        let site = match self.env.blocking(move || look(&env, &at)).await {
-            Ok(site) => site,
-            Err(Error::Disk(error)) => Site { path, found: Found::Unreadable(error), is_mount_point: false },
-            Err(_) => Site { path, found: Found::Nothing, is_mount_point: false },
+        let (env, at) = (self.env.clone(), path.clone());
+        let looked = match self.is_paused(&path) {
+            true => None,
+            false => {
+                let looked = self.answer(self.env.blocking(move || look(&env, &at))).await;
+                if looked.is_none() {
+                    self.pause(&path);
+                }
+                looked
+            }
+        };
+        let unreadable = |error| Site { path: path.clone(), found: Found::Unreadable(error), is_mount_point: false };
+        let site = match looked {
+            Some(Ok(site)) => site,
+            Some(Err(Error::Disk(error))) => unreadable(error),
+            Some(Err(_)) => Site { path, found: Found::Nothing, is_mount_point: false },
+            None => unreadable(disk::Error::Failed { path: path.clone(), reason: "it does not answer".to_owned() }),
         };
         match site.found {
             Found::Disk(identity) if identity.cluster_id != self.cluster_id => {

@@ -12,7 +12,7 @@ use placement::{DiskId, NodeId, Profile, Table};
 use tokio::sync::{oneshot, watch};
 
 use crate::cluster::Cluster;
-use crate::config::ClusterConfig;
+use crate::config::{ClusterConfig, Purpose};
 use crate::disks::{
     DiskSet, Found, RosterKeeper, Site, Step, format, is_marked, meta_directory, open_known, reconcile, refuse, survey,
 };
@@ -35,6 +35,7 @@ pub(crate) async fn start(env: &Env, config: ClusterConfig) -> Result<Cluster> {
     let mut sites = survey_all(env, &config).await?;
     let cluster_id = match cluster_of(&sites) {
         Some(cluster_id) => cluster_id,
+        None if config.purpose == Purpose::Inspect => return Err(Error::NotMember { path: sites.swap_remove(0).path }),
         None => {
             let cluster_id = begin(env, &config, &sites).await?;
             sites = survey_all(env, &config).await?;
@@ -185,6 +186,16 @@ async fn close_disks(disks: impl IntoIterator<Item = Arc<Disk>>) {
     }
 }
 
+/// An inspection takes an empty directory for a missing disk, and refuses one that never was part of the cluster.
+fn without_admissions(steps: Vec<Step>) -> Result<Vec<Step>> {
+    let inspected = |step| match step {
+        Step::Admit { path, replaces: Some(disk), .. } => Ok(Step::Miss { disk, reason: format!("{path:?} is empty") }),
+        Step::Admit { path, replaces: None, .. } => Err(Error::NotMember { path }),
+        step => Ok(step),
+    };
+    steps.into_iter().map(inspected).collect()
+}
+
 /// What has been started so far.
 struct Parts {
     env: Env,
@@ -204,7 +215,9 @@ impl Parts {
 
         let mut members: BTreeMap<DiskId, Member> = BTreeMap::new();
         let mut absent_since = BTreeMap::new();
-        for step in reconcile(disks.roster(), &sites) {
+        let steps = reconcile(disks.roster(), &sites);
+        let steps = if self.config.purpose == Purpose::Inspect { without_admissions(steps)? } else { steps };
+        for step in steps {
             if let Step::Miss { disk, .. } = &step {
                 absent_since.insert(*disk, self.env.clock.monotonic());
             }
@@ -215,34 +228,37 @@ impl Parts {
         let kept = self.table(consensus.as_ref(), members.len()).await?;
         let publisher = Arc::new(Publisher::new(kept.table.clone(), members.clone()));
         let tables = Arc::new(TableKeeper::new(consensus, publisher.clone(), kept));
+        let cluster = Cluster {
+            cluster_id: self.cluster_id,
+            consensus: self.consensus.clone(),
+            publisher: publisher.clone(),
+            tables: tables.clone(),
+            stopping: watch::Sender::new(false),
+            monitor: Mutex::new(None),
+        };
+        if self.config.purpose == Purpose::Inspect {
+            return Ok(cluster);
+        }
         let specs = disks.specs(&members);
         tables.change(|table| placement::plan(table, &specs)).await?;
         for member in members.values().filter(|member| member.disk.is_some()) {
             disks.mark(member.path.clone()).await?;
         }
-
-        let (stopping, stopped) = watch::channel(false);
         let monitor = Monitor {
             env: self.env.clone(),
             config: self.config,
             cluster_id: self.cluster_id,
             directories: sites.into_iter().map(|site| site.path).collect(),
             disks,
-            tables: tables.clone(),
-            publisher: publisher.clone(),
+            tables,
+            publisher,
             engine: self.consensus.engine().clone(),
             absent_since,
             pauses: BTreeMap::new(),
         };
-        let monitor = self.env.spawn.task("disk-monitor", Box::pin(monitor.run(stopped)));
-        Ok(Cluster {
-            cluster_id: self.cluster_id,
-            consensus: self.consensus,
-            publisher,
-            tables,
-            stopping,
-            monitor: Mutex::new(Some(monitor)),
-        })
+        let monitor = self.env.spawn.task("disk-monitor", Box::pin(monitor.run(cluster.stopping.subscribe())));
+        *cluster.monitor.lock() = Some(monitor);
+        Ok(cluster)
     }
 
     /// The table that is kept, or a vacant one for a cluster that begins.

@@ -105,7 +105,7 @@ mod tests {
             counts[group.0 as usize] += 1;
         }
         // 1000 each on average; five standard deviations are 158.
-        assert!(counts.iter().all(|&count| 842 <= count && count <= 1158), "{counts:?}");
+        assert!(counts.iter().all(|&count| (842..=1158).contains(&count)), "{counts:?}");
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 /// Format version that this program writes and reads.
 const FORMAT_VERSION: u8 = 1;
 
+/// A proposal that was given up can be in the way once, not often.
+const ATTEMPTS_MAX: usize = 4;
+
 /// Flags of an entry.
 const FLAG_MOUNT_POINT: u8 = 1;
 const FLAG_OUT: u8 = 2;
@@ -112,13 +115,18 @@ impl RosterKeeper {
     /// [`Error::Meta`], [`Error::UnknownFormat`], [`Error::Damaged`].
     pub(crate) async fn load(consensus: Arc<dyn Consensus>, node: NodeId) -> Result<Self> {
         let name = format!("node/{}/disks", node.0);
-        let reading = consensus.read().await?;
-        let document = query::document(reading.view.as_ref(), &name)?;
-        let (version, roster) = match document {
+        let mut keeper = Self { consensus, name, version: 0, roster: Roster::default() };
+        keeper.reload().await?;
+        Ok(keeper)
+    }
+
+    async fn reload(&mut self) -> Result<()> {
+        let reading = self.consensus.read().await?;
+        (self.version, self.roster) = match query::document(reading.view.as_ref(), &self.name)? {
             Some(document) => (document.version, Roster::decode(&document.value)?),
             None => (0, Roster::default()),
         };
-        Ok(Self { consensus, name, version, roster })
+        Ok(())
     }
 
     pub(crate) fn roster(&self) -> &Roster {
@@ -129,27 +137,34 @@ impl RosterKeeper {
     ///
     /// # Errors
     ///
-    /// [`Error::Meta`]; [`Error::Refused`] when another process writes this node's roster.
-    pub(crate) async fn change(&mut self, change: impl FnOnce(&mut Roster)) -> Result<()> {
-        let mut next = self.roster.clone();
-        change(&mut next);
-        if next == self.roster {
-            return Ok(());
+    /// [`Error::Meta`]; [`Error::Refused`] when another process writes this node's roster, again and again.
+    pub(crate) async fn change(&mut self, change: impl Fn(&mut Roster)) -> Result<()> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut next = self.roster.clone();
+            change(&mut next);
+            if next == self.roster {
+                return Ok(());
+            }
+            match self.propose(&next).await? {
+                Ok(version) => {
+                    (self.version, self.roster) = (version, next);
+                    return Ok(());
+                }
+                // A proposal of ours that was given up may have taken effect after all.
+                Err(Refusal::VersionChanged { .. }) => self.reload().await?,
+                Err(refusal) => return Err(Error::Refused { what: "list of disks", refusal }),
+            }
         }
+        Err(Error::Refused { what: "list of disks", refusal: Refusal::VersionChanged { version: self.version } })
+    }
+
+    async fn propose(&self, next: &Roster) -> Result<std::result::Result<u64, Refusal>> {
         let expected = if self.version == 0 { DocumentState::Absent } else { DocumentState::Version(self.version) };
         let command = SetDocument { name: self.name.clone(), expected, value: Some(next.encode()) };
         match self.consensus.propose(Command::SetDocument(command)).await? {
-            Ok(Reply::Version(version)) => {
-                self.version = version;
-                self.roster = next;
-                Ok(())
-            }
+            Ok(Reply::Version(version)) => Ok(Ok(version)),
             Ok(_) => Err(Error::Meta(meta::Error::Inconsistent("a document was set and has no version"))),
-            Err(refusal @ Refusal::VersionChanged { .. }) => {
-                tracing::error!(name = self.name, "another process changed this node's list of disks");
-                Err(Error::Refused { what: "list of disks", refusal })
-            }
-            Err(refusal) => Err(Error::Refused { what: "list of disks", refusal }),
+            Err(refusal) => Ok(Err(refusal)),
         }
     }
 }

@@ -117,7 +117,7 @@ impl DiskSet {
     async fn moved(&mut self, disk: DiskId, path: PathBuf) -> Result<()> {
         let change = |roster: &mut Roster| {
             if let Some(entry) = roster.disks.get_mut(&disk) {
-                entry.path = path;
+                entry.path.clone_from(&path);
             }
         };
         self.keeper.change(change).await
@@ -131,7 +131,7 @@ impl DiskSet {
             if let Some(old) = replaces {
                 roster.disks.remove(&old);
             }
-            roster.disks.insert(disk, entry);
+            roster.disks.insert(disk, entry.clone());
         };
         self.keeper.change(change).await?;
         match replaces {

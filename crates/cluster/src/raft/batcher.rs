@@ -16,6 +16,9 @@ pub(crate) const QUEUE_LENGTH: usize = 1024;
 const COMMANDS_MAX: usize = 512;
 const BYTES_MAX: usize = 4 << 20;
 
+/// Largest command. The log takes entries of twice this size.
+pub(crate) const COMMAND_BYTES_MAX: usize = 32 << 20;
+
 /// A command on its way into the log.
 pub(crate) struct Proposal {
     pub(crate) command: Command,

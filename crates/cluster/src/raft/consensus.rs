@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use env::{Env, Task};
 use meta::{Command, Consensus, ConsensusFuture, MetaEngine, Opened, Outcome, Reading};
+use openraft::error::{InitializeError, RaftError};
 use openraft::{Config, Raft, SnapshotPolicy};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -103,6 +104,9 @@ impl RaftConsensus {
         let queue = self.queue.lock().clone().ok_or(meta::Error::Stopping)?;
         let encoded =
             postcard::to_stdvec(&command).map_err(|_| meta::Error::Inconsistent("a command has no encoding"))?;
+        if batcher::COMMAND_BYTES_MAX < encoded.len() {
+            return Err(meta::Error::Inconsistent("a command is too large for the log"));
+        }
         let (answer, answered) = oneshot::channel();
         let mut expired = self.env.clock.sleep(self.deadline);
         tokio::select! {
@@ -160,9 +164,9 @@ fn config() -> Result<Config> {
 
 /// Makes `node` the leader of a group of its own, and applies everything the log holds.
 async fn begin(raft: &Raft<Types>, node: u64) -> Result<()> {
-    if !raft.is_initialized().await.map_err(stopped)? {
-        let begun = raft.initialize(BTreeSet::from([node])).await;
-        begun.map_err(|error| Error::Consensus { reason: error.to_string() })?;
+    match raft.initialize(BTreeSet::from([node])).await {
+        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+        Err(error) => return Err(Error::Consensus { reason: error.to_string() }),
     }
     raft.trigger().elect().await.map_err(stopped)?;
     raft.wait(None)

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cluster::{MemberState, SlotSeen, Topology};
+use cluster::{MemberState, NoGroup, SlotSeen, Topology};
 use env::Failure;
-use placement::{DiskId, Slot};
+use placement::{DiskId, Slot, StripeId};
 
 use crate::world::{World, config, config_of, create_bucket, disk_at, has_bucket, path, slots};
 
@@ -14,6 +14,52 @@ fn is_absent(topology: &Topology, disk: DiskId) -> bool {
 
 fn is_rebuilding(topology: &Topology) -> bool {
     0 < slots(topology, |slot| matches!(slot, Slot::Rebuilding(_)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replacement_may_be_interrupted_anywhere() {
+    let mut calls = 400;
+    let mut crash_at = 0;
+    while crash_at < calls {
+        let world = World::new(28);
+        world.open(3).await.close().await.unwrap();
+        world.files.vanish(&path(2));
+        world.make_directory(2);
+        let start = world.files.calls();
+        world.files.fail_call(start + crash_at, Failure::Crash);
+        if let Ok(node) = world.later().try_open(&config(3)).await {
+            let _ = node.close().await;
+        }
+        calls = world.files.calls() - start;
+        let world = world.after_power_cut(crash_at);
+        let node = world.try_open(&config(3)).await;
+        let node = node.unwrap_or_else(|error| panic!("no start after a power cut at call {crash_at}: {error}"));
+        assert_eq!(node.topology().members().len(), 3, "after a power cut at call {crash_at}");
+        assert_eq!(slots(&node.topology(), |slot| matches!(slot, Slot::Rebuilding(_))), 256);
+        node.close().await.unwrap();
+        crash_at += option_env!("STONECROP_TEST_CASES").map_or(13, |_| 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_disks_take_no_new_stripes_until_room_returns() {
+    let world = World::new(29);
+    for number in 1..=3 {
+        world.files.set_capacity(&path(number), 64 << 20);
+    }
+    let node = world.open(3).await;
+    let stripe = StripeId { write_id: 7, number: 0 };
+    assert!(node.topology().choose(stripe).is_ok());
+    for number in 1..=3 {
+        world.files.set_capacity(&path(number), world.files.used(&path(number)));
+    }
+    world.wait_for(&node, |topology| topology.members().values().all(|member| member.full)).await;
+    assert_eq!(node.topology().choose(stripe).err(), Some(NoGroup::DisksFull));
+    for number in 1..=3 {
+        world.files.set_capacity(&path(number), 64 << 20);
+    }
+    world.wait_for(&node, |topology| topology.choose(stripe).is_ok()).await;
+    node.close().await.unwrap();
 }
 
 /// All slots that wait for a census.

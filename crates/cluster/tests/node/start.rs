@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cluster::{ClusterConfig, Error, MemberState};
+use cluster::{ClusterConfig, Error, MemberState, Purpose};
 use env::Files;
 use placement::Slot;
 
@@ -165,6 +165,64 @@ async fn missing_directories_leave_the_node_degraded() {
         assert!(has_bucket(&node, "more").await);
         node.close().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disk_that_cannot_be_read_leaves_the_node_degraded() {
+    let world = World::new(10);
+    world.open(6).await.close().await.unwrap();
+    world.files.fail_path(&path(1), env::Failure::Io);
+    let node = world.later().open(6).await;
+    let topology = node.topology();
+    assert!(matches!(topology.members()[&disk_at(&topology, 1)].state, MemberState::Absent { .. }));
+    create_bucket(&node, "photos").await.unwrap().unwrap();
+    world.files.heal_path(&path(1));
+    world.wait_for(&node, |topology| topology.members().values().all(|member| member.disk.is_some())).await;
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn returning_disk_does_not_bring_old_metadata_back() {
+    for absent in 1..=3 {
+        let world = World::new(11);
+        let node = world.open(6).await;
+        create_bucket(&node, "first").await.unwrap().unwrap();
+        node.close().await.unwrap();
+        world.files.vanish(&path(absent));
+        let node = world.later().open(6).await;
+        create_bucket(&node, "second").await.unwrap().unwrap();
+        node.close().await.unwrap();
+        world.files.restore(&path(absent));
+        for round in 0..2 {
+            let node = world.later().open(6).await;
+            assert!(has_bucket(&node, "first").await && has_bucket(&node, "second").await, "in round {round}");
+            assert!(node.health().is_whole(), "{:?}", node.health());
+            node.close().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inspection_changes_nothing() {
+    let world = World::new(12);
+    let inspect = |numbers| ClusterConfig { purpose: Purpose::Inspect, ..config_of(numbers) };
+    let error = world.try_open(&inspect(vec![1, 2])).await.err().unwrap();
+    assert!(matches!(error, Error::NotMember { .. }), "{error:?}");
+    assert!(!world.files.exists(&path(1)).unwrap());
+
+    let node = world.open(6).await;
+    let before = node.topology();
+    node.close().await.unwrap();
+    world.files.vanish(&path(4));
+    world.make_directory(4);
+    let node = world.later().try_open(&inspect((1..=6).collect())).await.unwrap();
+    let topology = node.topology();
+    assert_eq!(topology.table(), before.table());
+    assert!(matches!(topology.members()[&disk_at(&before, 4)].state, MemberState::Absent { .. }));
+    node.close().await.unwrap();
+    assert!(world.files.list(&path(4)).unwrap().is_empty());
+    let error = world.later().try_open(&inspect((1..=7).collect())).await.err().unwrap();
+    assert!(matches!(error, Error::NotMember { .. }), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

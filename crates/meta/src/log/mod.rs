@@ -31,7 +31,6 @@ pub use entry::{LogEntry, LogId, LogState};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
 
 use bytes::Bytes;
 use env::{Env, File, OpenMode, Spawn, Thread};
@@ -50,9 +49,6 @@ use crate::mirror::{Mirror, Mirrors};
 
 /// What is called once when appended entries are durable or never will be. Runs on a log thread: it must not block.
 pub type Done = Box<dyn FnOnce(Result<()>) + Send>;
-
-/// Longest wait of calls that block for an acknowledgement.
-const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Largest payload of an entry, in bytes.
 pub(crate) const PAYLOAD_SIZE_MAX: usize = 64 << 20;
@@ -231,12 +227,6 @@ impl MetaLog {
         Ok(entries)
     }
 
-    /// Whether more entries should come: the log works, and no mirror waits for room on its disk.
-    pub(crate) fn admits(&self) -> bool {
-        let state = self.shared.state.lock();
-        state.full_mirrors == 0 && state.stream.is_alive()
-    }
-
     /// Bytes of payloads appended since the log was opened.
     pub(crate) fn appended_bytes(&self) -> u64 {
         self.shared.state.lock().index.appended_bytes()
@@ -253,12 +243,14 @@ impl MetaLog {
         let older = state.tail.segments.clone();
         let sources: Vec<Arc<Mirror>> = state.stream.counted_mirrors().cloned().collect();
         let id = state.stream.add_joining(mirror.clone());
+        // In one step with joining: the first thing the mirror is given must be the beginning of a segment.
+        state.begin_segment(0);
         drop(state);
         finished.announce();
         self.start_writer(mirror.clone(), id);
         // Once the new segment is acknowledged, the sources hold the older ones to their ends.
         let joined = self
-            .change_and_wait(|state| state.begin_segment(0))
+            .change_and_wait(|_| {})
             .and_then(|()| older.iter().try_for_each(|segment| self.copy_segment(*segment, &sources, mirror)));
         let mut state = self.shared.state.lock();
         let finished: Option<Finished> = match &joined {
@@ -330,7 +322,7 @@ impl MetaLog {
         state.stream.wait_for(last, done);
         drop(state);
         self.shared.work.notify_all();
-        receiver.recv_timeout(WAIT_LIMIT).unwrap_or(Err(Error::Unavailable))
+        receiver.recv().unwrap_or(Err(Error::Unavailable))
     }
 
     /// Makes a change of the state under the lock and waits until its record is acknowledged.
@@ -379,7 +371,6 @@ fn new_state(recovered: Recovered, realm: u128, nonce: u64, config: LogConfig) -
         committed: hard_state.committed,
         committed_is_new: false,
         stream: Stream::new(next - 1),
-        full_mirrors: 0,
         tail: Tail {
             format: Records::of_realm(realm),
             realm,

@@ -129,7 +129,7 @@ fn six_disks_share_reads_evenly() {
         }
     }
     // 256 groups, 4 of 6 positions: 170.7 each.
-    assert!(data_positions.values().all(|&count| 168 <= count && count <= 173), "{data_positions:?}");
+    assert!(data_positions.values().all(|&count| (168..=173).contains(&count)), "{data_positions:?}");
 }
 
 #[test]
