@@ -33,6 +33,7 @@ pub struct Cluster {
     pub(crate) consensus: Arc<RaftConsensus>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) tables: Arc<TableKeeper>,
+    pub(crate) mirror_count: usize,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) monitor: Mutex<Option<Task>>,
 }
@@ -88,7 +89,7 @@ impl Cluster {
 
     /// How the node is.
     pub fn health(&self) -> Health {
-        Health::of(&self.publisher.current(), &self.consensus)
+        Health::of(&self.publisher.current(), &self.consensus, self.mirror_count)
     }
 
     /// Stops in reverse order of the start: the monitor, the consensus (which answers what is queued), the disks. Users

@@ -38,12 +38,15 @@ pub struct Health {
     pub writable: bool,
     /// Where the metadata is kept.
     pub mirrors: Vec<MirrorHealth>,
+    /// On how many mirrors it should be.
+    pub mirrors_wanted: usize,
     /// Metadata can be changed.
     pub deciding: bool,
 }
 
 impl Health {
-    pub(crate) fn of(topology: &Topology, consensus: &RaftConsensus) -> Self {
+    pub(crate) fn of(topology: &Topology, consensus: &RaftConsensus, mirror_count: usize) -> Self {
+        let mirrors_wanted = mirror_count.min(topology.members().len());
         let table = topology.table();
         let disk = |(&id, member): (&DiskId, &crate::topology::Member)| DiskHealth {
             id,
@@ -67,6 +70,7 @@ impl Health {
             slots_in_flight: slots().filter(|slot| slot.settled().is_some()).count(),
             writable: topology.has_writable_groups(),
             mirrors: consensus.engine().mirrors(),
+            mirrors_wanted,
             deciding: consensus.is_running(),
         }
     }
@@ -76,7 +80,7 @@ impl Health {
     pub fn is_whole(&self) -> bool {
         self.disks.iter().all(|disk| disk.state == MemberState::InService && !disk.full)
             && self.vacant_slots + self.slots_in_flight == 0
-            && self.mirrors.iter().all(|mirror| mirror.in_service)
+            && self.mirrors_wanted <= self.mirrors.iter().filter(|mirror| mirror.in_service).count()
             && self.deciding
     }
 }

@@ -24,6 +24,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
 /// A disk that takes longer to say how it is, or to close, hangs.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
+/// Room beyond the reserve with which a disk that refused shards is given some again; it grows in such steps.
+const ROOM_MIN: u64 = 16 << 20;
+
 /// The task that watches this node's disks.
 pub(crate) struct Monitor {
     pub(crate) env: Env,
@@ -88,7 +91,7 @@ impl Monitor {
             disk::DiskState::Closed => return,
         };
         // A disk that cannot say how full it is will be found failed by its next check.
-        let full = self.answer(disk.usage()).await.is_some_and(|usage| usage.is_ok_and(|usage| usage.full));
+        let full = self.answer(disk.usage()).await.is_some_and(|usage| usage.is_ok_and(is_full));
         if member.state == state && member.full == full {
             return;
         }
@@ -265,7 +268,7 @@ impl Monitor {
     }
 
     /// Makes another disk a mirror of the metadata while too few are.
-    async fn mirror(&mut self) {
+    pub(crate) async fn mirror(&mut self) {
         let mirrors = self.engine.mirrors();
         let serving: Vec<PathBuf> =
             mirrors.into_iter().filter(|mirror| mirror.in_service).map(|mirror| mirror.directory).collect();
@@ -299,4 +302,10 @@ impl Monitor {
         let length = recent.map_or(self.config.probe_interval, |pause| (pause.length * 2).min(PAUSE_MAX));
         self.pauses.insert(path.clone(), Pause { until: now + length, length });
     }
+}
+
+/// Whether new shards should go elsewhere. A disk that refused one says so until it is given another, so room that has
+/// returned counts for more.
+fn is_full(usage: disk::Usage) -> bool {
+    usage.full && usage.available < usage.reserve + ROOM_MIN
 }

@@ -226,6 +226,7 @@ impl Parts {
         }
 
         let kept = self.table(consensus.as_ref(), members.len()).await?;
+        let begins = kept.is_unborn();
         let publisher = Arc::new(Publisher::new(kept.table.clone(), members.clone()));
         let tables = Arc::new(TableKeeper::new(consensus, publisher.clone(), kept));
         let cluster = Cluster {
@@ -233,6 +234,7 @@ impl Parts {
             consensus: self.consensus.clone(),
             publisher: publisher.clone(),
             tables: tables.clone(),
+            mirror_count: self.config.meta.mirror_count,
             stopping: watch::Sender::new(false),
             monitor: Mutex::new(None),
         };
@@ -244,7 +246,7 @@ impl Parts {
         for member in members.values().filter(|member| member.disk.is_some()) {
             disks.mark(member.path.clone()).await?;
         }
-        let monitor = Monitor {
+        let mut monitor = Monitor {
             env: self.env.clone(),
             config: self.config,
             cluster_id: self.cluster_id,
@@ -256,6 +258,10 @@ impl Parts {
             absent_since,
             pauses: BTreeMap::new(),
         };
+        if begins {
+            // A first start that was interrupted may have found one disk only. Later the node serves meanwhile.
+            monitor.mirror().await;
+        }
         let monitor = self.env.spawn.task("disk-monitor", Box::pin(monitor.run(cluster.stopping.subscribe())));
         *cluster.monitor.lock() = Some(monitor);
         Ok(cluster)

@@ -33,6 +33,10 @@ impl Kept {
         Ok(Some(Self { table: Arc::new(Table::decode(&document.value)?), version: document.version }))
     }
 
+    pub(crate) fn is_unborn(&self) -> bool {
+        self.version == 0
+    }
+
     /// A table that is not kept yet.
     pub(crate) fn unborn(table: Table) -> Self {
         Self { table: Arc::new(table), version: 0 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cluster::{MemberState, NoGroup, SlotSeen, Topology};
+use disk::Shard;
 use env::Failure;
+use erasure::{FramedShard, ShardIdentity};
 use placement::{DiskId, Slot, StripeId};
 
 use crate::world::{World, config, config_of, create_bucket, disk_at, has_bucket, path, slots};
@@ -50,8 +52,13 @@ async fn full_disks_take_no_new_stripes_until_room_returns() {
     let node = world.open(3).await;
     let stripe = StripeId { write_id: 7, number: 0 };
     assert!(node.topology().choose(stripe).is_ok());
-    for number in 1..=3 {
-        world.files.set_capacity(&path(number), world.files.used(&path(number)));
+    for member in node.topology().members().values() {
+        world.files.set_capacity(&member.path, world.files.used(&member.path));
+        let disk = member.disk.clone().unwrap();
+        let identity = ShardIdentity { write_id: 7, stripe: 0, index: 0 };
+        let framed = FramedShard::new(identity, vec![1; 2 << 20].into());
+        let error = disk.append(Shard { framed, group: 0, epoch: 1, intent_epoch: 0 }).await.unwrap_err();
+        assert!(matches!(error, disk::Error::Full { .. }), "{error:?}");
     }
     world.wait_for(&node, |topology| topology.members().values().all(|member| member.full)).await;
     assert_eq!(node.topology().choose(stripe).err(), Some(NoGroup::DisksFull));
