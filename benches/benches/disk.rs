@@ -1,4 +1,4 @@
-//! Group commit: durable appends by 1, 16 and 64 writers at once, and reads of what they wrote.
+//! Group commit: durable appends by 1, 16 and 64 writers at once, reads of what they wrote, and opening.
 //!
 //! Each row also prints the syncs an append took, counted by the disk. The files lie in the system's directory for
 //! temporary files; set `TMPDIR` to measure another device.
@@ -20,7 +20,7 @@ const WRITERS: [u64; 3] = [1, 16, 64];
 
 /// A fresh disk in a directory that goes away with it.
 struct Bench {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     disk: Disk,
     runtime: Runtime,
     clock: RealClock,
@@ -35,7 +35,7 @@ impl Bench {
         Disk::format(&env, path, IDENTITY).expect("an empty directory");
         let (disk, _) = Disk::open(&env, path, &DiskConfig::new(IDENTITY.cluster_id)).expect("just formatted");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
-        Self { _directory: directory, disk, runtime, clock: RealClock::new(), next: 0 }
+        Self { directory, disk, runtime, clock: RealClock::new(), next: 0 }
     }
 
     fn identity(number: u64) -> ShardIdentity {
@@ -114,12 +114,46 @@ fn read(criterion: &mut Criterion) {
     }
 }
 
+/// Opening a disk of a million small shards: with its checkpoint, and reading all records.
+fn open(criterion: &mut Criterion) {
+    const SHARDS: u64 = 1_000_000;
+    let mut bench = Bench::new();
+    while bench.next < SHARDS {
+        let numbers = bench.next..bench.next + 10_000;
+        bench.next = numbers.end;
+        let framed = numbers.map(|number| FramedShard::new(Bench::identity(number), Bytes::from_static(b"small")));
+        let shards = framed.map(|framed| Shard { framed, group: 1, epoch: 1, intent_epoch: 1 }).collect();
+        bench.runtime.block_on(bench.disk.append_all(shards)).expect("the disk has room");
+    }
+    bench.runtime.block_on(bench.disk.close()).expect("nothing failed");
+
+    let (env, path, config) = (Env::real(), bench.directory.path(), DiskConfig::new(IDENTITY.cluster_id));
+    let mut group = criterion.benchmark_group("disk open 1000000 shards");
+    for name in ["checkpoint", "records"] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|count| {
+                (0..count).fold(Duration::ZERO, |total, _| {
+                    if name == "records" {
+                        env.files.remove(&path.join("extents/checkpoint")).expect("written at close");
+                    }
+                    let start = bench.clock.monotonic();
+                    let (disk, recovery) = Disk::open(&env, path, &config).expect("it is ours");
+                    let took = bench.clock.monotonic() - start;
+                    assert_eq!((recovery.shards, recovery.used_checkpoint), (SHARDS, name == "checkpoint"));
+                    bench.runtime.block_on(disk.close()).expect("nothing failed");
+                    total + took
+                })
+            });
+        });
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(4));
-    targets = append, read
+    targets = append, read, open
 }
 criterion_main!(benches);

@@ -19,9 +19,11 @@ use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use env::{File, Files, OpenMode, RealFiles};
 use heed::types::Bytes as RawBytes;
 use heed::{CommitOrAbort, Database, EnvOpenOptions};
+use prolly::merge::{Conflict, merge};
+use prolly::pack::{Damage, PackFile, PackStorage};
 use prolly::{
-    Damage, Edit, PackFile, PackId, PackStorage, Packs, PacksConfig, PageStore, Params, Schema, SealedPack, Summarize,
-    Summary, Tree, TreeKey, merge,
+    Edit, Hash, Location, PackId, Packs, PacksConfig, Page, PageSink, PageStore, Params, Schema, SealedPack, Summarize,
+    Summary, Tree, TreeKey,
 };
 use rustix::time::{ClockId, clock_gettime};
 
@@ -146,6 +148,19 @@ impl PackStorage for Directory {
 
     fn damaged(&self, damage: Damage<'_>) {
         panic!("{damage:?}");
+    }
+}
+
+/// Takes pages and forgets them: what remains is the tree's own work.
+struct Nowhere;
+
+impl PageSink for Nowhere {
+    fn put_page(&mut self, _: &Page) -> prolly::Result<Location> {
+        Ok(Location::default())
+    }
+
+    fn put_blob(&mut self, _: &Hash, _: &[u8]) -> prolly::Result<Location> {
+        Ok(Location::default())
     }
 }
 
@@ -358,6 +373,9 @@ fn inserts(criterion: &mut Criterion, base: (&Prolly, &Tree, &[SealedPack]), lmd
         group.bench_function("prolly", |bencher| {
             bencher.iter_custom(|count| measure_undone(count, || prolly.apply(tree, &edits), discard));
         });
+        bench(&mut group, "prolly, unwritten", || {
+            black_box(tree.apply(&edits, &mut Nowhere).expect("edits ascend"));
+        });
         group.bench_function("lmdb", |bencher| {
             bencher.iter_custom(|count| measure_undone(count, || lmdb.put(&batch), |()| lmdb.delete(&batch)));
         });
@@ -394,7 +412,7 @@ fn comparisons(criterion: &mut Criterion, prolly: &Prolly, tree: &Tree) {
     let mut group = criterion.benchmark_group("merge");
     bench(&mut group, "10000 and 10000", || {
         let mut writer = prolly.packs.writer();
-        let resolve = &mut |conflict: &prolly::Conflict| conflict.ours.clone();
+        let resolve = &mut |conflict: &Conflict| conflict.ours.clone();
         black_box(merge(tree, &sides[0], &sides[1], resolve, &mut writer).expect("one lineage"));
     });
     group.finish();

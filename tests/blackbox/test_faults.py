@@ -47,8 +47,11 @@ def test_any_two_of_six_disks_lost_while_running_and_while_stopped(make_server, 
     for index in pair:
         server.lose_disk(index)
     check(server, count)
-    server.client().put_object(Bucket="kept", Key="written degraded", Body=body(300_000))
-    server.client().delete_object(Bucket="kept", Key="written degraded")
+    with pytest.raises(ClientError) as refused:
+        server.client().put_object(Bucket="kept", Key="too few", Body=body(300_000))
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503, "4 of 6 disks are below the write quorum of 5"
+    server.client().put_object(Bucket="kept", Key="small", Body=b"lives in the metadata")
+    server.client().delete_object(Bucket="kept", Key="small")
     server.stop()
     server.start()
     check(server, count)

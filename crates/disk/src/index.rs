@@ -4,7 +4,7 @@
 //! replaying a record twice changes nothing. A deleted shard keeps an entry as long as records of it exist: its
 //! tombstone must outlive them, or reading the log again would bring the shard back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
 
 use erasure::ShardIdentity;
@@ -212,9 +212,17 @@ impl Index {
         })
     }
 
-    /// Drops the entries that `is_lost` names and gives them. Looks at every entry.
-    pub(crate) fn drop_lost(&self, is_lost: impl Fn(&Entry) -> bool) -> Vec<(ShardIdentity, Entry)> {
-        let lost = self.select(is_lost);
+    /// Extents that entries point to.
+    pub(crate) fn extents(&self) -> Vec<u32> {
+        self.map.read().tallies.keys().copied().collect()
+    }
+
+    /// Drops the entries that point to `extents` and gives them. Looks at every entry, if there are such extents.
+    pub(crate) fn drop_extents(&self, extents: &BTreeSet<u32>) -> Vec<(ShardIdentity, Entry)> {
+        if extents.is_empty() {
+            return Vec::new();
+        }
+        let lost = self.select(|entry| extents.contains(&entry.position.extent));
         let mut map = self.map.write();
         for (identity, _) in &lost {
             map.remove(identity);

@@ -10,7 +10,7 @@ use env::{File, Files, OpenMode};
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::extent::{self, Extent, ExtentHeader, Extents, RECORDS_START};
-use crate::index::{Change, Entry, Index, Position, State};
+use crate::index::{Change, Index, Position, State};
 use crate::read::reread_whole;
 use crate::record::{BATCH_ALIGNMENT, Header, Kind};
 use crate::report::{Damage, Finding, Recovery};
@@ -294,8 +294,8 @@ impl Recoverer<'_> {
             .filter(|(id, _)| !present.contains(id))
             .map(|(id, known)| (*id, *known))
             .collect();
-        let is_gone = |entry: &Entry| self.extents.get(entry.position.extent).is_none();
-        let dropped = self.index.drop_lost(is_gone);
+        let gone = self.index.extents().into_iter().filter(|id| self.extents.get(*id).is_none()).collect();
+        let dropped = self.index.drop_extents(&gone);
         for id in lost.keys() {
             self.find(None, Position { extent: *id, offset: 0 }, Damage::ExtentMissing);
         }

@@ -121,6 +121,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether there was no room on the disk: that passes, and nothing else is wrong with it.
+    pub(crate) fn is_full(&self) -> bool {
+        let kind = match self {
+            Self::Io { source, .. } | Self::Trees(prolly::Error::Io { source, .. }) => source.kind(),
+            _ => return false,
+        };
+        matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
 /// Why bytes are no canonical record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {

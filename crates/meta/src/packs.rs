@@ -8,10 +8,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use env::{File, OpenMode};
 use parking_lot::Mutex;
-use prolly::{Damage, PackFile, PackId, PackStorage, SealedPack};
+use prolly::pack::{Damage, PackFile, PackStorage};
+use prolly::{PackId, SealedPack};
 
 use crate::error::{Error, Result};
-use crate::mirror::{Mirror, Mirrors};
+use crate::mirror::{Mirror, Mirrors, change_each};
 use crate::roots::{ListedPack, PackDigest, PackList};
 
 /// Files kept open for reading.
@@ -108,16 +109,11 @@ impl PackStorage for MirroredPacks {
     }
 
     fn create(&self, pack: PackId) -> io::Result<Box<dyn PackFile>> {
-        let mut copies = Vec::new();
-        for mirror in self.mirrors.in_service() {
-            match mirror.open(&path(&mirror, pack), OpenMode::CreateNew) {
-                Ok(file) => copies.push((mirror, file)),
-                Err(error) => mirror.retire(&error),
-            }
-        }
-        let file = NewPack { id: pack, copies, length: 0, hasher: blake3::Hasher::new(), sealed: self.sealed.clone() };
-        file.require_a_copy()?;
-        Ok(Box::new(file))
+        let mirrors = self.mirrors.in_service().into_iter().map(|mirror| (mirror, ()));
+        let copies = change_each(mirrors, |mirror, ()| mirror.open(&path(mirror, pack), OpenMode::CreateNew));
+        let copies = copies.map_err(into_io)?;
+        let sealed = self.sealed.clone();
+        Ok(Box::new(NewPack { id: pack, copies, length: 0, hasher: blake3::Hasher::new(), sealed }))
     }
 
     fn remove(&self, pack: PackId) -> io::Result<()> {
@@ -146,19 +142,26 @@ impl PackStorage for MirroredPacks {
     fn damaged(&self, damage: Damage<'_>) {
         let Some(mirror) = self.mirrors.all().get(damage.copy).cloned() else { return };
         let Damage { pack, offset, intact, .. } = damage;
-        let healed = intact.is_some() && mirror.in_service();
-        tracing::warn!(directory = %mirror.directory().display(), %pack, offset, healed, "bad copy of metadata");
-        if let (Some(bytes), true) = (intact, mirror.in_service()) {
-            let path = path(&mirror, pack);
-            // Sealed bytes are never changed but for this: the same bytes are written again.
-            let rewritten = mirror.attempt("heal", &path, |files| {
-                let file = files.open(&path, OpenMode::ReadWrite)?;
-                file.write_all_at(&[bytes], offset)?;
-                file.sync_data()
-            });
-            if let Err(error) = rewritten {
-                mirror.retire(&error);
-            }
+        let path = path(&mirror, pack);
+        let (Some(bytes), true) = (intact, mirror.in_service()) else {
+            tracing::warn!(path = %path.display(), offset, "bad copy of metadata");
+            return;
+        };
+        // Sealed bytes are never changed but for this: the same bytes are written again.
+        let healed = mirror.attempt("heal", &path, |files| {
+            let file = match files.open(&path, OpenMode::ReadWrite) {
+                // The mirror is being filled, or its directory has vanished.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                file => file?,
+            };
+            file.write_all_at(&[bytes], offset)?;
+            file.sync_data()?;
+            Ok(true)
+        });
+        match healed {
+            Ok(true) => tracing::warn!(path = %path.display(), offset, "healed a bad copy of metadata"),
+            Ok(false) => {}
+            Err(error) => mirror.retire(&error),
         }
     }
 }
@@ -173,26 +176,27 @@ struct NewPack {
 }
 
 impl NewPack {
-    fn require_a_copy(&self) -> io::Result<()> {
-        if self.copies.is_empty() { Err(io::Error::other(Error::Unavailable)) } else { Ok(()) }
-    }
-
-    /// Does the same to all copies and retires the mirrors where it fails.
+    /// Does the same to all copies.
     fn on_each(
         &mut self,
         operation: &'static str,
         call: impl Fn(&Mirror, &dyn File) -> io::Result<()>,
     ) -> io::Result<()> {
         let id = self.id;
-        self.copies.retain(|(mirror, file)| {
-            let path = path(mirror, id);
-            let done = mirror.attempt(operation, &path, |_| call(mirror, file.as_ref()));
-            if let Err(error) = &done {
-                mirror.retire(error);
-            }
-            done.is_ok()
+        let changed = change_each(std::mem::take(&mut self.copies), |mirror, file| {
+            mirror.attempt(operation, &path(mirror, id), |_| call(mirror, file.as_ref()))?;
+            Ok(file)
         });
-        self.require_a_copy()
+        self.copies = changed.map_err(into_io)?;
+        Ok(())
+    }
+}
+
+/// What the trees below are told: the same, if the system said it.
+fn into_io(error: Error) -> io::Error {
+    match error {
+        Error::Io { source, .. } => source,
+        error => io::Error::other(error),
     }
 }
 

@@ -8,10 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::{
-    Damage, Edit, PackFile, PackId, PackStorage, Packs, PacksConfig, Params, Schema, SealedPack, Summarize, Summary,
-    Tree, TreeKey, Written,
-};
+use crate::pack::{Damage, PackFile, PackStorage};
+use crate::{Edit, PackId, Packs, PacksConfig, Params, Schema, SealedPack, Summarize, Summary, Tree, TreeKey, Written};
 
 /// A mistake seeded into the editor, to see that the suite catches it (P19).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use env::{Env, Task};
 use meta::{Command, Consensus, ConsensusFuture, MetaEngine, Opened, Outcome, Reading};
-use openraft::error::{InitializeError, RaftError};
 use openraft::{Config, Raft, SnapshotPolicy};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -164,9 +163,9 @@ fn config() -> Result<Config> {
 
 /// Makes `node` the leader of a group of its own, and applies everything the log holds.
 async fn begin(raft: &Raft<Types>, node: u64) -> Result<()> {
-    match raft.initialize(BTreeSet::from([node])).await {
-        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-        Err(error) => return Err(Error::Consensus { reason: error.to_string() }),
+    if !raft.is_initialized().await.map_err(stopped)? {
+        let begun = raft.initialize(BTreeSet::from([node])).await;
+        begun.map_err(|error| Error::Consensus { reason: error.to_string() })?;
     }
     raft.trigger().elect().await.map_err(stopped)?;
     raft.wait(None)

@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use super::base::Base;
 use super::layers::{Frozen, Layers};
 use super::{Durable, MetaConfig};
-use crate::error::{Error, Result};
 use crate::log::MetaLog;
 use crate::mirror::Mirrors;
 use crate::packs::MirroredPacks;
@@ -40,7 +39,7 @@ pub(super) struct Applier {
     pub(super) log_bytes: u64,
     /// Whether the worker has been asked for a flush since the last freeze.
     pub(super) flush_requested: bool,
-    /// Whether the last flush failed: waiting for room is in vain then.
+    /// Whether the last flush failed: waiting for room is in vain then, and the frozen overlay stays.
     pub(super) flush_failed: bool,
 }
 
@@ -93,20 +92,15 @@ impl Core {
         self.applier.lock()
     }
 
-    /// As [`Core::lock`], but waits while the active overlay is full and the frozen one not yet folded.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unavailable`] when it cannot be folded.
-    pub(super) fn lock_with_room(&self) -> Result<MutexGuard<'_, Applier>> {
+    /// As [`Core::lock`], but waits while the active overlay is full and the frozen one is being folded. When that failed
+    /// it waits no more: what is in the log must be applied, and [`MetaEngine::admits`](super::MetaEngine::admits) keeps
+    /// more from getting there.
+    pub(super) fn lock_with_room(&self) -> MutexGuard<'_, Applier> {
         let mut applier = self.applier.lock();
-        while applier.is_full(&self.config) && applier.layers.frozen.is_some() {
-            if applier.flush_failed {
-                return Err(Error::Unavailable);
-            }
+        while applier.is_full(&self.config) && applier.layers.frozen.is_some() && !applier.flush_failed {
             self.room.wait(&mut applier);
         }
-        Ok(applier)
+        applier
     }
 
     /// Makes the applier's state the readers' state.

@@ -168,7 +168,8 @@ impl MetaEngine {
     }
 
     /// Applies the commands of entry `id` in order; each sees the effects of those before. Readers see all or none.
-    /// Blocks on reads of pages that are not cached, and while a flush lags behind: call it off the reactor.
+    /// Blocks on reads of pages that are not cached, and while a flush lags behind: call it off the reactor. What is in
+    /// the log can always be applied; [`MetaEngine::admits`] is for keeping it out.
     ///
     /// # Errors
     ///
@@ -185,7 +186,7 @@ impl MetaEngine {
         steps: &[S],
         decide: impl Fn(&dyn View, &S) -> Result<(T, Edits)>,
     ) -> Result<Vec<T>> {
-        let mut applier = self.core.lock_with_room()?;
+        let mut applier = self.core.lock_with_room();
         // Worked on aside: an error half way leaves the state as it was.
         let mut layers = applier.layers.clone();
         let mut effects = EntryEffects::new(layers.marks.effects, id);
@@ -229,9 +230,27 @@ impl MetaEngine {
     fn publish(&self, applier: &mut Applier) {
         self.core.publish(applier);
         if !applier.flush_requested && applier.wants_flush(&self.core.config, &self.core.log) {
-            // A full queue contains a flush that has not frozen anything yet.
-            applier.flush_requested = self.jobs.try_send(Job::Flush(None)).is_ok();
+            self.request_flush(applier);
         }
+    }
+
+    fn request_flush(&self, applier: &mut Applier) {
+        // A full queue contains a flush that has not frozen anything yet.
+        applier.flush_requested = self.jobs.try_send(Job::Flush(None)).is_ok();
+    }
+
+    /// Whether more commands should be proposed. Not while a flush keeps failing and memory is used up, nor while a disk
+    /// has no room for the log, nor once no mirror works: refuse them then. Asking is what has a failed flush tried again.
+    pub fn admits(&self) -> bool {
+        if !self.core.mirrors.any_in_service() || !self.core.log.admits() {
+            return false;
+        }
+        let mut applier = self.core.lock();
+        let is_stuck = applier.flush_failed && applier.is_full(&self.core.config);
+        if is_stuck && !applier.flush_requested {
+            self.request_flush(&mut applier);
+        }
+        !is_stuck
     }
 
     /// Makes all that is applied durable in the trees, so that a restart has nothing to replay.
@@ -292,7 +311,7 @@ impl MetaEngine {
     /// Ends the background work and the log's. Blocks. Call [`MetaEngine::flush`] before for a quick restart.
     pub fn close(&self) {
         // The channel is closed only once the worker has ended.
-        let _ = self.jobs.try_send(Job::Close);
+        let _ = self.jobs.blocking_send(Job::Close);
         let worker = self.worker.lock().take();
         if let Some(worker) = worker {
             worker.join();

@@ -483,13 +483,65 @@ fn when_every_mirror_fails_nothing_more_is_promised() {
     run(&opened, 1..20);
     files.fail_path(Path::new("/"), Failure::Io);
     assert!(matches!(block_on(opened.engine.flush()), Err(Error::Unavailable | Error::Trees(_))));
-    let refused = (20..10_000).find(|index| apply_entry(&opened.engine, *index).is_err());
-    assert!(refused.is_some(), "the overlay is bounded");
+    assert_eq!(run(&opened, 20..30).0, 0);
+    assert!(!opened.engine.admits(), "no mirror works");
     assert_ne!(
         opened.engine.view().summary(TreeId::Internal, (Bound::Unbounded, Bound::Unbounded)).ok(),
         Some(Summary::EMPTY)
     );
     opened.engine.close();
+}
+
+/// Appends and applies entries from `first` on until the engine admits no more; the number of the last one applied.
+fn run_until_full(opened: &Opened, first: u64) -> u64 {
+    for index in first.. {
+        let entry = LogEntry { id: id(index), kind: 1, payload: index.to_le_bytes().to_vec().into() };
+        let (sender, receiver) = sync_channel(1);
+        block_on(opened.log.append(vec![entry], Box::new(move |result| drop(sender.send(result))))).unwrap();
+        while receiver.try_recv().is_err() {
+            if !opened.engine.admits() {
+                return index - 1;
+            }
+            std::thread::yield_now();
+        }
+        apply_entry(&opened.engine, index).unwrap();
+        if !opened.engine.admits() {
+            return index;
+        }
+    }
+    unreachable!("the disk is bounded")
+}
+
+#[test]
+fn a_full_disk_stops_writes_until_there_is_room_again() {
+    for capacity in [30_000, 60_000, 61_000, 90_000, 200_000] {
+        let files = new_files(2, 1);
+        let all = directories(2);
+        let limit = |bytes| all.iter().for_each(|directory| files.set_capacity(directory.parent().unwrap(), bytes));
+        limit(capacity);
+        let opened = open(&files, &all, 1).unwrap();
+        let applied = run_until_full(&opened, 1);
+        check_same(opened.engine.view().as_ref(), &model_of(applied), "full");
+        limit(1 << 40);
+        while !opened.engine.admits() {
+            std::thread::yield_now();
+        }
+        // While one disk was full and the other was not, the node went on without the one.
+        for mirror in opened.engine.mirrors().iter().filter(|mirror| !mirror.in_service) {
+            opened.engine.replace_mirror(&mirror.directory).unwrap();
+        }
+        assert!(opened.engine.mirrors().iter().all(|mirror| mirror.in_service), "{capacity}");
+        let last = opened.log.state().last.unwrap().index;
+        let found = replay(&opened).unwrap();
+        check_recovered(&opened, found, (last, last), "with room again");
+        let end = (last + 40).next_multiple_of(3);
+        assert_eq!(run(&opened, last + 1..end + 1), (end, end));
+        block_on(opened.engine.flush()).unwrap();
+        opened.engine.close();
+        let opened = open(&files, &all, 2).unwrap();
+        check_recovered(&opened, replay(&opened).unwrap(), (end, end), "after a restart");
+        opened.engine.close();
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::core::Core;
 use super::fold::{evacuate, fold};
 use super::layers::Marks;
 use crate::error::{Error, Result};
-use crate::mirror::Mirror;
+use crate::mirror::{Mirror, change_each};
 use crate::roots::{PackList, RootRecord};
 
 /// A pack is sparse when less than this share of it is live, in percent.
@@ -150,16 +150,8 @@ impl Worker {
         };
         // Used up even by a failure: some mirror may have the record.
         self.next_number += 1;
-        let mut copies = 0;
-        for mirror in self.core.mirrors.in_service().iter().filter(|mirror| mirror.has_packs()) {
-            match record.write(mirror, self.core.mirrors.realm()) {
-                Ok(()) => copies += 1,
-                Err(error) => mirror.retire(&error),
-            }
-        }
-        if copies == 0 {
-            return Err(Error::Unavailable);
-        }
+        let complete = self.core.mirrors.in_service().into_iter().filter(|mirror| mirror.has_packs());
+        change_each(complete.map(|mirror| (mirror, ())), |mirror, ()| record.write(mirror, self.core.mirrors.realm()))?;
         self.previous = self.newest.replace(record);
         let applied = |record: &Option<RootRecord>| record.as_ref().and_then(|record| record.applied);
         let durable = Durable { newest: applied(&self.newest), purgeable: applied(&self.previous) };
@@ -255,6 +247,13 @@ impl Worker {
                 Ok(true)
             }
         }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Also when it panicked: nobody may wait for a flush that never comes.
+        self.core.note_failure();
     }
 }
 

@@ -31,6 +31,7 @@ pub use entry::{LogEntry, LogId, LogState};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use bytes::Bytes;
 use env::{Env, File, OpenMode, Spawn, Thread};
@@ -49,6 +50,9 @@ use crate::mirror::{Mirror, Mirrors};
 
 /// What is called once when appended entries are durable or never will be. Runs on a log thread: it must not block.
 pub type Done = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// Longest wait of calls that block for an acknowledgement.
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Largest payload of an entry, in bytes.
 pub(crate) const PAYLOAD_SIZE_MAX: usize = 64 << 20;
@@ -227,6 +231,12 @@ impl MetaLog {
         Ok(entries)
     }
 
+    /// Whether more entries should come: the log works, and no mirror waits for room on its disk.
+    pub(crate) fn admits(&self) -> bool {
+        let state = self.shared.state.lock();
+        state.full_mirrors == 0 && state.stream.is_alive()
+    }
+
     /// Bytes of payloads appended since the log was opened.
     pub(crate) fn appended_bytes(&self) -> u64 {
         self.shared.state.lock().index.appended_bytes()
@@ -322,7 +332,7 @@ impl MetaLog {
         state.stream.wait_for(last, done);
         drop(state);
         self.shared.work.notify_all();
-        receiver.recv().unwrap_or(Err(Error::Unavailable))
+        receiver.recv_timeout(WAIT_LIMIT).unwrap_or(Err(Error::Unavailable))
     }
 
     /// Makes a change of the state under the lock and waits until its record is acknowledged.
@@ -371,6 +381,7 @@ fn new_state(recovered: Recovered, realm: u128, nonce: u64, config: LogConfig) -
         committed: hard_state.committed,
         committed_is_new: false,
         stream: Stream::new(next - 1),
+        full_mirrors: 0,
         tail: Tail {
             format: Records::of_realm(realm),
             realm,

@@ -32,6 +32,8 @@ pub(super) struct State {
     /// Whether `committed` has changed since it was last put into the stream.
     pub(super) committed_is_new: bool,
     pub(super) stream: Stream,
+    /// Mirrors whose disks have no room for the next segment.
+    pub(super) full_mirrors: usize,
     pub(super) tail: Tail,
 }
 

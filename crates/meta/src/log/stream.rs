@@ -160,6 +160,11 @@ impl Stream {
         self.closing = true;
     }
 
+    /// Whether `id` should go on: it is not gone, and the log is not closing.
+    pub(super) fn is_wanted(&self, id: MemberId) -> bool {
+        self.members[id.0].standing != Standing::Gone && !self.closing
+    }
+
     /// What `id` has to do next, at most `bytes` bytes or one operation; `None` once it should end.
     pub(super) fn take(&mut self, id: MemberId, bytes: usize, now: Duration) -> Option<Vec<Operation>> {
         let base = self.base;

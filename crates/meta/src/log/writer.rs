@@ -8,7 +8,7 @@ use env::{File, OpenMode};
 use super::record::Sequence;
 use super::scan::SegmentName;
 use super::shared::Shared;
-use super::stream::{MemberId, Operation};
+use super::stream::{Finished, MemberId, Operation};
 use crate::error::{Error, Result};
 use crate::mirror::Mirror;
 
@@ -33,6 +33,14 @@ struct OpenSegment {
     has_unsynced: bool,
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Also when it panicked: nobody may wait for what it does not write.
+        let finished = self.shared.state.lock().stream.remove(self.id);
+        finished.announce();
+    }
+}
+
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, mirror: Arc<Mirror>, id: MemberId) -> Self {
         Self { shared, mirror, id, open: None }
@@ -46,14 +54,26 @@ impl Writer {
                 Ok(durable) => self.shared.state.lock().stream.complete(self.id, operations.len(), durable),
                 Err(error) => {
                     self.mirror.retire(&error);
-                    self.mirror.mark_retired();
-                    self.shared.state.lock().stream.remove(self.id)
+                    self.leave()
                 }
             };
             finished.announce();
             // Those who wait for room, and idle writers that should see who is gone.
             self.shared.room.notify_waiters();
         }
+    }
+
+    /// Leaves the stream to the others.
+    fn leave(&self) -> Finished {
+        let (finished, others_go_on) = {
+            let mut state = self.shared.state.lock();
+            (state.stream.remove(self.id), state.stream.is_alive())
+        };
+        // The last one to fail has everything.
+        if others_go_on {
+            self.mirror.mark_retired();
+        }
+        finished
     }
 
     /// Waits for work; `None` once there will be none. Looks after stalled mirrors meanwhile.
@@ -108,7 +128,32 @@ impl Writer {
         Ok(durable)
     }
 
+    /// Begins a segment, once there is room for it: the file that did not fit is removed, so nothing is tried twice on
+    /// the same file.
     fn begin(&mut self, name: SegmentName, size: u64, bytes: &[u8]) -> Result<()> {
+        loop {
+            match self.try_begin(name, size, bytes) {
+                Err(error) if error.is_full() => {
+                    self.mirror.remove(&name.path(&self.mirror.log_directory()))?;
+                    if !self.wait_for_space() {
+                        return Err(error);
+                    }
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Waits a little; whether to try again.
+    fn wait_for_space(&self) -> bool {
+        let mut state = self.shared.state.lock();
+        state.full_mirrors += 1;
+        self.shared.work.wait_for(&mut state, WATCH_INTERVAL);
+        state.full_mirrors -= 1;
+        state.stream.is_wanted(self.id)
+    }
+
+    fn try_begin(&mut self, name: SegmentName, size: u64, bytes: &[u8]) -> Result<()> {
         let directory = self.mirror.log_directory();
         let path = name.path(&directory);
         let file = self.mirror.open(&path, OpenMode::CreateNew)?;

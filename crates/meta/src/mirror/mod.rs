@@ -30,6 +30,35 @@ pub fn is_mirror(env: &env::Env, directory: &Path) -> Result<bool> {
     Ok(identity::read(env.files.as_ref(), directory)?.is_some())
 }
 
+/// Makes the same change in every mirror and returns what came of it where it worked. The other mirrors are retired.
+/// But when it worked nowhere, and only for want of room, none is: the change may be tried again.
+///
+/// # Errors
+///
+/// The last failure, when it worked nowhere.
+pub(crate) fn change_each<I, O>(
+    copies: impl IntoIterator<Item = (Arc<Mirror>, I)>,
+    mut change: impl FnMut(&Mirror, I) -> Result<O>,
+) -> Result<Vec<(Arc<Mirror>, O)>> {
+    let mut changed = Vec::new();
+    let mut failed = Vec::new();
+    for (mirror, copy) in copies {
+        match change(&mirror, copy) {
+            Ok(copy) => changed.push((mirror, copy)),
+            Err(error) => failed.push((mirror, error)),
+        }
+    }
+    let may_pass = changed.is_empty() && failed.iter().all(|(_, error)| error.is_full());
+    if !may_pass {
+        failed.iter().for_each(|(mirror, error)| mirror.retire(error));
+    }
+    match failed.pop() {
+        Some((_, error)) if changed.is_empty() => Err(error),
+        None if changed.is_empty() => Err(Error::Unavailable),
+        _ => Ok(changed),
+    }
+}
+
 /// One directory that holds a copy of the metadata.
 pub(crate) struct Mirror {
     files: Arc<dyn Files>,
@@ -96,8 +125,14 @@ impl Mirror {
     /// Leaves a note in the directory, if it takes one, that this copy missed writes.
     pub(crate) fn mark_retired(&self) {
         let path = self.directory.join(RETIRED_FILE);
-        let marked =
-            self.files.open(&path, OpenMode::CreateOrOpen).and_then(|_| self.files.sync_directory(&self.directory));
+        let marked = self.files.exists(&self.directory.join(identity::FILE)).and_then(|is_mirror| {
+            // Another mirror may be about to begin here.
+            if is_mirror {
+                self.files.open(&path, OpenMode::CreateOrOpen)?;
+                self.files.sync_directory(&self.directory)?;
+            }
+            Ok(())
+        });
         if let Err(error) = marked {
             tracing::warn!(directory = %self.directory.display(), %error, "cannot mark the mirror as retired");
         }

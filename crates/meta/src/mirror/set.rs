@@ -66,6 +66,10 @@ impl Mirrors {
         self.members.read().iter().filter(|mirror| mirror.in_service()).cloned().collect()
     }
 
+    pub(crate) fn any_in_service(&self) -> bool {
+        self.members.read().iter().any(|mirror| mirror.in_service())
+    }
+
     /// All mirrors, retired ones included.
     pub(crate) fn all(&self) -> Vec<Arc<Mirror>> {
         self.members.read().clone()

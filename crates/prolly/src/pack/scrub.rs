@@ -24,7 +24,7 @@ pub struct ScrubReport {
 
 impl Packs {
     /// Verifies every frame of every copy of a sealed pack by its BLAKE3 hash, and its header and footer. Damage goes to
-    /// [`PackStorage::damaged`](crate::PackStorage::damaged), with the right bytes where a copy has them.
+    /// [`PackStorage::damaged`](super::PackStorage::damaged), with the right bytes where a copy has them.
     ///
     /// # Errors
     ///

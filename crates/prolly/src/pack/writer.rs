@@ -12,7 +12,7 @@ use crate::page::Page;
 use crate::store::PageSink;
 
 /// Bytes gathered before they are handed to the storage.
-const BUFFER_SIZE: usize = 1 << 20;
+const BUFFER_SIZE: usize = 1 << 18;
 
 /// Writes pages and blobs to new packs. Dropped before [`PackWriter::seal`], it leaves packs that nothing lists.
 pub struct PackWriter {

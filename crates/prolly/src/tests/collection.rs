@@ -6,10 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::collect::{Live, LivePack};
 use crate::testing::{Habit, Model, Random, World, apply_to_model, cases, random_batch, read_all};
-use crate::{
-    Hash, Live, LivePack, Location, PackId, Page, PageStore, Result, RootRef, SealedPack, Tree, collect, mark,
-};
+use crate::{Hash, Location, PackId, Page, PageStore, Result, RootRef, SealedPack, Tree, collect, mark};
 
 /// Notes every location that is read.
 struct Recording {

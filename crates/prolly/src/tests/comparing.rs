@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use super::{random_model, two_trees};
+use crate::diff::Change;
+use crate::merge::{Conflict, merge};
+use crate::sync::pull;
 use crate::testing::{Batch, Habit, Model, Random, World, cases, random_batch};
-use crate::{Change, Conflict, Edit, Error, Hash, Location, Page, PageStore, Result, Tree, merge, pull};
+use crate::{Edit, Error, Hash, Location, Page, PageStore, Result, Tree};
 
 fn model_diff(before: &Model, after: &Model) -> Vec<Change> {
     let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();

@@ -1,0 +1,146 @@
+//! Declared bodies, conditional writes, copies and deletions.
+
+use bytes::Bytes;
+use futures_util::{future, stream};
+use store::condition::Precondition;
+use store::copy::{CopyRequest, CopySource};
+use store::list::ListRequest;
+use store::put::ExpectedBody;
+use store::{
+    BodyError, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest, Error, EtagCondition, PutRequest,
+    ReadConditions, StreamBody,
+};
+
+use crate::node::{Node, bytes};
+
+fn declared(expected: ExpectedBody) -> PutRequest {
+    PutRequest { expected, ..PutRequest::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_not_as_declared_stores_nothing() {
+    let node = Node::start(6, "4+2").await;
+    for size in [100, 700_000] {
+        let body = bytes(1, size);
+        let wrong = Checksum::new(ChecksumAlgorithm::Crc32, ChecksumKind::FullObject, vec![1; 4].into()).unwrap();
+        let cases = [
+            ExpectedBody { size: Some(size as u64 + 1), ..ExpectedBody::default() },
+            ExpectedBody { size: Some(size as u64 - 1), ..ExpectedBody::default() },
+            ExpectedBody { md5: Some([0; 16]), ..ExpectedBody::default() },
+            ExpectedBody { checksum: ChecksumRequest::Expect(wrong), ..ExpectedBody::default() },
+            ExpectedBody { checksum: ChecksumRequest::Trailer(ChecksumAlgorithm::Sha1), ..ExpectedBody::default() },
+        ];
+        for expected in cases {
+            let put =
+                node.store.put_object("bucket", "key", declared(expected.clone()), Box::new(Bytes::from(body.clone())));
+            let error = put.await.unwrap_err();
+            let client = matches!(error, Error::Body(_) | Error::BadDigest | Error::ChecksumMismatch { .. });
+            assert!(client, "{expected:?}: {error}");
+            assert!(matches!(node.get("key").await, Err(Error::NoSuchKey)));
+        }
+        let broken = stream::iter([Ok(Bytes::from(body)), Err(BodyError::Incomplete)]);
+        let put = node.store.put_object("bucket", "key", PutRequest::default(), Box::new(StreamBody(broken)));
+        assert!(matches!(put.await, Err(Error::Body(BodyError::Incomplete))));
+    }
+    let mut node = node;
+    node.drain_queues().await;
+    assert_eq!(node.shard_count(), 0, "discarded at once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_concurrent_creations_one_wins() {
+    let node = Node::start(6, "4+2").await;
+    for size in [10, 100_000] {
+        let key = format!("key-{size}");
+        let puts = (0..8u64).map(|seed| {
+            let request = PutRequest { condition: Precondition::absent(), ..PutRequest::default() };
+            let (store, key) = (node.store.clone(), key.clone());
+            async move {
+                let body = bytes(seed, size);
+                store.put_object("bucket", &key, request, Box::new(Bytes::from(body))).await
+            }
+        });
+        let outcomes = future::join_all(puts).await;
+        let winners: Vec<u64> = (0..8).filter(|seed| outcomes[*seed as usize].is_ok()).collect();
+        assert_eq!(winners.len(), 1, "{outcomes:?}");
+        assert!(node.get(&key).await.unwrap() == bytes(winners[0], size));
+        for error in outcomes.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, Error::PreconditionFailed { condition: "If-None-Match" }), "{error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compare_and_swap_loses_no_increment() {
+    let node = Node::start(6, "4+2").await;
+    node.put("counter", b"0".to_vec()).await.unwrap();
+    let workers = (0..4).map(|_| async {
+        for _ in 0..5 {
+            loop {
+                let (object, body) = node.get_with("counter", Default::default()).await.unwrap();
+                let next = String::from_utf8(body).unwrap().parse::<u64>().unwrap() + 1;
+                let condition = Precondition::matches(object.etag);
+                let request = PutRequest { condition, ..PutRequest::default() };
+                let body = Box::new(Bytes::from(next.to_string()));
+                match node.store.put_object("bucket", "counter", request, body).await {
+                    Ok(_) => break,
+                    Err(Error::PreconditionFailed { condition: "If-Match" }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    });
+    future::join_all(workers).await;
+    assert_eq!(node.get("counter").await.unwrap(), b"20");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_keep_or_replace_what_goes_with_the_bytes() {
+    let node = Node::start(6, "4+2").await;
+    let body = bytes(5, 300_000);
+    let mut request = PutRequest::default();
+    request.user_metadata.insert("color".into(), "green".into());
+    request.expected.checksum = ChecksumRequest::Compute(ChecksumAlgorithm::Sha256);
+    let put = node.store.put_object("bucket", "a", request, Box::new(Bytes::from(body.clone()))).await.unwrap();
+    let mut source = CopySource { bucket: "bucket".into(), key: "a".into(), conditions: ReadConditions::default() };
+    let copied = node.store.copy_object(&source, "bucket", "b", CopyRequest::default()).await.unwrap();
+    assert_eq!((&copied.etag, &copied.checksum), (&put.etag, &put.checksum));
+    let (object, read) = node.get_with("b", Default::default()).await.unwrap();
+    assert!(read == body);
+    assert_eq!(object.user_metadata["color"], "green");
+
+    let replaced_metadata = Some((Default::default(), [("shape".to_owned(), "round".to_owned())].into()));
+    let request = CopyRequest { replaced_metadata, ..CopyRequest::default() };
+    node.store.copy_object(&source, "bucket", "a", request).await.unwrap();
+    let (object, read) = node.get_with("a", Default::default()).await.unwrap();
+    assert!(read == body);
+    assert_eq!(object.user_metadata.into_iter().collect::<Vec<_>>(), [("shape".to_owned(), "round".to_owned())]);
+
+    source.conditions.if_none_match = Some(EtagCondition::Any);
+    let refused = node.store.copy_object(&source, "bucket", "c", CopyRequest::default()).await;
+    assert!(matches!(refused, Err(Error::PreconditionFailed { .. })), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_keys_are_gone_and_their_bucket_can_follow() {
+    let node = Node::start(6, "4+2").await;
+    for key in ["a", "b/c", "b/d"] {
+        node.put(key, bytes(1, 50_000)).await.unwrap();
+    }
+    let request = ListRequest { delimiter: Some("/".into()), limit: 10, ..ListRequest::default() };
+    let page = node.store.list_objects("bucket", &request).await.unwrap();
+    assert_eq!(page.objects.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(page.common_prefixes, ["b/"]);
+    let usage = node.store.usage("bucket").await.unwrap();
+    assert_eq!((usage.objects, usage.bytes), (3, 150_000));
+    assert!(matches!(node.store.delete_bucket("bucket").await, Err(Error::BucketNotEmpty)));
+
+    let keys = ["a", "b/c", "b/d", "never"].map(|key| (key.to_owned(), Precondition::default()));
+    let deleted = node.store.delete_objects("bucket", &keys).await.unwrap();
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+    assert!(node.store.list_objects("bucket", &request).await.unwrap().objects.is_empty());
+    node.store.delete_bucket("bucket").await.unwrap();
+    assert!(matches!(node.get("a").await, Err(Error::NoSuchBucket)));
+    node.store.collect_garbage().await.unwrap();
+    assert_eq!(node.shard_count(), 0);
+}

@@ -1,0 +1,117 @@
+//! Lost disks and rotten bits: right bytes or an error, and repair.
+
+use store::{ByteRange, Error, GetRequest};
+
+use crate::node::{Node, bytes, disk_path};
+
+const BLOCK: usize = 64 << 10;
+
+/// Objects of several sizes: inline, one stripe, several stripes with a short last one.
+async fn put_some(node: &Node) -> Vec<(String, Vec<u8>)> {
+    let mut objects = Vec::new();
+    for (size, seed) in [100, 20_000, 4 * BLOCK, 11 * BLOCK + 333].into_iter().zip(0..) {
+        let (key, body) = (format!("object-{size}"), bytes(seed, size));
+        node.put(&key, body.clone()).await.unwrap();
+        objects.push((key, body));
+    }
+    objects
+}
+
+async fn assert_all_readable(node: &Node, objects: &[(String, Vec<u8>)], what: &str) {
+    for (key, body) in objects {
+        assert!(node.get(key).await.unwrap() == *body, "{key} with {what}");
+        let middle = body.len() / 2;
+        let range = Some(ByteRange::Between(middle as u64 / 2, middle as u64));
+        let (_, part) = node.get_with(key, GetRequest { range, ..GetRequest::default() }).await.unwrap();
+        assert!(part == body[middle / 2..=middle], "a range of {key} with {what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_pair_of_disks_may_be_lost_and_is_rebuilt() {
+    for first in 0..6 {
+        for second in first + 1..6 {
+            let pair = [first, second];
+            let node = Node::start(6, "4+2").await;
+            let objects = put_some(&node).await;
+            node.lose(&pair).await;
+            assert_all_readable(&node, &objects, &format!("disks {pair:?} lost")).await;
+
+            let files = node.stop().await;
+            let node = Node::open(files, 6, "4+2").await;
+            assert_all_readable(&node, &objects, &format!("disks {pair:?} replaced by empty ones")).await;
+            let rebuilt = node.store.rebuild().await.unwrap();
+            assert!(0 < rebuilt.repaired_shards && rebuilt.waiting_stripes == 0, "{pair:?}: {rebuilt:?}");
+            assert_eq!(node.store.status().open_slots, 0, "{pair:?}");
+            let report = node.store.fsck().await.unwrap();
+            assert!(report.is_clean() && report.degraded_stripes == 0, "{pair:?}: {report:?}");
+            assert_all_readable(&node, &objects, &format!("disks {pair:?} rebuilt")).await;
+            node.stop().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disks_replaced_while_the_node_runs_are_rebuilt() {
+    let node = Node::start(6, "4+2").await;
+    let objects = put_some(&node).await;
+    node.replace(&[1, 4]).await;
+    assert_all_readable(&node, &objects, "two empty disks").await;
+    node.put("new", bytes(8, 300_000)).await.unwrap();
+    node.store.rebuild().await.unwrap();
+    node.lose(&[0, 2]).await;
+    assert_all_readable(&node, &objects, "two other disks lost").await;
+    assert!(node.get("new").await.unwrap() == bytes(8, 300_000));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_losses_than_parity_are_an_error_and_no_bytes() {
+    let node = Node::start(6, "4+2").await;
+    let objects = put_some(&node).await;
+    node.lose(&[0, 2, 4]).await;
+    for (key, body) in &objects {
+        match node.get(key).await {
+            Ok(read) => assert!(body.len() <= 16 << 10 && read == *body, "{key}"),
+            Err(error) => assert!(matches!(error, Error::Unavailable { .. }), "{key}: {error}"),
+        }
+    }
+    let refused = node.put("new", bytes(9, 100_000)).await;
+    assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+    node.lose(&[]).await;
+    assert_all_readable(&node, &objects, "all disks back").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_missed_at_commit_is_repaired_when_its_disk_is_back() {
+    let node = Node::start(6, "4+2").await;
+    node.lose(&[3]).await;
+    let objects = put_some(&node).await;
+    let waiting = node.store.repair().await.unwrap();
+    assert_eq!(waiting.repaired_shards, 0);
+    assert!(0 < waiting.waiting_stripes);
+    node.lose(&[]).await;
+    assert_all_readable(&node, &objects, "shards missing").await;
+    let repaired = node.store.repair().await.unwrap();
+    assert_eq!((repaired.repaired_shards, repaired.waiting_stripes), (waiting.waiting_stripes, 0));
+    assert!(node.store.fsck().await.unwrap().is_clean());
+    assert_eq!(node.store.repair().await.unwrap().repaired_shards, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rot_on_two_disks_is_read_around_found_and_repaired() {
+    let node = Node::start(6, "4+2").await;
+    let objects = put_some(&node).await;
+    for round in 0..4u64 {
+        let (first, second) = (round as usize % 6, (round as usize * 2 + 1) % 6);
+        for disk in [first, second] {
+            node.files.flip_bits(&disk_path(disk).join("extents"), 200, round * 7 + disk as u64);
+        }
+        assert_all_readable(&node, &objects, "rotten bits").await;
+        node.store.scrub().await.unwrap();
+        node.store.take_census().await.unwrap();
+        let repaired = node.store.repair().await.unwrap();
+        assert_eq!(repaired.waiting_stripes, 0, "round {round}: {repaired:?}");
+        let report = node.store.fsck().await.unwrap();
+        assert!(report.is_clean(), "round {round}: {report:?}");
+    }
+}

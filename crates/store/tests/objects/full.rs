@@ -1,0 +1,44 @@
+//! A full disk refuses new objects, serves and deletes old ones, and recovers by itself.
+
+use env::SimFiles;
+use store::Error;
+use store::condition::Precondition;
+
+use crate::node::{Node, bytes, disk_path};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_disks_refuse_objects_and_recover_when_space_returns() {
+    let files = SimFiles::new(1);
+    (0..6).for_each(|disk| files.set_capacity(&disk_path(disk), 120 << 20));
+    let node = Node::open(files, 6, "4+2").await;
+    node.store.create_bucket("bucket", "owner", None).await.unwrap();
+    let mut stored = Vec::new();
+    let refused = loop {
+        let key = format!("key-{}", stored.len());
+        match node.put(&key, bytes(stored.len() as u64, 8 << 20)).await {
+            Ok(_) => stored.push(key),
+            Err(error) => break error,
+        }
+        assert!(stored.len() < 100, "the disks never fill");
+    };
+    assert!(matches!(refused, Error::DiskFull), "{refused}");
+    assert!(2 < stored.len(), "only {stored:?} fit");
+    for (key, seed) in stored.iter().zip(0..) {
+        assert!(node.get(key).await.unwrap() == bytes(seed, 8 << 20), "{key}");
+    }
+    for key in &stored {
+        node.store.delete_object("bucket", key, &Precondition::default()).await.unwrap();
+    }
+    for _ in 0..3 {
+        node.store.advance_epoch().await.unwrap();
+        node.store.collect_garbage().await.unwrap();
+    }
+    assert_eq!(node.shard_count(), 0);
+    let topology = node.cluster.topology();
+    for member in topology.members().values() {
+        member.disk.as_ref().unwrap().compact().await.unwrap();
+    }
+    node.wait_until_writable().await;
+    node.put("after", bytes(7, 8 << 20)).await.unwrap();
+    assert!(node.get("after").await.unwrap() == bytes(7, 8 << 20));
+}

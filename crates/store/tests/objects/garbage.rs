@@ -1,0 +1,85 @@
+//! What may be deleted is, in the end; what is referenced never (I8).
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use store::{BodyError, GetRequest, PutRequest, StreamBody};
+
+use crate::node::{Node, bytes};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn overwritten_shards_stay_until_their_readers_are_done() {
+    let node = Node::start(6, "4+2").await;
+    let old = bytes(1, 3_000_000);
+    node.put("key", old.clone()).await.unwrap();
+    let reader = node.store.get_object("bucket", "key", GetRequest::default()).await.unwrap();
+    node.put("key", bytes(2, 100_000)).await.unwrap();
+    assert_eq!(node.store.collect_garbage().await.unwrap().retired_segments, 0);
+    let chunks: Vec<_> = reader.body.map(Result::unwrap).collect().await;
+    assert!(chunks.concat() == old, "read to the end after the overwrite");
+    assert_eq!(node.store.collect_garbage().await.unwrap().retired_segments, 1);
+    assert!(node.get("key").await.unwrap() == bytes(2, 100_000));
+    let report = node.store.fsck().await.unwrap();
+    assert!(report.is_clean() && report.orphaned_shards == 0, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orphans_are_collected_within_three_epochs_and_nothing_else() {
+    let node = Node::start(6, "4+2").await;
+    node.put("kept", bytes(1, 500_000)).await.unwrap();
+    let expected = node.shard_count();
+    let broken = stream::iter([Ok(Bytes::from(bytes(2, 1_000_000))), Err(BodyError::Incomplete)]);
+    // Nobody serves the discard queue here: as after a crash.
+    node.store.put_object("bucket", "lost", PutRequest::default(), Box::new(StreamBody(broken))).await.unwrap_err();
+    assert!(expected < node.shard_count());
+    assert_eq!(node.store.collect_garbage().await.unwrap().orphaned_shards, 0, "its epoch is not over");
+    for _ in 0..3 {
+        node.store.advance_epoch().await.unwrap();
+        node.store.collect_garbage().await.unwrap();
+    }
+    assert_eq!(node.shard_count(), expected);
+    assert!(node.get("kept").await.unwrap() == bytes(1, 500_000));
+    assert!(node.store.fsck().await.unwrap().is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_upload_outlives_epochs() {
+    let node = Node::start(6, "4+2").await;
+    let body = bytes(4, 2_000_000);
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
+    let chunks = Box::pin(stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) }));
+    let store = node.store.clone();
+    let put = tokio::task::LocalSet::new();
+    let upload = store.put_object("bucket", "long", PutRequest::default(), Box::new(StreamBody(chunks.map(Ok))));
+    let feed = async {
+        for chunk in body.chunks(500_000) {
+            sender.send(Bytes::copy_from_slice(chunk)).await.unwrap();
+            node.store.advance_epoch().await.unwrap();
+            node.store.collect_garbage().await.unwrap();
+        }
+        drop(sender);
+    };
+    let (stored, ()) = put.run_until(async { tokio::join!(upload, feed) }).await;
+    stored.unwrap();
+    assert!(node.get("long").await.unwrap() == body);
+    assert!(node.store.fsck().await.unwrap().is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_background_deletes_nothing_that_is_needed() {
+    let node = Node::start(6, "4+2").await;
+    let background = store::Background::start(&node.store, node.queues);
+    let broken = stream::iter([Ok(Bytes::from(bytes(2, 1_000_000))), Err(BodyError::Incomplete)]);
+    node.store.put_object("bucket", "lost", PutRequest::default(), Box::new(StreamBody(broken))).await.unwrap_err();
+    for seed in 0..20 {
+        let body = Bytes::from(bytes(seed, 900_000));
+        node.store
+            .put_object("bucket", &format!("key-{}", seed % 3), PutRequest::default(), Box::new(body))
+            .await
+            .unwrap();
+    }
+    background.stop().await;
+    node.store.collect_garbage().await.unwrap();
+    let report = node.store.fsck().await.unwrap();
+    assert!(report.is_clean() && report.objects == 3, "{report:?}");
+    node.cluster.close().await.unwrap();
+}
