@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use env::Env;
 use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -23,7 +24,7 @@ pub enum Operation {
     Get,
     /// Asks for the headers of object `n`.
     Head,
-    /// Lists 1000 keys of the prefix, from its start.
+    /// Lists the next 1000 keys of the prefix; each connection starts over at the end.
     List,
     /// Deletes object `n`.
     Delete,
@@ -74,7 +75,7 @@ pub struct Report {
 ///
 /// The first failure of any request ends the whole load.
 pub async fn run(env: &Env, endpoint: &Endpoint, load: &Load) -> Result<Report> {
-    let body = pseudorandom(load.object_size);
+    let body = pseudorandom(body_size(load));
     let next = Arc::new(AtomicU64::new(0));
     let (sender, mut receiver) = mpsc::channel(load.concurrency);
     let started = env.clock.monotonic();
@@ -85,6 +86,7 @@ pub async fn run(env: &Env, endpoint: &Endpoint, load: &Load) -> Result<Report> 
             load: load.clone(),
             body: body.clone(),
             next: next.clone(),
+            list_from: None,
         };
         let sender = sender.clone();
         env.spawn.task(
@@ -114,9 +116,22 @@ fn report(load: &Load, mut latencies: Vec<Duration>, seconds: f64, answer_bytes:
         latencies.get(position).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
     };
     let operations = latencies.len() as u64;
-    let moves_bodies = matches!(load.operation, Operation::Put | Operation::Get | Operation::Multipart { .. });
-    let bytes = if moves_bodies { operations * load.object_size as u64 } else { 0 };
+    let bytes = match load.operation {
+        Operation::Put | Operation::Multipart { .. } => operations * load.object_size as u64,
+        Operation::Get => answer_bytes,
+        Operation::CreateBucket | Operation::Head | Operation::List | Operation::Delete => 0,
+    };
     Report { operations, bytes, seconds, p50_milliseconds: at(50), p99_milliseconds: at(99), answer_bytes }
+}
+
+/// Size of the longest body that one request of `load` sends, in bytes. Parts of an upload share their bytes, so that
+/// objects larger than the memory can be loaded.
+fn body_size(load: &Load) -> usize {
+    match load.operation {
+        Operation::Put => load.object_size,
+        Operation::Multipart { part_size } => part_size.min(load.object_size),
+        Operation::CreateBucket | Operation::Get | Operation::Head | Operation::List | Operation::Delete => 0,
+    }
 }
 
 /// Bytes that no compression shrinks (an xorshift sequence; Marsaglia 2003).
@@ -139,6 +154,8 @@ struct Worker {
     load: Load,
     body: Bytes,
     next: Arc<AtomicU64>,
+    /// Token of the next page; `None` at the start of a listing.
+    list_from: Option<String>,
 }
 
 #[derive(Default)]
@@ -170,13 +187,23 @@ impl Worker {
             Operation::Put => (Method::PUT, path, self.body.clone()),
             Operation::Get => (Method::GET, path, Bytes::new()),
             Operation::Head => (Method::HEAD, path, Bytes::new()),
-            Operation::List => {
-                (Method::GET, format!("/{bucket}?list-type=2&max-keys=1000&prefix={prefix}%2F"), Bytes::new())
-            }
+            Operation::List => return self.list().await,
             Operation::Delete => (Method::DELETE, path, Bytes::new()),
             Operation::Multipart { part_size } => return self.multipart(&path, part_size).await,
         };
         Ok(self.connection.send(method, &path, body, Keep::Nothing).await?.body_size)
+    }
+
+    async fn list(&mut self) -> Result<u64> {
+        let Load { bucket, prefix, .. } = &self.load;
+        let prefix = utf8_percent_encode(prefix, NON_ALPHANUMERIC);
+        let mut path = format!("/{bucket}?list-type=2&max-keys=1000&prefix={prefix}%2F");
+        if let Some(token) = self.list_from.take() {
+            path.push_str(&format!("&continuation-token={}", utf8_percent_encode(&token, NON_ALPHANUMERIC)));
+        }
+        let answer = self.connection.send(Method::GET, &path, Bytes::new(), Keep::Body).await?;
+        self.list_from = element(&answer.body, "NextContinuationToken");
+        Ok(answer.body_size)
     }
 
     async fn multipart(&mut self, path: &str, part_size: usize) -> Result<u64> {
@@ -184,8 +211,8 @@ impl Worker {
         let upload_id = element(&answer.body, "UploadId")
             .ok_or(Error::Answer { operation: "CreateMultipartUpload", what: "UploadId" })?;
         let mut listed = String::new();
-        for (position, start) in (0..self.body.len()).step_by(part_size).enumerate() {
-            let part = self.body.slice(start..self.body.len().min(start + part_size));
+        for (position, start) in (0..self.load.object_size).step_by(part_size).enumerate() {
+            let part = self.body.slice(..part_size.min(self.load.object_size - start));
             let number = position + 1;
             let part_path = format!("{path}?partNumber={number}&uploadId={upload_id}");
             let answer = self.connection.send(Method::PUT, &part_path, part, Keep::Nothing).await?;
@@ -207,4 +234,29 @@ fn element(body: &[u8], name: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (value, _) = rest.split_once(&format!("</{name}>"))?;
     Some(value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(operation: Operation, object_size: usize) -> Load {
+        let (bucket, prefix) = ("bucket".to_owned(), "prefix".to_owned());
+        Load { operation, bucket, prefix, object_size, count: 1, concurrency: 1 }
+    }
+
+    #[test]
+    fn no_more_than_one_part_is_held_in_memory() {
+        assert_eq!(body_size(&load(Operation::Multipart { part_size: 8 }, 20)), 8);
+        assert_eq!(body_size(&load(Operation::Multipart { part_size: 8 }, 5)), 5);
+        assert_eq!(body_size(&load(Operation::Put, 20)), 20);
+        assert_eq!(body_size(&load(Operation::Get, 20)), 0);
+    }
+
+    #[test]
+    fn downloaded_bytes_are_those_that_came() {
+        let latencies = || vec![Duration::from_millis(1); 2];
+        assert_eq!(report(&load(Operation::Get, 100), latencies(), 1.0, 150).bytes, 150);
+        assert_eq!(report(&load(Operation::Put, 100), latencies(), 1.0, 0).bytes, 200);
+    }
 }

@@ -161,7 +161,7 @@ pub(crate) enum BenchOperation {
     Get,
     /// Ask for objects' headers.
     Head,
-    /// List pages of 1000 keys.
+    /// List the objects, 1000 keys an operation.
     List,
     /// Delete objects.
     Delete,

@@ -9,7 +9,7 @@ use anyhow::Context;
 use axum::Router;
 use cluster::{ClusterConfig, Health, MemberState};
 use console::Metrics;
-use env::Env;
+use env::{CountedFiles, Env};
 use iam::{AccessKey, Account, Credential, KeyStore, SecretKey};
 use s3::{Frontend, Limits};
 use store::{Store, StoreConfig};
@@ -26,17 +26,19 @@ use crate::stack::{Stack, StackConfig, Work};
 
 /// Runs a server until a signal ends it.
 pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
-    let env = Env::real();
+    let mut env = Env::real();
     let config = Config::load(arguments, env.files.as_ref())?;
     logging::start(config.log_format, &config.log_filter)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    runtime.block_on(serve(env, config))?;
+    let files = CountedFiles::new(env.files.clone());
+    let metrics = Metrics::install(files.counts());
+    env.files = Arc::new(files);
+    runtime.block_on(serve(env, config, metrics))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(env: Env, config: Config) -> anyhow::Result<()> {
-    let metrics = Metrics::install();
+async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()> {
     // Bound before anything else: a taken port must not cost a recovery. Connections wait until all is ready.
     let listener = bind(config.address).await?;
     let admin_listener = match config.admin_address {
