@@ -9,6 +9,7 @@ use http::header::CONTENT_TYPE;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use store::Store;
 
+use crate::gauges::observe;
 use crate::health_routes;
 
 /// Collects what every crate counts through the `metrics` facade, and what the file system was asked for.
@@ -42,7 +43,9 @@ impl Metrics {
 
 /// Routes of the admin address: `/metrics` and health.
 pub fn admin_routes(metrics: Metrics, store: &Store) -> Router {
+    let observed = store.clone();
     let answer = move || {
+        observe(&observed);
         let text = metrics.render();
         async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text) }
     };

@@ -21,6 +21,10 @@ pub struct Status {
     pub repaired_shards: u64,
     /// Stripes that the last pass over the repair index could not repair.
     pub waiting_stripes: u64,
+    /// Disks that take part.
+    pub disks_in_service: usize,
+    /// Disks that were there and do not answer.
+    pub disks_out_of_service: usize,
     /// Slots of the placement table that still wait for shards.
     pub open_slots: usize,
     /// The last complete census, and when it ended.
@@ -80,8 +84,11 @@ impl Store {
         let topology = self.cluster().topology();
         let slots = topology.table().groups().flat_map(|(_, group)| &group.slots);
         let open_slots = slots.filter(|slot| slot.settled().is_some()).count();
+        let disks_in_service = self.disks().len();
         let entries = self.journal().state.lock();
         Status {
+            disks_in_service,
+            disks_out_of_service: topology.members().len() - disks_in_service,
             memory_used: self.budget().used(),
             writes: self.writes().count(),
             repaired_shards: entries.repaired_shards,

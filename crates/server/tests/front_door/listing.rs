@@ -29,7 +29,8 @@ async fn buckets_are_created_listed_and_deleted() {
     door.store("key", "x").await;
     assert_eq!(door.delete("/bucket").send().await.error(), (409, "BucketNotEmpty"));
     assert_eq!(door.put("/Not_Valid").send().await.error(), (400, "InvalidBucketName"));
-    let elsewhere = "<CreateBucketConfiguration><LocationConstraint>mars</LocationConstraint></CreateBucketConfiguration>";
+    let elsewhere =
+        "<CreateBucketConfiguration><LocationConstraint>mars</LocationConstraint></CreateBucketConfiguration>";
     let refused = door.put("/b-four").body(elsewhere).send().await;
     assert_eq!(refused.error(), (400, "IllegalLocationConstraintException"));
 }
@@ -41,9 +42,7 @@ async fn pages_of_both_versions_cover_everything_once() {
     for key in keys {
         door.store(&key.replace('ü', "%C3%BC"), "x").await;
     }
-    for (delimiter, expected) in
-        [("", keys.to_vec()), ("&delimiter=/", vec!["a", "b/", "c/", "d", "e/", "z", "ü/"])]
-    {
+    for (delimiter, expected) in [("", keys.to_vec()), ("&delimiter=/", vec!["a", "b/", "c/", "d", "e/", "z", "ü/"])] {
         for limit in [1, 2, 3, 1000] {
             let mut found = [Vec::new(), Vec::new()];
             for (version, found) in found.iter_mut().enumerate() {

@@ -20,9 +20,8 @@ async fn upload(door: &Door, key: &str, id: &str, number: u16, content: Vec<u8>)
 }
 
 fn completion(parts: &[(u16, &str)]) -> String {
-    let part = |(number, etag): &(u16, &str)| {
-        format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
-    };
+    let part =
+        |(number, etag): &(u16, &str)| format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
     let parts: String = parts.iter().map(part).collect();
     format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>")
 }
@@ -84,9 +83,8 @@ async fn parts_are_copied_from_objects() {
     door.store("source", "hello world").await;
     let id = create(&door, "key", &[]).await;
     let copy = async |range: Option<&str>| {
-        let call = door
-            .put(&format!("/bucket/key?partNumber=1&uploadId={id}"))
-            .header("x-amz-copy-source", "bucket/source");
+        let call =
+            door.put(&format!("/bucket/key?partNumber=1&uploadId={id}")).header("x-amz-copy-source", "bucket/source");
         match range {
             Some(range) => call.header("x-amz-copy-source-range", range).send().await,
             None => call.send().await,

@@ -144,7 +144,10 @@ async fn conditions_decide_writes() {
     assert_eq!(put("if-none-match", SAME).await, 412);
     assert_eq!(put("if-match", "\"other\"").await, 412);
     assert_eq!(put("if-match", SAME).await, 200);
-    assert_eq!(door.delete("/bucket/key").header("if-match", "\"other\"").send().await.error(), (412, "PreconditionFailed"));
+    assert_eq!(
+        door.delete("/bucket/key").header("if-match", "\"other\"").send().await.error(),
+        (412, "PreconditionFailed")
+    );
     assert_eq!(door.delete("/bucket/key").header("x-amz-if-match-size", "3").send().await.status.as_u16(), 412);
     assert_eq!(door.delete("/bucket/key").header("if-match", SAME).send().await.status.as_u16(), 204);
     assert_eq!(door.delete("/bucket/key").header("if-match", SAME).send().await.status.as_u16(), 204);
@@ -223,7 +226,8 @@ async fn virtual_hosts_name_buckets() {
 #[tokio::test]
 async fn keys_are_any_text() {
     let door = Door::open().await;
-    let keys = ["a", "a/b", "a/", "..", "../bucket/a", "//", ".", "%2F", "a b+c", "🌱", "\u{1}\n\u{7f}", "\u{202e}rtl", "\\"];
+    let keys =
+        ["a", "a/b", "a/", "..", "../bucket/a", "//", ".", "%2F", "a b+c", "🌱", "\u{1}\n\u{7f}", "\u{202e}rtl", "\\"];
     for key in keys {
         let uri = format!("/bucket/{}", encode(key));
         let stored = door.put(&uri).body(key.to_owned()).send().await;

@@ -84,7 +84,12 @@ async fn wrong_chunks_and_trailers_store_nothing() {
             None,
             (403, "SignatureDoesNotMatch"),
         ),
-        ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "5\r\nhello\r\n0\r\n\r\n".to_owned(), None, (403, "SignatureDoesNotMatch")),
+        (
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+            "5\r\nhello\r\n0\r\n\r\n".to_owned(),
+            None,
+            (403, "SignatureDoesNotMatch"),
+        ),
         (
             "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
             "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n".to_owned(),
@@ -196,7 +201,9 @@ async fn malformed_targets_are_client_errors() {
             assert_eq!(door.get(uri).send().await.error(), expected, "{uri}");
         }
     }
-    for (method_call, uri) in [(door.post("/"), "/"), (door.post("/bucket/key"), "/bucket/key"), (door.post("/bucket"), "/bucket")] {
+    for (method_call, uri) in
+        [(door.post("/"), "/"), (door.post("/bucket/key"), "/bucket/key"), (door.post("/bucket"), "/bucket")]
+    {
         assert_eq!(method_call.send().await.error(), (405, "MethodNotAllowed"), "{uri}");
     }
 }
