@@ -106,10 +106,22 @@ def test_bit_rot_in_two_disks_is_never_served_and_is_repaired(make_server):
     assert sum(flips) == 80
     server.start()
     check(server, count)
-    server.scrub()
-    wait_until(lambda: healed(server), what="repair of rotten shards")
+    wait_until(lambda: "scrubbed all disks" in server.log(), what="the end of the scrub")
+    wait_until(lambda: server.metrics().get("stonecrop_shards_repaired_total"), what="repair of rotten shards")
     metrics = server.metrics()
     assert metrics["stonecrop_scrub_findings_total"] > 0 and metrics["stonecrop_shards_repaired_total"] > 0
     check(server, count)
-    server.stop()
+
+    def whole_after_restart():
+        server.stop()
+        if json.loads(server.fsck("--json").stdout)["corrupt_shards"] == 0:
+            return True
+        server.start()
+        wait_until(lambda: healed(server), what="another pass of repair")
+        return False
+
+    wait_until(whole_after_restart, what="repair of every rotten shard")
     whole(server)
+    server.start()
+    check(server, count)
+    server.stop()
