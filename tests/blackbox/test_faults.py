@@ -106,6 +106,7 @@ def test_bit_rot_in_two_disks_is_never_served_and_is_repaired(make_server):
     assert sum(flips) == 80
     server.start()
     check(server, count)
+    server.scrub()
     wait_until(lambda: "scrubbed all disks" in server.log(), what="the end of the scrub")
     wait_until(lambda: server.metrics().get("stonecrop_shards_repaired_total"), what="repair of rotten shards")
     metrics = server.metrics()
