@@ -56,6 +56,7 @@ impl Store {
         key: &str,
         request: CopyRequest,
     ) -> Result<PutResult> {
+        let _turn = self.begin_copy().await?;
         let reader = self.open_source(source, None).await?;
         let (headers, user_metadata) = match request.replaced_metadata {
             Some(replaced) => replaced,
@@ -88,6 +89,7 @@ impl Store {
         upload: &UploadId,
         number: u16,
     ) -> Result<PutResult> {
+        let _turn = self.begin_copy().await?;
         let reader = self.open_source(source, range).await?;
         let expected = ExpectedBody { size: Some(reader.range.end - reader.range.start), ..ExpectedBody::default() };
         let (body, failure) = SourceBody::new(reader.body);

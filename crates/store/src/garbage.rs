@@ -8,14 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use disk::Disk;
+use disk::{Disk, InventoryEntry};
 use erasure::ShardIdentity;
 use meta::command::{AdvanceIntentEpoch, DrainUploads, FreeRetired, PinWrite, UnpinWrite};
 use meta::query;
 use meta::record::{IntentEpoch, RetiredId, WriteId};
 use meta::{Command, Reply};
+use placement::{DiskId, GroupId};
 
 use crate::error::{Error, ProposeError, Result};
+use crate::shards::Stripe;
 use crate::store::Store;
 
 /// Inventory entries looked at in one step, and retired segments freed in one command.
@@ -32,7 +34,7 @@ const DRAIN_SIZE: u32 = 1000;
 pub struct Collected {
     /// Segments that were retired.
     pub retired_segments: u64,
-    /// Shards that no manifest named.
+    /// Shards that no manifest named, or that have been moved to another disk.
     pub orphaned_shards: u64,
 }
 
@@ -141,8 +143,9 @@ impl Store {
                 after = Some(last.identity);
                 let epochs = page.iter().map(|shard| (shard.identity.write_id, shard.entry.intent_epoch));
                 let orphans = self.orphaned_writes(epochs.collect()).await?;
-                let shards: Vec<ShardIdentity> =
+                let mut shards: Vec<ShardIdentity> =
                     page.iter().map(|shard| shard.identity).filter(|shard| orphans.contains(&shard.write_id)).collect();
+                shards.extend(self.strays(&disk, &page).await?);
                 let count = shards.len() as u64;
                 if count != 0 && delete_shards(&disk, shards).await {
                     deleted += count;
@@ -168,6 +171,29 @@ impl Store {
             Ok(orphans)
         })
         .await
+    }
+
+    /// The shards that a disk holds although their manifests expect them on another, which has them: what moves leave.
+    async fn strays(&self, disk: &Arc<Disk>, page: &[InventoryEntry]) -> Result<Vec<ShardIdentity>> {
+        let topology = self.cluster().topology();
+        let id = DiskId(disk.identity().disk_id);
+        let expected = |shard: &InventoryEntry| {
+            let group = topology.table().group(GroupId(shard.entry.group));
+            let slot = group.and_then(|group| group.slots.get(usize::from(shard.identity.index)));
+            slot.is_some_and(|slot| slot.read_sources().any(|source| source == id))
+        };
+        let mut strays = Vec::new();
+        for shard in page.iter().filter(|shard| !expected(shard)).map(|shard| shard.identity) {
+            let write_id = WriteId(shard.write_id);
+            let segment = self.query(move |view| query::segment_of(view, write_id)).await?;
+            let Some(segment) = segment.filter(|segment| shard.stripe < segment.stripe_count()) else { continue };
+            let stripe = Stripe::of(&segment, shard.stripe);
+            let elsewhere = !stripe.locations(topology.table(), shard.index).contains(&id);
+            if elsewhere && self.shards().is_at_slot(&stripe, shard.index) {
+                strays.push(shard);
+            }
+        }
+        Ok(strays)
     }
 
     /// Deletes all shards of a write from the disks that answer.

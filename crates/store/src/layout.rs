@@ -49,11 +49,6 @@ impl Layout {
         Self::new(segment.size, usize::from(segment.data), unit)
     }
 
-    /// Number of stripes; none for an empty segment.
-    pub(crate) fn stripe_count(&self) -> u64 {
-        self.size.div_ceil(self.stripe_capacity())
-    }
-
     /// Length of each shard of stripe `number`.
     pub(crate) fn shard_size(&self, number: u32) -> usize {
         shard_size(self.stripe_size(number), self.data_count)
@@ -121,7 +116,6 @@ mod tests {
             let object: Vec<u64> = (0..size).collect();
             let layout = Layout::new(size, data_count, unit);
             let stripes: Vec<&[u64]> = object.chunks(data_count * unit).collect();
-            prop_assert_eq!(layout.stripe_count(), stripes.len() as u64);
 
             let (start, end) = (bounds.0.min(bounds.1).min(size), bounds.0.max(bounds.1).min(size));
             let mut read = Vec::new();

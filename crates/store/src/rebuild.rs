@@ -55,7 +55,7 @@ impl Store {
             for (slot, index) in group.slots.iter().zip(0..=u8::MAX) {
                 let settles = slot.settled().is_some();
                 if settles && slot.write_target().is_some_and(|disk| topology.disk(disk).is_some()) {
-                    open.entry(id).or_insert_with(BTreeMap::new).insert(index, *slot);
+                    open.entry(id).or_default().insert(index, *slot);
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,12 @@ const HEDGE_DELAY_MIN: Duration = Duration::from_millis(20);
 
 /// A disk slower than this is hedged whatever the others do.
 const HEDGE_DELAY_MAX: Duration = Duration::from_secs(1);
+
+/// A stripe that cannot be read or written within this time is given up.
+const STRIPE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Resolves at some time.
+pub(crate) type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// One stripe as its manifest describes it.
 #[derive(Clone, Debug)]
@@ -188,8 +195,13 @@ impl Shards {
         self.codecs.lock().entry(geometry).or_insert_with(|| Codec::new(geometry)).clone()
     }
 
+    /// Resolves when a stripe has taken longer than any working disks need.
+    pub(crate) fn stripe_deadline(&self) -> Timer {
+        self.env.clock.sleep(STRIPE_DEADLINE)
+    }
+
     /// Resolves when reads should have come by now: in twice the 95th percentile of late.
-    pub(crate) fn hedge_delay(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    pub(crate) fn hedge_delay(&self) -> Timer {
         let delay = (self.reads.quantile() * 2).clamp(HEDGE_DELAY_MIN, HEDGE_DELAY_MAX);
         self.env.clock.sleep(delay)
     }

@@ -9,7 +9,7 @@ use disk::Disk;
 use env::Env;
 use meta::record::WriteId;
 use meta::{Command, Reply, View, query};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use crate::active::{ActiveRead, ActiveReads, ActiveWrite, ActiveWrites};
 use crate::background::Queues;
@@ -21,6 +21,9 @@ use crate::status::Journal;
 
 /// Requests to heal or to discard that may wait; the rest is found again by census and orphan collection.
 const QUEUE_SIZE: usize = 4096;
+
+/// The memory holds at least so many stripes, and one copy for each time that it does.
+const STRIPES_MIN: usize = 8;
 
 /// Settings of a store.
 #[derive(Clone, Debug)]
@@ -74,6 +77,7 @@ struct Shared {
     config: StoreConfig,
     shards: Shards,
     budget: MemoryBudget,
+    copies: Semaphore,
     writes: ActiveWrites,
     reads: ActiveReads,
     read_index: AtomicU64,
@@ -93,9 +97,12 @@ impl Store {
     pub async fn open(env: Env, cluster: Arc<Cluster>, config: StoreConfig) -> Result<(Self, Queues)> {
         let (fault_sender, faults) = mpsc::channel(QUEUE_SIZE);
         let (discards, discarded) = mpsc::channel(QUEUE_SIZE);
+        let stripe_size = cluster.topology().table().profile().shards() * config.shard_unit;
+        let memory_size = config.memory_size_max.max(STRIPES_MIN * stripe_size);
         let shared = Shared {
             shards: Shards::new(env.clone(), cluster.clone(), fault_sender),
-            budget: MemoryBudget::new(config.memory_size_max, config.patience, env.clock.clone()),
+            budget: MemoryBudget::new(memory_size, config.patience, env.clock.clone()),
+            copies: Semaphore::new(memory_size / (STRIPES_MIN * stripe_size)),
             writes: ActiveWrites::default(),
             reads: ActiveReads::default(),
             read_index: AtomicU64::new(0),
@@ -136,6 +143,16 @@ impl Store {
 
     pub(crate) fn budget(&self) -> &MemoryBudget {
         &self.shared.budget
+    }
+
+    /// Waits for its turn to copy. A copy holds memory as a reader while it waits for more as a writer; so many at once
+    /// leave half of the memory to the writing sides, and can therefore not wait for each other.
+    pub(crate) async fn begin_copy(&self) -> Result<SemaphorePermit<'_>> {
+        tokio::select! {
+            biased;
+            turn = self.shared.copies.acquire() => turn.map_err(|_| Error::SlowDown),
+            () = self.env().clock.sleep(self.config().patience) => Err(Error::SlowDown),
+        }
     }
 
     pub(crate) fn etags(&self) -> &EtagHasher {

@@ -26,8 +26,7 @@ const INLINE_DECODE_SIZE_MAX: usize = 64 * 1024;
 ///
 /// # Errors
 ///
-/// `Unavailable` when fewer than `k` shards can be read. [`StripeRead::all_missing`] tells the caller apart a stripe
-/// that has been freed.
+/// `Unavailable` when fewer than `k` shards can be read in time.
 pub(crate) async fn read_stripe(shards: &Shards, stripe: &Stripe, range: &StripeRange) -> Result<Vec<Bytes>> {
     let mut read = StripeRead::new(shards, stripe, range);
     let outcome = read.run().await;
@@ -80,6 +79,7 @@ impl<'a> StripeRead<'a> {
 
     async fn run(&mut self) -> Result<Vec<Bytes>> {
         let mut hedge = self.shards.hedge_delay();
+        let mut deadline = self.shards.stripe_deadline();
         let mut hedged = false;
         loop {
             if self.wanted.iter().all(|shard| self.arrived.contains_key(&shard.index)) {
@@ -102,6 +102,7 @@ impl<'a> StripeRead<'a> {
                     hedged = true;
                     self.slow = self.running.keys().copied().collect();
                 }
+                () = &mut deadline => return Err(self.unavailable()),
             }
         }
     }
@@ -130,13 +131,10 @@ impl<'a> StripeRead<'a> {
     fn start_spares(&mut self) {
         let span = self.span.clone();
         let timely = self.running.iter().filter(|(index, bytes)| **bytes == span && !self.slow.contains(index));
-        let mut hoped_for = self.covering() + timely.count();
-        for index in self.spare_indices() {
-            if self.geometry_data() <= hoped_for {
-                return;
-            }
+        let hoped_for = self.covering() + timely.count();
+        let lacking = self.geometry_data().saturating_sub(hoped_for);
+        for index in self.spare_indices().into_iter().take(lacking) {
             self.start(index, span.clone());
-            hoped_for += 1;
         }
     }
 

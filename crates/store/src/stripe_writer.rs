@@ -113,12 +113,15 @@ enum Settled {
     Failed(AppendFault),
 }
 
+/// A shard, the disk it was sent to, and what that disk answered.
+type Appended = (u8, DiskId, Result<(), AppendFault>);
+
 struct StripeWrite<'a> {
     shards: &'a Shards,
     ticket: &'a WriteTicket,
     row: Row,
     framed: Vec<FramedShard>,
-    pending: FuturesUnordered<BoxFuture<'a, (u8, DiskId, std::result::Result<(), AppendFault>)>>,
+    pending: FuturesUnordered<BoxFuture<'a, Appended>>,
     settled: BTreeMap<u8, Settled>,
 }
 
@@ -131,10 +134,15 @@ impl StripeWrite<'_> {
                 None => self.substitute(index, AppendFault::Unavailable),
             }
         }
+        let mut deadline = self.shards.stripe_deadline();
         while self.durable() < quorum {
-            match self.pending.next().await {
-                Some(settled) => self.settle(settled),
-                None => return Err(self.failure()),
+            tokio::select! {
+                biased;
+                appended = self.pending.next() => match appended {
+                    Some(appended) => self.settle(appended),
+                    None => return Err(self.failure()),
+                },
+                () = &mut deadline => return Err(self.failure()),
             }
         }
         let patience = STRAGGLER_PATIENCE_MIN.max(self.shards.append_time_p99() * 2);
@@ -142,7 +150,7 @@ impl StripeWrite<'_> {
         while !self.pending.is_empty() {
             tokio::select! {
                 biased;
-                Some(settled) = self.pending.next() => self.settle(settled),
+                Some(appended) = self.pending.next() => self.settle(appended),
                 () = &mut straggling => break,
             }
         }
@@ -158,7 +166,7 @@ impl StripeWrite<'_> {
         }));
     }
 
-    fn settle(&mut self, (index, disk, result): (u8, DiskId, std::result::Result<(), AppendFault>)) {
+    fn settle(&mut self, (index, disk, result): Appended) {
         match result {
             Ok(()) => {
                 self.settled.insert(index, Settled::Durable(disk));

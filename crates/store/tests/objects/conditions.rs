@@ -1,6 +1,7 @@
 //! Declared bodies, conditional writes, copies and deletions.
 
 use bytes::Bytes;
+use env::SimFiles;
 use futures_util::{future, stream};
 use store::condition::Precondition;
 use store::copy::{CopyRequest, CopySource};
@@ -8,7 +9,7 @@ use store::list::ListRequest;
 use store::put::ExpectedBody;
 use store::{
     BodyError, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest, Error, EtagCondition, PutRequest,
-    ReadConditions, StreamBody,
+    ReadConditions, StoreConfig, StreamBody,
 };
 
 use crate::node::{Node, bytes};
@@ -143,4 +144,20 @@ async fn deleted_keys_are_gone_and_their_bucket_can_follow() {
     assert!(matches!(node.get("a").await, Err(Error::NoSuchBucket)));
     node.store.collect_garbage().await.unwrap();
     assert_eq!(node.shard_count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_large_copies_at_once_do_not_wait_for_each_other_for_ever() {
+    let config = StoreConfig { memory_size_max: 1, ..Node::config() };
+    let node = Node::open_with(SimFiles::new(1), 6, "4+2", config).await;
+    node.store.create_bucket("bucket", "owner", None).await.unwrap();
+    let body = bytes(6, 3_000_000);
+    node.put("source", body.clone()).await.unwrap();
+    let source = CopySource { bucket: "bucket".into(), key: "source".into(), conditions: ReadConditions::default() };
+    let keys: Vec<String> = (0..12).map(|number| format!("copy-{number}")).collect();
+    let copies = keys.iter().map(|key| node.store.copy_object(&source, "bucket", key, CopyRequest::default()));
+    for (copied, key) in future::join_all(copies).await.into_iter().zip(&keys) {
+        copied.unwrap();
+        assert!(node.get(key).await.unwrap() == body);
+    }
 }

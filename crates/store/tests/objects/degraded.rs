@@ -115,3 +115,21 @@ async fn rot_on_two_disks_is_read_around_found_and_repaired() {
         assert!(report.is_clean(), "round {round}: {report:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_more_takes_its_share_and_leaves_nothing_behind() {
+    let node = Node::start(6, "4+2").await;
+    let objects = put_some(&node).await;
+    let shards = node.shard_count();
+    let files = node.stop().await;
+    let node = Node::open(files, 7, "4+2").await;
+    assert!(0 < node.store.status().open_slots);
+    node.store.rebuild().await.unwrap();
+    assert_eq!(node.store.status().open_slots, 0);
+    assert!(shards < node.shard_count(), "copies, and what they leave behind");
+    node.store.collect_garbage().await.unwrap();
+    assert_eq!(node.shard_count(), shards);
+    let report = node.store.fsck().await.unwrap();
+    assert!(report.is_clean() && report.stray_shards == 0, "{report:?}");
+    assert_all_readable(&node, &objects, "seven disks").await;
+}

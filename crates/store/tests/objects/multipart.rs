@@ -112,7 +112,7 @@ async fn an_aborted_upload_is_gone_with_its_shards() {
     put_part(&node, &upload, 1, &bytes(1, 100_000)).await;
     let page =
         node.store.list_uploads("bucket", &ListUploadsRequest { limit: 10, ..Default::default() }).await.unwrap();
-    assert_eq!(page.uploads, [upload.clone()]);
+    assert_eq!(page.uploads, std::slice::from_ref(&upload));
     node.store.abort_upload(&upload.id).await.unwrap();
     assert!(matches!(node.store.list_parts(&upload.id, 0, 10).await, Err(Error::NoSuchUpload)));
     let late = node.store.put_part(&upload.id, 2, ExpectedBody::default(), Box::new(Bytes::from_static(b"x"))).await;

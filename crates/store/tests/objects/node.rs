@@ -29,6 +29,16 @@ impl Node {
 
     /// Opens, or begins, the cluster on the disks of `files`.
     pub async fn open(files: SimFiles, disk_count: usize, profile: &str) -> Self {
+        Self::open_with(files, disk_count, profile, Self::config()).await
+    }
+
+    /// Settings for tests: small stripes, so that few bytes make many.
+    pub fn config() -> StoreConfig {
+        StoreConfig { shard_unit: 64 << 10, etag_threads: 1, ..StoreConfig::default() }
+    }
+
+    /// As [`Node::open`], with other settings of the store.
+    pub async fn open_with(files: SimFiles, disk_count: usize, profile: &str, store_config: StoreConfig) -> Self {
         let env = Env { files: Arc::new(files.clone()), ..Env::real() };
         let disks: Vec<PathBuf> = (0..disk_count).map(disk_path).collect();
         for disk in &disks {
@@ -42,8 +52,7 @@ impl Node {
             ..ClusterConfig::new(disks)
         };
         let cluster = Arc::new(Cluster::open(&env, config).await.unwrap());
-        let config = StoreConfig { shard_unit: 64 << 10, etag_threads: 1, ..StoreConfig::default() };
-        let (store, queues) = Store::open(env, cluster.clone(), config).await.unwrap();
+        let (store, queues) = Store::open(env, cluster.clone(), store_config).await.unwrap();
         Self { store, cluster, queues, files, disk_count }
     }
 
@@ -66,6 +75,13 @@ impl Node {
             self.files.create_directories(&disk_path(*disk)).unwrap();
         }
         self.wait_until_absent(&[]).await;
+        // A disk is taken in first, then into the placement table.
+        let mut topologies = self.cluster.subscribe();
+        let planned = topologies.wait_for(|topology| {
+            let mut slots = topology.table().groups().flat_map(|(_, group)| &group.slots);
+            slots.all(|slot| slot.write_target().is_some_and(|disk| topology.disk(disk).is_some()))
+        });
+        planned.await.unwrap();
     }
 
     async fn wait_until_absent(&self, absent: &[usize]) {
