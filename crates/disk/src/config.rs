@@ -25,6 +25,9 @@ pub struct DiskConfig {
     pub extent_size_max: u64,
     /// Share of garbage in an extent from which on it is compacted, in percent.
     pub garbage_percent_max: u64,
+    /// Records written after which a checkpoint is due; a quarter of all entries, if that is more, so that writing
+    /// checkpoints stays a small share of all writing.
+    pub checkpoint_records_min: u64,
     /// When compaction and checkpoints run.
     pub upkeep: Upkeep,
     /// Threads that read.
@@ -51,6 +54,7 @@ impl DiskConfig {
             cluster_id,
             extent_size_max: 256 * MIB,
             garbage_percent_max: 50,
+            checkpoint_records_min: 65_536,
             upkeep: Upkeep::Background,
             reader_count: 4,
             write_queue_bytes: 64 << 20,

@@ -124,7 +124,7 @@ impl Disk {
         let nudge = Nudge::new(chores.clone(), config.upkeep);
         let garbage_percent_max = config.garbage_percent_max;
         let compactor = Compactor { device: device.clone(), writer: writes.clone(), garbage_percent_max };
-        let caretaker = Caretaker::new(device.clone(), chores.clone(), compactor, nudge.clone());
+        let caretaker = Caretaker::new(device.clone(), chores.clone(), compactor, nudge.clone(), config);
         let writer = Writer::new(device.clone(), writes.clone(), nudge, next_extent);
 
         let name = |part: &str| format!("disk-{part}");

@@ -302,6 +302,26 @@ mod tests {
         assert_eq!(Roots::open(&files, directory(), 5).unwrap().1.extents.len(), 2);
     }
 
+    /// After a failed sync the next process sees an entry that the device may not have; once it acted on it, it must
+    /// stay.
+    #[test]
+    fn what_was_read_once_is_read_again() {
+        for seed in 0..40 {
+            let files = SimFiles::new(seed);
+            files.create_directories(directory()).unwrap();
+            files.sync_directory(Path::new("/")).unwrap();
+            let (mut roots, _) = Roots::open(&files, directory(), 5).unwrap();
+            roots.append(Event::Created { extent: 1, nonce: 11 }).unwrap();
+            files.fail_call(files.calls() + 1, env::Failure::Io);
+            roots.append(Event::Retired { extent: 1, nonce: 11 }).unwrap_err();
+            roots.append(Event::Created { extent: 2, nonce: 22 }).unwrap_err();
+            let files = files.kill();
+            let (_, seen) = Roots::open(&files, directory(), 5).unwrap();
+            let (_, again) = Roots::open(&files.power_cut(seed), directory(), 5).unwrap();
+            assert_eq!(seen, again, "seed {seed}");
+        }
+    }
+
     #[test]
     fn a_log_of_history_is_shortened() {
         let files = prepared();

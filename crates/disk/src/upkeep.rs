@@ -8,13 +8,9 @@ use tokio::sync::oneshot;
 use crate::Result;
 use crate::checkpoint;
 use crate::compact::Compactor;
-use crate::config::Upkeep;
+use crate::config::{DiskConfig, Upkeep};
 use crate::device::Device;
 use crate::queue::{EndWithThread, Queue};
-
-/// Records written since the last checkpoint after which another is due; more on a disk with many entries, so that
-/// writing checkpoints stays a small share of all writing.
-const CHECKPOINT_RECORDS_MIN: u64 = 65_536;
 
 /// Work for the thread.
 pub(crate) enum Chore {
@@ -54,13 +50,21 @@ pub(crate) struct Caretaker {
     queue: Arc<Queue<Chore>>,
     compactor: Compactor,
     nudge: Nudge,
+    checkpoint_records_min: u64,
     /// Records written before the last checkpoint.
     checkpointed: u64,
 }
 
 impl Caretaker {
-    pub(crate) fn new(device: Arc<Device>, queue: Arc<Queue<Chore>>, compactor: Compactor, nudge: Nudge) -> Self {
-        Self { device, queue, compactor, nudge, checkpointed: 0 }
+    pub(crate) fn new(
+        device: Arc<Device>,
+        queue: Arc<Queue<Chore>>,
+        compactor: Compactor,
+        nudge: Nudge,
+        config: &DiskConfig,
+    ) -> Self {
+        let checkpoint_records_min = config.checkpoint_records_min;
+        Self { device, queue, compactor, nudge, checkpoint_records_min, checkpointed: 0 }
     }
 
     /// Works until the queue ends.
@@ -95,7 +99,7 @@ impl Caretaker {
         }
         let written = self.device.counters.records.value();
         let (_, entries) = self.device.index.counts();
-        if written - self.checkpointed < CHECKPOINT_RECORDS_MIN.max(entries / 4) {
+        if written - self.checkpointed < self.checkpoint_records_min.max(entries / 4) {
             return;
         }
         match checkpoint::write(&self.device) {

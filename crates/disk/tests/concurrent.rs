@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use disk::{Disk, DiskConfig, Error, ScrubCursor, Upkeep};
 use env::Env;
+use tokio::runtime::Runtime;
+
 use support::{CLUSTER, IDENTITY, config, env, formatted, identity, payload, shard};
 
 const WRITERS: u64 = 8;
@@ -42,11 +44,13 @@ async fn live(disk: Arc<Disk>, writer: u64, rounds: u64) -> Vec<Option<(u64, usi
     held
 }
 
-/// Runs all callers on the disk at `path`, then opens it again and looks at everything.
-fn check(env: &Env, path: &Path, rounds: u64) {
-    let config = DiskConfig { upkeep: Upkeep::Background, reader_count: 3, ..config() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let (disk, _) = Disk::open(env, path, &config).unwrap();
+fn busy_config() -> DiskConfig {
+    DiskConfig { upkeep: Upkeep::Background, checkpoint_records_min: 40, reader_count: 3, ..config() }
+}
+
+/// Runs all callers on the disk at `path`. Gives what they hold in the end.
+fn work(runtime: &Runtime, env: &Env, path: &Path, rounds: u64) -> (Arc<Disk>, Vec<Option<(u64, usize)>>) {
+    let (disk, _) = Disk::open(env, path, &busy_config()).unwrap();
     let disk = Arc::new(disk);
     let held = runtime.block_on(async {
         let scrubbing = async {
@@ -75,14 +79,17 @@ fn check(env: &Env, path: &Path, rounds: u64) {
     let stats = disk.stats();
     assert!(0 < stats.compacted_extents, "{stats:?}");
     assert!(stats.syncs < stats.appends + stats.deletes, "nobody shared a sync: {stats:?}");
-    runtime.block_on(disk.close()).unwrap();
+    (disk, held)
+}
 
-    let (disk, recovery) = Disk::open(env, path, &config).unwrap();
+/// Opens the disk again and looks at everything.
+fn check(runtime: &Runtime, env: &Env, path: &Path, held: &[Option<(u64, usize)>]) {
+    let (disk, recovery) = Disk::open(env, path, &busy_config()).unwrap();
     assert!(recovery.findings.is_empty() && recovery.used_checkpoint, "{recovery:?}");
     runtime.block_on(async {
         for (number, held) in (0..).zip(held) {
             let found = disk.read_all(&identity(number)).await;
-            match held {
+            match *held {
                 Some((version, size)) => assert_eq!(found.unwrap(), payload(number, version, size)),
                 None => assert!(matches!(found, Err(Error::NotFound { .. }))),
             }
@@ -91,18 +98,38 @@ fn check(env: &Env, path: &Path, rounds: u64) {
     });
 }
 
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap()
+}
+
 #[test]
 fn callers_do_not_disturb_each_other() {
-    let files = formatted(1);
-    check(&env(&files), support::path(), 300);
+    let (files, runtime) = (formatted(1), runtime());
+    let (disk, held) = work(&runtime, &env(&files), support::path(), 300);
+    runtime.block_on(disk.close()).unwrap();
+    check(&runtime, &env(&files), support::path(), &held);
+}
+
+/// The checkpoint was written while others wrote, compaction went on after it, and then the power fails.
+#[test]
+fn a_checkpoint_of_a_busy_disk_and_the_records_after_it_are_all_there_is() {
+    for seed in 0..5 {
+        let (files, runtime) = (formatted(seed), runtime());
+        let (disk, held) = work(&runtime, &env(&files), support::path(), 120);
+        let files = files.power_cut(seed);
+        drop(disk);
+        check(&runtime, &env(&files), support::path(), &held);
+    }
 }
 
 #[test]
 fn the_same_holds_on_the_machines_own_file_system() {
-    let directory = tempfile::tempdir().unwrap();
+    let (directory, runtime) = (tempfile::tempdir().unwrap(), runtime());
     let path = directory.path().join("disk");
     Disk::format(&Env::real(), &path, IDENTITY).unwrap();
-    check(&Env::real(), &path, 40);
+    let (disk, held) = work(&runtime, &Env::real(), &path, 40);
+    runtime.block_on(disk.close()).unwrap();
+    check(&runtime, &Env::real(), &path, &held);
 }
 
 #[test]
@@ -110,7 +137,7 @@ fn a_real_directory_removed_under_the_disk_is_noticed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("disk");
     Disk::format(&Env::real(), &path, IDENTITY).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = runtime();
     let (disk, _) = Disk::open(&Env::real(), &path, &DiskConfig::new(CLUSTER)).unwrap();
     runtime.block_on(async {
         disk.append(shard(1, 1, 100_000)).await.unwrap();

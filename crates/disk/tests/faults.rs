@@ -246,6 +246,33 @@ fn after_a_failed_sync_the_disk_goes_on_in_a_new_extent() {
     });
 }
 
+/// A failed sync, a log of extents that fails too, a new process that sees the bytes in the page cache, a power cut:
+/// what that process took for whole must be whole.
+#[test]
+fn bytes_that_only_the_page_cache_has_are_made_durable_before_they_count() {
+    for seed in 0..40 {
+        let files = formatted(seed);
+        let (disk, _) = open(&files);
+        run(async {
+            disk.append(shard(1, 1, 3000)).await.unwrap();
+            files.fail_call(files.calls() + 1, Failure::Io);
+            files.fail_call(files.calls() + 2, Failure::Io);
+            disk.append(shard(2, 1, 3000)).await.unwrap_err();
+            assert!(matches!(disk.state(), DiskState::Failed { .. }));
+            let files = files.kill();
+            let (disk, seen) = open(&files);
+            // Unless the failed write to the log left its entry behind, whole.
+            assert!(seen.shards == 2 || seen.open_extents == 0, "seed {seed}: {seen:?}");
+            drop(disk);
+            let (disk, again) = open(&files.power_cut(seed));
+            assert_eq!((again.shards, again.findings), (seen.shards, vec![]), "seed {seed}");
+            for number in 1..=seen.shards {
+                assert_eq!(disk.read_all(&identity(number)).await.unwrap(), payload(number, 1, 3000), "seed {seed}");
+            }
+        });
+    }
+}
+
 #[test]
 fn a_disk_that_keeps_failing_is_taken_out_of_service() {
     let files = formatted(1);

@@ -83,7 +83,9 @@ impl Oracle {
                     let value = possible.iter().find(|value| matches(value));
                     *value.unwrap_or_else(|| panic!("{context}: shard {number} is not one of {possible:?}"))
                 }
-                Err(Error::NotFound { .. } | Error::Corrupt { .. }) => None,
+                Err(Error::NotFound { .. }) => None,
+                // A torn record is never taken for a record (I12): only rot damages.
+                Err(Error::Corrupt { .. }) if self.rotten.contains(number) => None,
                 Err(error) => panic!("{context}: shard {number}: {error}"),
             };
             assert!(possible.contains(&found), "{context}: shard {number} is {found:?}, not one of {possible:?}");
