@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use store::{Checksum, Etag, Object, PutResult};
+use store::{Checksum, ChecksumKind, Etag, Object, PutResult};
 
 use crate::error::{Error, ErrorCode};
 use crate::header::checksum;
@@ -63,7 +63,12 @@ pub(crate) fn set_checksum(headers: &mut HeaderMap, checksum: Option<&Checksum>,
     let Some(checksum) = checksum else { return };
     let name = HeaderName::from_static(checksum::header_name(checksum.algorithm()));
     set(headers, name, &checksum::encode_value(checksum, part_count));
-    set(headers, HeaderName::from_static("x-amz-checksum-type"), checksum::kind_name(checksum.kind()));
+    set_checksum_kind(headers, checksum.kind());
+}
+
+/// Sets what a checksum covers.
+pub(crate) fn set_checksum_kind(headers: &mut HeaderMap, kind: ChecksumKind) {
+    set(headers, HeaderName::from_static("x-amz-checksum-type"), checksum::kind_name(kind));
 }
 
 /// Writes the elements of a checksum, its value and its type.

@@ -14,7 +14,7 @@ use crate::budget::Reservation;
 use crate::condition::ReadConditions;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, StripeRange};
-use crate::object::Object;
+use crate::object::{Object, PartSummary};
 use crate::shards::Stripe;
 use crate::store::Store;
 use crate::stripe_reader::read_stripe;
@@ -42,12 +42,25 @@ pub struct GetRequest {
     pub conditions: ReadConditions,
 }
 
+/// What a request reads of which object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// What is known about the object.
+    pub object: Object,
+    /// Its bytes that are read; answer 206 with `Content-Range` when the request had a range or a part number.
+    pub range: Range<u64>,
+    /// The part that was asked for, if the object has parts.
+    pub part: Option<PartSummary>,
+}
+
 /// An object being read.
 pub struct ObjectReader {
     /// What is known about it.
     pub object: Object,
-    /// The bytes that `body` yields; answer 206 with `Content-Range` when the request had a range or a part number.
+    /// The bytes that `body` yields.
     pub range: Range<u64>,
+    /// The part that was asked for, if the object has parts.
+    pub part: Option<PartSummary>,
     /// The bytes. An error after the first chunk means: abort the connection.
     pub body: ObjectBody,
 }
@@ -74,9 +87,9 @@ impl Store {
             // Registered before the record is read, so that its shards are not freed under the reader.
             let reading = self.begin_read();
             let record = self.object_with_body(bucket, key).await?;
-            let (object, range) = select(&record, &request)?;
+            let Selection { object, range, part } = select(&record, &request)?;
             match self.open_body(&record, range.clone(), reading).await {
-                Ok(body) => return Ok(ObjectReader { object, range, body }),
+                Ok(body) => return Ok(ObjectReader { object, range, part, body }),
                 // The object may have been replaced and its shards freed; if so, read what is current now (§2.4).
                 Err(error) => {
                     let current = self.object_with_body(bucket, key).await?;
@@ -89,13 +102,12 @@ impl Store {
         }
     }
 
-    /// Describes what [`Store::get_object`] would read: the object and the range, without its bytes. HEAD with a range
-    /// or a part number.
+    /// Describes what [`Store::get_object`] would read, without its bytes. HEAD with a range or a part number.
     ///
     /// # Errors
     ///
     /// As [`Store::get_object`].
-    pub async fn head_range(&self, bucket: &str, key: &str, request: GetRequest) -> Result<(Object, Range<u64>)> {
+    pub async fn head_range(&self, bucket: &str, key: &str, request: GetRequest) -> Result<Selection> {
         let record = self.object_without_body(bucket, key).await?;
         select(&record, &request)
     }
@@ -190,15 +202,15 @@ fn stripe_ranges(segments: Arc<Vec<Segment>>, range: Range<u64>) -> impl Iterato
 }
 
 /// Decides the conditions and which bytes are asked for.
-fn select(record: &ObjectRecord, request: &GetRequest) -> Result<(Object, Range<u64>)> {
+fn select(record: &ObjectRecord, request: &GetRequest) -> Result<Selection> {
     let object = Object::of(record);
     request.conditions.check(&object)?;
-    let range = match (request.range, request.part_number) {
-        (Some(range), _) => range.resolve(record.size)?,
-        (None, Some(number)) => part_range(record, number)?,
-        (None, None) => 0..record.size,
+    let (range, part) = match (request.range, request.part_number) {
+        (Some(range), _) => (range.resolve(record.size)?, None),
+        (None, Some(number)) => find_part(record, number)?,
+        (None, None) => (0..record.size, None),
     };
-    Ok((object, range))
+    Ok(Selection { object, range, part })
 }
 
 fn inline_range(bytes: &Bytes, range: &Range<u64>) -> Result<Bytes> {
@@ -209,16 +221,17 @@ fn inline_range(bytes: &Bytes, range: &Range<u64>) -> Result<Bytes> {
     }
 }
 
-/// The bytes of part `number`, counted from 1.
-fn part_range(record: &ObjectRecord, number: u16) -> Result<Range<u64>> {
+/// Part `number`, counted from 1, and its bytes. An object without parts is its own first part.
+fn find_part(record: &ObjectRecord, number: u16) -> Result<(Range<u64>, Option<PartSummary>)> {
     if record.parts.is_empty() && number == 1 {
-        return Ok(0..record.size);
+        return Ok((0..record.size, None));
     }
     let count = u16::try_from(record.parts.len()).unwrap_or(u16::MAX).max(1);
     let position = usize::from(number).checked_sub(1).filter(|position| *position < record.parts.len());
     let position = position.ok_or(Error::NoSuchPart { count })?;
     let start = record.parts[..position].iter().map(|part| part.size).sum::<u64>();
-    Ok(start..start + record.parts[position].size)
+    let part = PartSummary::of(&record.parts[position]);
+    Ok((start..start + part.size, Some(part)))
 }
 
 impl ByteRange {

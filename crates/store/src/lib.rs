@@ -56,7 +56,7 @@ pub use error::{Error, Result};
 pub use etag::Etag;
 pub use etag_hasher::{EtagHasher, EtagStream};
 pub use fsck::{FsckReport, Problem};
-pub use get::{ByteRange, GetRequest, ObjectReader};
+pub use get::{ByteRange, GetRequest, ObjectReader, Selection};
 pub use object::{Attributes, Object, PartSummary};
 pub use put::{PutRequest, PutResult};
 pub use repair::RepairProgress;

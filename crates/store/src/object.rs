@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use env::UnixMillis;
-use meta::record::{ObjectRecord, PART_NUMBER_MAX};
+use meta::record::{ObjectPart, ObjectRecord, PART_NUMBER_MAX};
 use meta::{BucketId, View, query};
 
 use crate::checksum::Checksum;
@@ -55,6 +55,13 @@ pub struct Attributes {
     pub truncated: bool,
 }
 
+impl PartSummary {
+    /// Describes a part of a record.
+    pub(crate) fn of(part: &ObjectPart) -> Self {
+        Self { number: part.number, size: part.size, checksum: part.checksum.clone() }
+    }
+}
+
 impl Object {
     /// Describes the object of a record.
     pub(crate) fn of(record: &ObjectRecord) -> Self {
@@ -102,7 +109,7 @@ impl Store {
             .iter()
             .filter(|part| part_marker < part.number)
             .take(part_limit.saturating_add(1))
-            .map(|part| PartSummary { number: part.number, size: part.size, checksum: part.checksum.clone() })
+            .map(PartSummary::of)
             .collect();
         let truncated = part_limit < parts.len();
         parts.truncate(part_limit);

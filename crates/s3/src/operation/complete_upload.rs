@@ -47,7 +47,13 @@ pub(super) async fn complete_multipart_upload(frontend: &Frontend, mut request: 
 fn read_parts(body: &[u8]) -> Result<Vec<CompletedPart>> {
     let malformed = || Error::new(ErrorCode::MalformedXml);
     let document = Element::parse(body, "CompleteMultipartUpload")?;
-    let parts: Vec<CompletedPart> = document.children("Part").map(read_part).collect::<Result<_>>()?;
+    let mut parts: Vec<CompletedPart> = Vec::new();
+    for part in document.children("Part").map(read_part) {
+        let part = part?;
+        // A part that was uploaded again is named again by some clients; the last one counts.
+        parts.pop_if(|last| last.number == part.number);
+        parts.push(part);
+    }
     let count_valid = (1..=PARTS_MAX).contains(&parts.len());
     if count_valid { Ok(parts) } else { Err(malformed()) }
 }
@@ -105,8 +111,16 @@ mod tests {
     }
 
     #[test]
+    fn the_last_mention_of_a_part_counts() {
+        let part = |etag| format!("<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>");
+        let parts = check(&format!("{}{}", part("a"), part("b"))).unwrap();
+        assert_eq!((parts.len(), parts[0].etag.as_str()), (1, "b"));
+    }
+
+    #[test]
     fn incomplete_lists_are_refused() {
-        let many = "<Part><PartNumber>1</PartNumber><ETag>a</ETag></Part>".repeat(PARTS_MAX + 1);
+        let part = |number| format!("<Part><PartNumber>{number}</PartNumber><ETag>a</ETag></Part>");
+        let many: String = (0..=PARTS_MAX).map(part).collect();
         for (inside, code) in [
             ("", ErrorCode::MalformedXml),
             ("<Part><ETag>a</ETag></Part>", ErrorCode::MalformedXml),

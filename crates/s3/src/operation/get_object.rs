@@ -1,11 +1,9 @@
 //! GetObject and HeadObject.
 
-use std::ops::Range;
-
 use axum::body::Body;
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use store::{GetRequest, Object, ReadConditions};
+use store::{GetRequest, Object, ObjectReader, ReadConditions, Selection};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
@@ -35,12 +33,12 @@ pub(super) async fn get_object(frontend: &Frontend, request: Request) -> Result<
         reader = frontend.store.get_object(bucket, key, wanted.clone()).await;
     }
 
-    let reader = match reader {
+    let ObjectReader { object, range, part, body } = match reader {
         Err(store::Error::NotModified(object)) => return Ok(not_modified(&object)),
         reader => reader?,
     };
-    let mut found = encode(&request, &wanted, &reader.object, &reader.range)?;
-    *found.body_mut() = Body::from_stream(reader.body);
+    let mut found = encode(&request, &wanted, &Selection { object, range, part })?;
+    *found.body_mut() = Body::from_stream(body);
     Ok(found)
 }
 
@@ -58,7 +56,7 @@ pub(super) async fn head_object(frontend: &Frontend, request: Request) -> Result
 
     match found {
         Err(store::Error::NotModified(object)) => Ok(not_modified(&object)),
-        found => found.map(|(object, range)| encode(&request, &wanted, &object, &range))?,
+        found => found.map(|selection| encode(&request, &wanted, &selection))?,
     }
 }
 
@@ -125,8 +123,8 @@ fn not_modified(object: &Object) -> Response {
 }
 
 /// The head of the answer.
-fn encode(request: &Request, wanted: &GetRequest, object: &Object, range: &Range<u64>) -> Result<Response> {
-    let whole = *range == (0..object.size);
+fn encode(request: &Request, wanted: &GetRequest, selection: &Selection) -> Result<Response> {
+    let Selection { object, range, .. } = selection;
     let partial = wanted.range.is_some() || wanted.part_number.is_some();
     let mut found = response::empty(if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK });
     let headers = found.headers_mut();
@@ -140,11 +138,9 @@ fn encode(request: &Request, wanted: &GetRequest, object: &Object, range: &Range
     if let Some(count) = object.part_count.filter(|_| wanted.part_number.is_some()) {
         headers.insert("x-amz-mp-parts-count", HeaderValue::from(count));
     }
-    // Clients check the checksum against the body, so it must be that of the bytes sent.
-    if whole
-        && single(&request.headers, "x-amz-checksum-mode")?.is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"))
-    {
-        response::set_checksum(headers, object.checksum.as_ref(), object.part_count);
+    let asked = single(&request.headers, "x-amz-checksum-mode")?;
+    if asked.is_some_and(|mode| mode.eq_ignore_ascii_case("enabled")) {
+        write_checksum(headers, selection);
     }
     for (parameter, name) in OVERRIDES {
         let Some(value) = request.query.get_non_empty(parameter) else { continue };
@@ -153,4 +149,22 @@ fn encode(request: &Request, wanted: &GetRequest, object: &Object, range: &Range
         headers.insert(name, value);
     }
     Ok(found)
+}
+
+/// Writes the checksum of the bytes that are sent, which is what clients check it against: that of the object or of the
+/// part, and none for a range. The type is always the object's.
+fn write_checksum(headers: &mut HeaderMap, selection: &Selection) {
+    let Selection { object, range, part } = selection;
+    match part {
+        None if *range == (0..object.size) => {
+            response::set_checksum(headers, object.checksum.as_ref(), object.part_count);
+        }
+        None => {}
+        Some(part) => {
+            response::set_checksum(headers, part.checksum.as_ref(), None);
+            if let (Some(_), Some(checksum)) = (&part.checksum, &object.checksum) {
+                response::set_checksum_kind(headers, checksum.kind());
+            }
+        }
+    }
 }

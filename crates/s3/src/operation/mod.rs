@@ -105,8 +105,8 @@ const BUCKET_UNSUPPORTED: [&str; 7] = [
 ];
 
 /// The same for objects.
-const OBJECT_UNSUPPORTED: [&str; 9] =
-    ["annotation", "append", "encryption", "legal-hold", "renameObject", "restore", "retention", "select", "torrent"];
+const OBJECT_UNSUPPORTED: [&str; 8] =
+    ["annotation", "append", "encryption", "legal-hold", "renameObject", "restore", "retention", "select"];
 
 impl Operation {
     /// Chooses the operation by method, target and query.
@@ -160,6 +160,7 @@ fn choose_for_object(call: &Call<'_>) -> Result<Operation> {
     let part = has("partNumber") && has("uploadId");
     match method.as_str() {
         _ if unsupported => Err(ErrorCode::NotImplemented.into()),
+        "GET" if has("torrent") => Err(Error::with_message(ErrorCode::NoSuchKey, "There is no torrent of any object")),
         "GET" if has("uploadId") => Ok(Operation::ListParts),
         "GET" if has("acl") => Ok(Operation::GetObjectAcl),
         "GET" if has("attributes") => Ok(Operation::GetObjectAttributes),

@@ -167,4 +167,7 @@ async fn checksums_of_parts_make_that_of_the_object() {
     let completed = door.post(&uri).body(completion(&[(1, etag)])).send().await;
     assert_eq!(completed.element("ChecksumCRC32"), Some("DUoRhQ=="), "{}", completed.text());
     assert_eq!(completed.element("ChecksumType"), Some("FULL_OBJECT"));
+    let part = door.get("/bucket/key?partNumber=1").header("x-amz-checksum-mode", "ENABLED").send().await;
+    assert_eq!(part.header("x-amz-checksum-crc32"), Some("DUoRhQ=="));
+    assert_eq!(part.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
 }
