@@ -3,6 +3,8 @@
 //! Applying, looking up and listing are measured as CPU time of the whole process, so flushes in the background count.
 //! Restarts and appends to the log are measured by the clock. Three mirrors lie in one temporary directory.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run has nothing to say")]
+
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};

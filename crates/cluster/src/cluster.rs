@@ -114,7 +114,7 @@ impl Cluster {
             }
         }
         monitored?;
-        Ok(decided?)
+        decided
     }
 }
 

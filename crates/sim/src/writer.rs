@@ -133,7 +133,7 @@ impl Writer {
         for key in &keys {
             let body = match store.get_object(BUCKET, key, GetRequest::default()).await {
                 Ok(reader) => Some(collect(reader.body).await.map_err(|error| failed(key, error))?),
-                Err(Error::NoSuchKey { .. }) => None,
+                Err(Error::NoSuchKey) => None,
                 Err(error) => return Err(failed(key, error)),
             };
             if body.is_some() != listed.contains(key) {

@@ -72,7 +72,8 @@ async fn wrong_directories_are_refused_with_a_reason() {
     let world = World::new(4);
     world.open(3).await.close().await.unwrap();
     world.later().try_open(&config_of(vec![11, 12])).await.unwrap().close().await.unwrap();
-    let cases: [(&str, ClusterConfig, fn(&Error) -> bool); 5] = [
+    type Case = (&'static str, ClusterConfig, fn(&Error) -> bool);
+    let cases: [Case; 5] = [
         ("another cluster's", config_of(vec![1, 2, 11]), |error| matches!(error, Error::MixedClusters { .. })),
         ("twice the same", config_of(vec![1, 2, 3, 3]), |error| matches!(error, Error::DuplicateDirectory { .. })),
         ("none", config_of(vec![]), |error| matches!(error, Error::NoDisks)),
