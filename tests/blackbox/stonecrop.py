@@ -139,13 +139,14 @@ class Server:
         """A boto3 client that does not retry, so that each test sees the server's first answer."""
         settings.setdefault("retries", {"total_max_attempts": 1})
         settings.setdefault("s3", {"addressing_style": "path"})
+        settings = {"connect_timeout": 5, "read_timeout": 60} | settings
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
             region_name=REGION,
             aws_access_key_id=self.environment["STONECROP_ACCESS_KEY"],
             aws_secret_access_key=self.environment["STONECROP_SECRET_KEY"],
-            config=botocore.config.Config(connect_timeout=5, read_timeout=60, **settings),
+            config=botocore.config.Config(**settings),
         )
 
     def fsck(self, *flags):

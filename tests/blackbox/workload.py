@@ -40,7 +40,7 @@ class Writer(threading.Thread):
         """A thread for the next round that goes on with this writer's memory."""
         again = Writer(self.prefix, self.generator.random())
         again.expected, again.sequence, again.acknowledged = self.expected, self.sequence, self.acknowledged
-        again.client = server.client(s3={"addressing_style": "path"}, connect_timeout=2)
+        again.client = server.client(connect_timeout=2)
         again.start()
         return again
 
