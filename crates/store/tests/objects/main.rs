@@ -1,6 +1,5 @@
 //! Objects over the real stack on simulated disks.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test may panic, and its numbers are small")]
-
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 #![expect(clippy::cast_possible_truncation, reason = "tests run on 64-bit machines, with small numbers")]
 #![expect(
