@@ -1,7 +1,7 @@
 //! The configuration: flags and environment over the TOML file over defaults, checked once.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use env::Files;
@@ -157,10 +157,15 @@ fn check_disks(disks: Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {
         return Err(Error::NoDisk);
     }
     let mut seen = std::collections::BTreeSet::new();
-    match disks.iter().find(|path| !seen.insert(path.components().collect::<PathBuf>())) {
+    match disks.iter().find(|path| !seen.insert(without_dots(path))) {
         Some(path) => Err(Error::RepeatedDisk { path: path.clone() }),
         None => Ok(disks),
     }
+}
+
+/// `./data` and `data` are one directory. Links are found out when the disks are opened.
+fn without_dots(path: &Path) -> PathBuf {
+    path.components().filter(|component| *component != Component::CurDir).collect()
 }
 
 fn check_admin_address(value: Option<String>) -> Result<Option<SocketAddr>, Error> {

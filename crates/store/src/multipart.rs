@@ -285,7 +285,9 @@ impl Store {
             // Completed already, perhaps: then applying the command again gives the first answer again.
             None => None,
         };
-        let parts = request.parts.iter().map(named_part).collect::<Result<Vec<_>>>()?;
+        let parts = request.parts.iter().map(named_part).collect::<Result<Vec<_>>>();
+        // Of an upload that nobody knows, no part is wrong.
+        let parts = if found.is_none() { parts.map_err(|_| Error::NoSuchUpload)? } else { parts? };
         let etag = etag::of_parts(parts.iter().map(|part| &part.etag));
         let first = request.parts.first().map_or(0, |part| part.number);
         let command = CompleteUpload {
