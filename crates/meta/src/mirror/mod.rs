@@ -206,6 +206,12 @@ impl Mirror {
 
     /// Makes an empty mirror of whatever the directory was.
     fn prepare(&self) -> Result<()> {
+        // A disk that has been taken away must not come back as a directory with nothing but a mirror in it.
+        let parent = self.directory.parent().unwrap_or(&self.directory);
+        self.attempt("find", parent, |files| match files.exists(parent)? {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotFound.into()),
+        })?;
         let subdirectories = [self.log_directory(), self.pack_directory()];
         for directory in &subdirectories {
             self.attempt("create", directory, |files| files.create_directories(directory))?;
@@ -219,7 +225,6 @@ impl Mirror {
             }
             self.sync_directory(directory)?;
         }
-        let parent = self.directory.parent().unwrap_or(&self.directory);
         self.sync_directory(parent)
     }
 
