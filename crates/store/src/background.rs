@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use env::Task;
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use meta::record::WriteId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -118,11 +120,14 @@ async fn census(store: Store) {
     }
 }
 
+/// Scrubs all disks side by side, each at its own pace.
 async fn scrub(store: Store) {
     loop {
-        for disk in store.disks() {
-            log_failure("scrub", store.scrub_slowly(&disk).await);
-        }
+        let passes = store.disks().into_iter().map(|disk| {
+            let store = store.clone();
+            async move { log_failure("scrub", store.scrub_slowly(&disk).await) }.boxed()
+        });
+        join_all(passes.collect::<Vec<_>>()).await;
         store.env().clock.sleep(REPAIR_PERIOD).await;
     }
 }
