@@ -41,7 +41,7 @@ mod error;
 pub use apply::apply;
 pub use command::{Command, LogStamp};
 pub use consensus::{Consensus, ConsensusFuture, Reading};
-pub use engine::{Durable, MetaConfig, MetaEngine, MirrorHealth, Opened};
+pub use engine::{Durable, MetaConfig, MetaEngine, MetaScrub, MirrorHealth, Opened};
 pub use error::{CodecError, Error, Result};
 pub use log::{Done, LogEntry, LogId, LogState, MetaLog};
 pub use mirror::is_mirror;

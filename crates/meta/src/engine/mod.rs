@@ -23,6 +23,7 @@ mod effects;
 mod fold;
 mod layers;
 mod open;
+mod scrub;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -34,10 +35,13 @@ use std::sync::mpsc::sync_channel;
 use bytes::Bytes;
 use env::{Env, Thread, UnixMillis};
 use parking_lot::Mutex;
+use prolly::PackId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::core::{Applier, Core};
 use self::effects::{EffectsHash, EntryEffects};
+pub use self::scrub::MetaScrub;
+use self::scrub::scrub_after;
 use self::worker::{Job, Worker};
 use crate::apply::apply;
 use crate::command::{Command, LogStamp};
@@ -131,6 +135,8 @@ pub struct MetaEngine {
     core: Arc<Core>,
     jobs: mpsc::Sender<Job>,
     worker: Mutex<Option<Thread>>,
+    /// The pack verified last.
+    scrubbed: Mutex<PackId>,
 }
 
 impl MetaEngine {
@@ -148,7 +154,16 @@ impl MetaEngine {
         let worker = Worker::new(core.clone(), receiver, start);
         let thread = env.spawn.thread("meta-worker".to_owned(), Box::new(move || worker.run()));
         let log = core.log.clone();
-        Ok(Opened { engine: Arc::new(Self { env: env.clone(), core, jobs, worker: Mutex::new(Some(thread)) }), log })
+        Ok(Opened {
+            engine: Arc::new(Self {
+                env: env.clone(),
+                core,
+                jobs,
+                worker: Mutex::new(Some(thread)),
+                scrubbed: Mutex::new(PackId(0)),
+            }),
+            log,
+        })
     }
 
     /// The state as of the last applied entry: consistent, immutable, cheap to take. Hold it no longer than a request:
@@ -306,6 +321,24 @@ impl MetaEngine {
         let (sender, receiver) = sync_channel(1);
         self.jobs.blocking_send(Job::Fill(mirror, sender)).map_err(|_| Error::Unavailable)?;
         receiver.recv().unwrap_or(Err(Error::Unavailable))
+    }
+
+    /// Rereads the next pack in all its copies, down to the hashes, and heals what one copy has whole. Blocks, for as long
+    /// as reading [`MetaConfig::pack_bytes_max`] bytes from each mirror takes at most. `None` when there is nothing to
+    /// read now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Trees`] when the pack cannot be read at all; the next call goes on behind it.
+    pub fn scrub_next(&self) -> Result<Option<MetaScrub>> {
+        let mut last = self.scrubbed.lock();
+        let found = scrub_after(*last, &self.core.current(), &self.core.mirrors);
+        *last = match &found {
+            Ok(Some((id, _))) => *id,
+            Ok(None) => PackId(0),
+            Err(_) => PackId(last.0.saturating_add(1)),
+        };
+        Ok(found?.map(|(_, found)| found))
     }
 
     /// Ends the background work and the log's. Blocks. Call [`MetaEngine::flush`] before for a quick restart.

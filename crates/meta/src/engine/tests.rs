@@ -405,6 +405,44 @@ fn rotten_packs_are_read_from_the_other_mirror_and_healed() {
 }
 
 #[test]
+fn scrubbing_finds_and_heals_rot_before_anything_reads_it() {
+    let files = filled(2, 1);
+    let all = directories(2);
+    let opened = open(&files, &all, 2).unwrap();
+    let flips = files.flip_bits(&all[0].join("packs"), 15, 9);
+    let pass = || {
+        let first = opened.engine.scrub_next().unwrap().unwrap();
+        let rest = (1..first.pack_count).map(|_| opened.engine.scrub_next().unwrap().unwrap());
+        rest.fold((first.damaged, first.lost), |sum, found| (sum.0 + found.damaged, sum.1 + found.lost))
+    };
+    let (damaged, lost) = pass();
+    assert!(0 < damaged && lost == 0, "{damaged} damaged, {lost} lost of {flips:?}");
+    assert_eq!(pass(), (0, 0), "healed");
+    opened.engine.close();
+}
+
+#[test]
+fn a_mirror_joins_while_entries_are_appended() {
+    for seed in 0..10 {
+        let files = new_files(2, seed);
+        let all = directories(2);
+        let opened = open(&files, &all[..1], seed).unwrap();
+        run(&opened, 1..31);
+        let engine = opened.engine.clone();
+        let directory = all[1].clone();
+        let joining = move || engine.replace_mirror(&directory).unwrap();
+        let joining = env::Spawn::thread(&RealSpawn, "joining".to_owned(), Box::new(joining));
+        assert_eq!(run(&opened, 31..91), (90, 90));
+        joining.join();
+        assert!(opened.engine.mirrors().iter().all(|mirror| mirror.in_service && mirror.complete));
+        opened.engine.close();
+        let opened = open(&files, &all[1..], 3).unwrap();
+        check_recovered(&opened, replay(&opened).unwrap(), (90, 90), "from the new mirror alone");
+        opened.engine.close();
+    }
+}
+
+#[test]
 fn without_a_usable_root_a_purged_log_is_refused() {
     let files = filled(1, 1);
     for slot in ["root.0", "root.1"] {
