@@ -41,6 +41,16 @@ pub(crate) fn read_page(pages: &dyn PageStore, link: &Link, level: u8) -> Result
     Ok(page)
 }
 
+/// The child of record `index` of `parent`: as it is in memory, or read.
+pub(crate) fn read_child(pages: &dyn PageStore, parent: &Page, index: usize) -> Result<Arc<Page>> {
+    if let Some(child) = parent.resident_child(index) {
+        return Ok(child);
+    }
+    let child = read_page(pages, &parent.child(index), parent.level() - 1)?;
+    parent.note_child(index, &child);
+    Ok(child)
+}
+
 impl Path {
     /// A path to some page of `level`, which is not above the root.
     pub(crate) fn new(pages: Arc<dyn PageStore>, root: &RootRef, level: u8) -> Result<Self> {
@@ -90,7 +100,7 @@ impl Path {
     /// Steps down to the child at the lowest step's index.
     fn descend(&mut self) -> Result<()> {
         let Step { page, index } = self.lowest();
-        let page = read_page(&*self.pages, &page.child(*index), page.level() - 1)?;
+        let page = read_child(&*self.pages, page, *index)?;
         self.steps.push(Step { page, index: 0 });
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use crate::error::Result;
 use crate::page::{Page, Stored};
-use crate::path::read_page;
+use crate::path::read_child;
 use crate::summary::Summary;
 use crate::tree::Tree;
 
@@ -62,7 +62,7 @@ fn between(tree: &Tree, page: &Page, low: Option<Point<'_>>, high: Option<Point<
     let low_place = low.map_or(Place::Between(0), |point| point.place(page));
     let high_place = high.map_or(Place::Between(page.count()), |point| point.place(page));
     let below = |index, low, high| {
-        let child = read_page(&**tree.pages(), &page.child(index), page.level() - 1)?;
+        let child = read_child(&**tree.pages(), page, index)?;
         between(tree, &child, low, high)
     };
     let (start, first) = match (low_place, high_place) {

@@ -11,7 +11,7 @@ use crate::edit;
 use crate::error::{Error, Result};
 use crate::page::{Link, Page, Stored};
 use crate::params::Schema;
-use crate::path::read_page;
+use crate::path::{read_child, read_page};
 use crate::range;
 use crate::root::RootRef;
 use crate::store::{PageSink, PageStore, Written};
@@ -103,7 +103,7 @@ impl Tree {
             if index == page.count() {
                 return Ok(None);
             }
-            page = read_page(&*self.pages, &page.child(index), page.level() - 1)?;
+            page = read_child(&*self.pages, &page, index)?;
         }
     }
 

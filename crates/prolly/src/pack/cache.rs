@@ -1,7 +1,8 @@
 //! A bounded cache of decoded pages and of blobs.
 //!
 //! Clock replacement with lives: each hit restores an entry's lives, each pass of the hand takes one. Inner pages have
-//! more lives than leaves, because every lookup below them needs them.
+//! more lives than leaves, because every lookup below them needs them. Pages note hits themselves, because most are found
+//! through their parent, past the cache.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -63,8 +64,6 @@ struct Shard {
 struct Entry {
     cached: Cached,
     lives: u8,
-    /// Lives after a hit; kept here because the page itself is rarely in the processor's caches.
-    lives_max: u8,
 }
 
 /// Mixes a location's number; locations are not chosen by strangers.
@@ -111,7 +110,9 @@ impl Cache {
         let number = number(location);
         let mut shard = self.shard(number).lock();
         let entry = shard.index.get_mut(&number)?;
-        entry.lives = entry.lives_max;
+        if let Cached::Blob(_) = entry.cached {
+            entry.lives = LEAF_LIVES;
+        }
         Some(entry.cached.clone())
     }
 
@@ -142,8 +143,8 @@ impl Shard {
         if self.bytes_max < memory {
             return;
         }
-        let lives_max = cached.lives();
-        match self.index.insert(number, Entry { cached, lives: lives_max, lives_max }) {
+        let lives = cached.lives();
+        match self.index.insert(number, Entry { cached, lives }) {
             Some(old) => self.bytes -= old.cached.memory(),
             None => self.clock.push_back(number),
         }
@@ -157,6 +158,11 @@ impl Shard {
     fn turn(&mut self) {
         let number = self.clock.pop_front().expect("bytes are counted, so entries are there");
         let entry = self.index.get_mut(&number).expect("the clock lists what the index holds");
+        if let Cached::Page(page) = &entry.cached
+            && page.take_touch()
+        {
+            entry.lives = entry.cached.lives();
+        }
         if 0 < entry.lives {
             entry.lives -= 1;
             self.clock.push_back(number);

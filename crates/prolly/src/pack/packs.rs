@@ -298,6 +298,7 @@ impl PageStore for Packs {
         if let Some(Cached::Page(page)) = self.cache.get(location)
             && page.hash() == hash
         {
+            page.touch();
             return Ok(page);
         }
         let page = self.read_frame(hash, location, Kind::Page, |body| Page::decode(*hash, body))?;

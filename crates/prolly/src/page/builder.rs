@@ -1,5 +1,8 @@
 //! Writes a page from its records.
 
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+
 use bytes::Bytes;
 
 use super::{END_SIZE, HEAD_SIZE, HEADER_SIZE, NATURAL_END, NATURAL_START, Natural, Page, RawRecord, SPILLED, head_of};
@@ -76,9 +79,10 @@ impl PageBuilder {
             bytes: Bytes::from(self.out),
             page_length: length_field,
             count: self.count,
-            heads_at: area(self.heads_at),
             ends_at: area(self.ends_at),
             records_at: area(self.records_at),
+            touched: AtomicBool::new(false),
+            children: OnceLock::new(),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Checks bytes that claim to be a page. After this, accessors index without fear.
 
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+
 use bytes::Bytes;
 
 use super::{
@@ -36,7 +39,6 @@ fn frame(hash: Hash, bytes: Bytes) -> Result<Page> {
     let page_length = u32::from_le_bytes([l0, l1, l2, l3]);
     let area = |at: usize| u32::try_from(at).map_err(|_| malformed("lengths do not add up"));
     let prefix_end = HEADER_SIZE + usize::from(u16::from_le_bytes([p0, p1]));
-    let heads_at = area(prefix_end)?;
     let ends_at = area(prefix_end + HEAD_SIZE * usize::from(count))?;
     let records_at = area(prefix_end + (HEAD_SIZE + END_SIZE) * usize::from(count))?;
     if reserved != 0 || flags & !(NATURAL_START | NATURAL_END) != 0 {
@@ -48,7 +50,8 @@ fn frame(hash: Hash, bytes: Bytes) -> Result<Page> {
     if bytes.len() < page_length as usize || page_length < records_at {
         return Err(malformed("lengths do not add up"));
     }
-    Ok(Page { hash, bytes, page_length, level, flags, count, heads_at, ends_at, records_at })
+    let (touched, children) = (AtomicBool::new(false), OnceLock::new());
+    Ok(Page { hash, bytes, page_length, level, flags, count, ends_at, records_at, touched, children })
 }
 
 /// Checks that records tile their area, and every payload.

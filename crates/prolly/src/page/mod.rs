@@ -5,10 +5,13 @@ mod decode;
 
 pub(crate) use builder::PageBuilder;
 
-use std::cmp::Ordering;
+use std::cmp;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::error::Result;
 use crate::hash::Hash;
@@ -40,14 +43,18 @@ const NATURAL_END: u8 = 1;
 pub struct Page {
     /// The page, then its trailer.
     bytes: Bytes,
-    heads_at: u32,
     ends_at: u32,
     records_at: u32,
     count: u16,
     level: u8,
     flags: u8,
+    /// Whether the page was found in memory since the cache last asked.
+    touched: AtomicBool,
     hash: Hash,
     page_length: u32,
+    /// Children that were read through this page, as long as a cache or a reader keeps them: finding one again costs one
+    /// load from memory, where a look into a cache costs three.
+    children: OnceLock<Box<[Mutex<Weak<Page>>]>>,
 }
 
 /// Which ends of a page are natural boundaries (or ends of the level), and which were made by a fail-safe cut.
@@ -134,11 +141,15 @@ impl Page {
     }
 
     fn prefix(&self) -> &[u8] {
-        &self.bytes[HEADER_SIZE..self.heads_at as usize]
+        &self.bytes[HEADER_SIZE..self.heads_at()]
+    }
+
+    fn heads_at(&self) -> usize {
+        self.ends_at as usize - HEAD_SIZE * usize::from(self.count)
     }
 
     fn heads(&self) -> &[[u8; HEAD_SIZE]] {
-        self.bytes[self.heads_at as usize..self.ends_at as usize].as_chunks().0
+        self.bytes[self.heads_at()..self.ends_at as usize].as_chunks().0
     }
 
     fn ends(&self) -> &[[u8; END_SIZE]] {
@@ -254,12 +265,48 @@ impl Page {
         bytes.extend_from_slice(self.canonical());
         places.iter().for_each(|place| place.location.encode(u8::from(place.spills), &mut bytes));
         assert!(bytes.len() == self.bytes.len(), "as many places as before");
-        (bytes != self.bytes).then(|| Page { bytes: Bytes::from(bytes), ..*self })
+        (bytes != self.bytes).then(|| self.with_bytes(Bytes::from(bytes)))
     }
 
     /// The same page in memory of its own.
     pub(crate) fn copy(&self) -> Page {
-        Page { bytes: Bytes::copy_from_slice(&self.bytes), ..*self }
+        self.with_bytes(Bytes::copy_from_slice(&self.bytes))
+    }
+
+    /// The same page, whose bytes differ in the trailer at most.
+    fn with_bytes(&self, bytes: Bytes) -> Page {
+        let Page { ends_at, records_at, count, level, flags, hash, page_length, .. } = *self;
+        let (touched, children) = (AtomicBool::new(false), OnceLock::new());
+        Page { bytes, ends_at, records_at, count, level, flags, touched, hash, page_length, children }
+    }
+
+    /// The child of record `index`, if it was read through this page and is still in memory.
+    pub(crate) fn resident_child(&self, index: usize) -> Option<Arc<Page>> {
+        let child = self.children.get()?[index].lock().upgrade()?;
+        child.touch();
+        Some(child)
+    }
+
+    /// Notes that the child of record `index` is in memory, if it was used before: what remains of a child that was
+    /// noted and dropped, some 130 bytes, is not worth keeping for children that are read once.
+    pub(crate) fn note_child(&self, index: usize, child: &Arc<Page>) {
+        if !child.touched.load(Ordering::Relaxed) {
+            return;
+        }
+        let children = self.children.get_or_init(|| (0..self.count).map(|_| Mutex::default()).collect());
+        *children[index].lock() = Arc::downgrade(child);
+    }
+
+    /// Notes that the page was found in memory.
+    pub(crate) fn touch(&self) {
+        if !self.touched.load(Ordering::Relaxed) {
+            self.touched.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the page was found in memory since this was last asked.
+    pub(crate) fn take_touch(&self) -> bool {
+        self.touched.swap(false, Ordering::Relaxed)
     }
 
     /// Gives the memory back for another page.
@@ -300,10 +347,10 @@ impl Page {
         let prefix = self.prefix();
         let shared = prefix.len().min(key.len());
         match key[..shared].cmp(&prefix[..shared]) {
-            Ordering::Less => return (0, false),
-            Ordering::Greater => return (self.count(), false),
-            Ordering::Equal if key.len() < prefix.len() => return (0, false),
-            Ordering::Equal => {}
+            cmp::Ordering::Less => return (0, false),
+            cmp::Ordering::Greater => return (self.count(), false),
+            cmp::Ordering::Equal if key.len() < prefix.len() => return (0, false),
+            cmp::Ordering::Equal => {}
         }
         let suffix = &key[prefix.len()..];
         let head = head_of(suffix);
@@ -313,9 +360,9 @@ impl Page {
         while low < high {
             let middle = low + (high - low) / 2;
             match self.compare_behind_head(middle, suffix) {
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return (middle, true),
+                cmp::Ordering::Less => low = middle + 1,
+                cmp::Ordering::Greater => high = middle,
+                cmp::Ordering::Equal => return (middle, true),
             }
         }
         (low, false)
@@ -323,7 +370,7 @@ impl Page {
 
     /// Compares the key of record `index` with one that has the same prefix and the same padded head. Where a suffix
     /// ends within the head, the padding equals the other's zeroes, so the shorter one is a prefix of the other.
-    fn compare_behind_head(&self, index: usize, suffix: &[u8]) -> Ordering {
+    fn compare_behind_head(&self, index: usize, suffix: &[u8]) -> cmp::Ordering {
         let (suffix_length, _, record) = self.record(index);
         let behind_head = Self::split_record(suffix_length, record).0;
         let other = suffix.get(HEAD_SIZE..).unwrap_or_default();
@@ -332,7 +379,8 @@ impl Page {
 
     /// Memory the page takes, about, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Page>() + self.bytes.len()
+        let children = if self.level == 0 { 0 } else { size_of::<Mutex<Weak<Page>>>() * self.count() };
+        size_of::<Page>() + self.bytes.len() + children
     }
 }
 

@@ -30,6 +30,8 @@ impl PageStore for Recording {
 
 /// What reading everything reaches.
 fn reached(world: &World, roots: &[RootRef]) -> Live {
+    // Pages in memory are found past the store.
+    world.packs.clear_cache();
     let recording = Arc::new(Recording { pages: world.pages(), seen: Mutex::default() });
     for root in roots {
         read_all(&Tree::open(Arc::clone(&world.schema), Arc::clone(&recording) as _, *root).unwrap());
