@@ -4,7 +4,7 @@
 //! the same pages, and the same root hash, whatever the order in which they came; a [`RootRef`] is a snapshot. Writers
 //! fold sorted edits into new pages ([`Tree::apply`]) and hand these to a [`PageSink`]; readers walk from a root through a
 //! [`PageStore`]. [`Packs`] is that store: a [`PackWriter`] writes one pack a flush to a [`pack::PackStorage`], which the
-//! caller implements, and decoded pages stay in a bounded cache. [`mark`] and [`collect`] find and evacuate sparse packs.
+//! caller implements, and decoded pages stay in a bounded cache. [`mark`] and [`collect()`] find and evacuate sparse packs.
 //!
 //! Invariants: equal records under equal parameters have equal roots; a page, once sealed, never changes; a value over
 //! 1 KiB never lies in a leaf. This crate knows nothing of files, buckets or async. Formats: `docs/formats/`.
