@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::config::ClusterConfig;
 use crate::error::Result;
 use crate::health::Health;
+use crate::monitor::answer;
 use crate::raft::RaftConsensus;
 use crate::start;
 use crate::tables::TableKeeper;
@@ -33,6 +34,7 @@ pub struct Cluster {
     pub(crate) consensus: Arc<RaftConsensus>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) tables: Arc<TableKeeper>,
+    pub(crate) env: Env,
     pub(crate) mirror_count: usize,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) monitor: Mutex<Option<Task>>,
@@ -109,8 +111,12 @@ impl Cluster {
         let decided = self.consensus.close().await;
         for (id, member) in self.publisher.current().members() {
             let Some(disk) = &member.disk else { continue };
-            if let Err(error) = disk.close().await {
-                tracing::warn!(disk = %id, %error, "disk did not close cleanly: its next start takes longer");
+            match answer(&self.env, disk.close()).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    tracing::warn!(disk = %id, %error, "disk did not close cleanly: its next start takes longer");
+                }
+                None => tracing::error!(disk = %id, "disk hangs: it is left as it is"),
             }
         }
         monitored?;

@@ -21,6 +21,12 @@ use crate::topology::{Member, MemberState, Publisher};
 /// Longest pause between attempts to take a disk, or a mirror, back into service.
 const PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
 
+/// All packs of the metadata are reread within this span, if that takes no more than one each shortest pause.
+const SCRUB_PERIOD: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Shortest and longest pause between two packs.
+pub(crate) const SCRUB_PAUSE_MIN: Duration = Duration::from_secs(60);
+const SCRUB_PAUSE_MAX: Duration = Duration::from_secs(6 * 3600);
+
 /// A disk that takes longer to say how it is, or to close, hangs.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -40,6 +46,8 @@ pub(crate) struct Monitor {
     pub(crate) engine: Arc<MetaEngine>,
     /// When each absent disk was last seen, on the monotonic clock.
     pub(crate) absent_since: BTreeMap<DiskId, Duration>,
+    /// When the next pack of the metadata is to be reread, on the monotonic clock.
+    pub(crate) scrub_at: Duration,
     /// Attempts that failed, by directory.
     pub(crate) pauses: BTreeMap<PathBuf, Pause>,
 }
@@ -76,12 +84,37 @@ impl Monitor {
         self.welcome().await?;
         self.give_up().await?;
         self.mirror().await;
+        self.scrub_metadata().await;
         Ok(())
+    }
+
+    /// Rereads a pack of the metadata when one is due: all have their turn within the period.
+    async fn scrub_metadata(&mut self) {
+        let now = self.env.clock.monotonic();
+        if now < self.scrub_at {
+            return;
+        }
+        let engine = self.engine.clone();
+        let pack_count = match answer(&self.env, self.env.blocking(move || engine.scrub_next())).await {
+            Some(Ok(Some(found))) => {
+                if 0 < found.damaged {
+                    tracing::warn!(found.damaged, found.lost, "rereading the metadata found damage");
+                }
+                u32::try_from(found.pack_count).unwrap_or(u32::MAX)
+            }
+            Some(Ok(None)) | None => 1,
+            Some(Err(error)) => {
+                tracing::error!(%error, "cannot reread the metadata");
+                1
+            }
+        };
+        let pause = (SCRUB_PERIOD / pack_count.max(1)).clamp(SCRUB_PAUSE_MIN, SCRUB_PAUSE_MAX);
+        self.scrub_at = now + pause;
     }
 
     /// Publishes the state of an open disk; takes it out of service when it has failed.
     async fn check(&mut self, id: DiskId, member: &Member, disk: &Arc<Disk>) {
-        let Some(checked) = self.answer(disk.check()).await else {
+        let Some(checked) = answer(&self.env, disk.check()).await else {
             return self.take_out(id, member, disk, "it does not answer".to_owned()).await;
         };
         let state = match checked {
@@ -91,7 +124,7 @@ impl Monitor {
             disk::DiskState::Closed => return,
         };
         // A disk that cannot say how full it is will be found failed by its next check.
-        let full = self.answer(disk.usage()).await.is_some_and(|usage| usage.is_ok_and(is_full));
+        let full = answer(&self.env, disk.usage()).await.is_some_and(|usage| usage.is_ok_and(is_full));
         if member.state == state && member.full == full {
             return;
         }
@@ -115,19 +148,10 @@ impl Monitor {
             members.insert(id, Member::absent(member.path.clone(), reason));
         });
         self.engine.retire_mirror(&meta_directory(&member.path));
-        match self.answer(disk.close()).await {
+        match answer(&self.env, disk.close()).await {
             Some(Ok(())) => {}
             Some(Err(error)) => tracing::debug!(disk = %id, %error, "a failed disk did not close cleanly"),
             None => tracing::warn!(disk = %id, "a failed disk hangs and holds its threads"),
-        }
-    }
-
-    /// What `asked` answers, or `None` when the disk hangs.
-    async fn answer<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            answer = asked => Some(answer),
-            () = self.env.clock.sleep(ANSWER_DEADLINE) => None,
         }
     }
 
@@ -181,7 +205,7 @@ impl Monitor {
         let looked = match self.is_paused(&path) {
             true => None,
             false => {
-                let looked = self.answer(self.env.blocking(move || look(&env, &at))).await;
+                let looked = answer(&self.env, self.env.blocking(move || look(&env, &at))).await;
                 if looked.is_none() {
                     self.pause(&path);
                 }
@@ -308,4 +332,13 @@ impl Monitor {
 /// returned counts for more.
 fn is_full(usage: disk::Usage) -> bool {
     usage.full && usage.available < usage.reserve + ROOM_MIN
+}
+
+/// What `asked` answers, or `None` when the disk hangs.
+pub(crate) async fn answer<T>(env: &Env, asked: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        answer = asked => Some(answer),
+        () = env.clock.sleep(ANSWER_DEADLINE) => None,
+    }
 }

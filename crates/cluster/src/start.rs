@@ -17,7 +17,7 @@ use crate::disks::{
     DiskSet, Found, RosterKeeper, Site, Step, format, is_marked, meta_directory, open_known, reconcile, refuse, survey,
 };
 use crate::error::{Error, Result};
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, SCRUB_PAUSE_MIN};
 use crate::raft::RaftConsensus;
 use crate::tables::{Kept, TableKeeper};
 use crate::topology::{Member, Publisher};
@@ -234,6 +234,7 @@ impl Parts {
             consensus: self.consensus.clone(),
             publisher: publisher.clone(),
             tables: tables.clone(),
+            env: self.env.clone(),
             mirror_count: self.config.meta.mirror_count,
             stopping: watch::Sender::new(false),
             monitor: Mutex::new(None),
@@ -256,6 +257,7 @@ impl Parts {
             publisher,
             engine: self.consensus.engine().clone(),
             absent_since,
+            scrub_at: self.env.clock.monotonic() + SCRUB_PAUSE_MIN,
             pauses: BTreeMap::new(),
         };
         if begins {

@@ -101,6 +101,10 @@ impl RaftConsensus {
 
     async fn enqueue(&self, command: Command) -> meta::Result<Outcome> {
         let queue = self.queue.lock().clone().ok_or(meta::Error::Stopping)?;
+        // What is in the log must be applied: a full disk, or memory that cannot be flushed, refuses before.
+        if !self.engine.admits() {
+            return Err(meta::Error::Overloaded);
+        }
         let encoded =
             postcard::to_stdvec(&command).map_err(|_| meta::Error::Inconsistent("a command has no encoding"))?;
         if batcher::COMMAND_BYTES_MAX < encoded.len() {

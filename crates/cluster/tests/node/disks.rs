@@ -164,6 +164,21 @@ async fn failing_disk_is_taken_out_and_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hanging_disk_is_taken_out_and_the_others_are_looked_after() {
+    let world = World::new(30);
+    let node = world.open(6).await;
+    let [hanging, vanished] = [6, 5].map(|number| disk_at(&node.topology(), number));
+    world.files.hang(&path(6));
+    world.wait_for(&node, |topology| is_absent(topology, hanging)).await;
+    world.files.vanish(&path(5));
+    world.wait_for(&node, |topology| is_absent(topology, vanished)).await;
+    create_bucket(&node, "photos").await.unwrap().unwrap();
+    world.files.release(&path(6));
+    world.wait_for(&node, |topology| !is_absent(topology, hanging)).await;
+    node.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn disk_that_stays_away_is_given_up_when_others_can_take_over() {
     let world = World::new(25);
     let node = world.open(7).await;

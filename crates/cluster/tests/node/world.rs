@@ -20,6 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const PROBE: Duration = Duration::from_secs(2);
 
+/// How long the node waits for the answer of a disk, and how long that is here: a disk that works answers much sooner.
+const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER_HERE: Duration = Duration::from_secs(1);
+
 /// Time that stands still, but for the monitor: each of its pauses lasts until the test gives it a tick.
 pub(crate) struct TickingClock {
     millis: AtomicU64,
@@ -36,12 +40,15 @@ impl Clock for TickingClock {
     }
 
     fn sleep(&self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        if span != PROBE {
-            // A deadline that never passes.
-            return Box::pin(std::future::pending());
-        }
         let ticks = self.ticks.clone();
-        Box::pin(async move { ticks.acquire_owned().await.expect("the semaphore is never closed").forget() })
+        Box::pin(async move {
+            match span {
+                PROBE => ticks.acquire_owned().await.expect("the semaphore is never closed").forget(),
+                ANSWER => assert!(tokio::time::timeout(ANSWER_HERE, std::future::pending::<()>()).await.is_err()),
+                // A deadline that never passes.
+                _ => std::future::pending().await,
+            }
+        })
     }
 }
 
@@ -55,8 +62,8 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let files = SimFiles::new(seed);
-        files.create_directories(Path::new("/srv")).unwrap();
-        files.sync_directory(Path::new("/")).unwrap();
+        files.create_directories(Path::new("/srv")).expect("the file system is empty");
+        files.sync_directory(Path::new("/")).expect("nothing fails yet");
         let clock = Arc::new(TickingClock { millis: AtomicU64::new(0), ticks: Arc::new(Semaphore::new(0)) });
         Self { files, clock, seed }
     }
@@ -81,7 +88,7 @@ impl World {
     }
 
     pub(crate) async fn open(&self, disks: usize) -> Cluster {
-        self.try_open(&config(disks)).await.unwrap()
+        self.try_open(&config(disks)).await.expect("the node starts")
     }
 
     pub(crate) async fn try_open(&self, config: &ClusterConfig) -> cluster::Result<Cluster> {
@@ -90,7 +97,7 @@ impl World {
 
     /// Lets the monitor look once more, `span` later.
     pub(crate) fn tick(&self, span: Duration) {
-        self.clock.millis.fetch_add(u64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+        self.clock.millis.fetch_add(u64::try_from(span.as_millis()).expect("tests are short"), Ordering::SeqCst);
         self.clock.ticks.add_permits(1);
     }
 
@@ -108,8 +115,8 @@ impl World {
     }
 
     pub(crate) fn make_directory(&self, number: usize) {
-        self.files.create_directories(&path(number)).unwrap();
-        self.files.sync_directory(Path::new("/srv")).unwrap();
+        self.files.create_directories(&path(number)).expect("nothing is there");
+        self.files.sync_directory(Path::new("/srv")).expect("the parent exists");
     }
 }
 
@@ -124,6 +131,7 @@ pub(crate) fn config(disks: usize) -> ClusterConfig {
 pub(crate) fn config_of(numbers: Vec<usize>) -> ClusterConfig {
     let mut config = ClusterConfig::new(numbers.into_iter().map(path).collect());
     config.probe_interval = PROBE;
+    config.propose_deadline = Duration::from_secs(3600);
     config.extent_size_max = 1 << 20;
     config.upkeep = Upkeep::OnDemand;
     config.meta.log_segment_bytes = 1 << 20;
@@ -148,6 +156,6 @@ pub(crate) async fn create_bucket(cluster: &Cluster, name: &str) -> meta::Result
 }
 
 pub(crate) async fn has_bucket(cluster: &Cluster, name: &str) -> bool {
-    let reading = cluster.consensus().read().await.unwrap();
-    query::bucket(reading.view.as_ref(), name).unwrap().is_some()
+    let reading = cluster.consensus().read().await.expect("reads work");
+    query::bucket(reading.view.as_ref(), name).expect("the state is readable").is_some()
 }
