@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use disk::{Disk, Finding, ScrubCursor};
 use meta::command::{DocumentState, SetDocument};
 use meta::record::WriteId;
@@ -114,8 +113,8 @@ fn bookmark_name(disk: &Disk) -> String {
     format!("scrub/{:032x}", disk.identity().disk_id)
 }
 
-fn encode_cursor(cursor: ScrubCursor) -> Bytes {
-    [&cursor.extent.to_be_bytes()[..], &cursor.offset.to_be_bytes()[..]].concat().into()
+fn encode_cursor(cursor: ScrubCursor) -> Vec<u8> {
+    [&cursor.extent.to_be_bytes()[..], &cursor.offset.to_be_bytes()[..]].concat()
 }
 
 /// A bookmark of unknown form is no bookmark: the pass begins anew.
