@@ -61,6 +61,15 @@ pub struct Census {
     pub unknown: u64,
 }
 
+impl Census {
+    fn add(&mut self, other: Self) {
+        self.stripes += other.stripes;
+        self.shards += other.shards;
+        self.lost += other.lost;
+        self.unknown += other.unknown;
+    }
+}
+
 impl Store {
     /// Compares all manifests with the disks' inventories, and reports every lost shard for repair.
     ///
@@ -77,16 +86,27 @@ impl Store {
                 return Ok(census);
             }
             for segment in page {
-                let lost = self.count_segment(&segment, &mut census);
-                if !lost.is_empty() {
-                    self.report_missing(segment.write_id, lost).await?;
+                let (found, lost) = self.count_segment(&segment);
+                // Without an owner it was freed meanwhile.
+                if found.lost == 0 || self.is_live(segment.write_id).await? {
+                    census.add(found);
+                    if !lost.is_empty() {
+                        self.report_missing(segment.write_id, lost).await?;
+                    }
                 }
             }
         }
     }
 
+    /// Whether an object or a part has this manifest now.
+    async fn is_live(&self, write_id: WriteId) -> Result<bool> {
+        let owner = self.query(move |view| query::owner_of(view, write_id)).await?;
+        Ok(owner.is_some_and(|owner| !owner.is_retired()))
+    }
+
     /// Counts the shards of one manifest; returns the lost ones that the repair index does not have yet.
-    fn count_segment(&self, segment: &Segment, census: &mut Census) -> BTreeMap<u32, BTreeSet<u8>> {
+    fn count_segment(&self, segment: &Segment) -> (Census, BTreeMap<u32, BTreeSet<u8>>) {
+        let mut census = Census::default();
         let mut lost = BTreeMap::new();
         for number in 0..segment.stripe_count() {
             let stripe = Stripe::of(segment, number);
@@ -105,6 +125,6 @@ impl Store {
                 }
             }
         }
-        lost
+        (census, lost)
     }
 }

@@ -37,7 +37,7 @@ pub struct FsckReport {
     pub objects: u64,
     /// Bytes of those objects.
     pub object_bytes: u64,
-    /// Manifests: of objects, of parts, and retired ones.
+    /// Manifests of objects and of parts.
     pub segments: u64,
     /// Stripes that the manifests name.
     pub stripes: u64,

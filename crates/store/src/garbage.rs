@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use disk::{Disk, InventoryEntry};
 use erasure::ShardIdentity;
+use futures_util::future::join_all;
 use meta::command::{AdvanceIntentEpoch, DrainUploads, FreeRetired, PinWrite, UnpinWrite};
 use meta::query;
 use meta::record::{IntentEpoch, RetiredId, WriteId};
@@ -82,7 +83,7 @@ impl Store {
         // Nothing can name it any more; should the metadata think otherwise, it is right.
         let referenced = self.query(move |view| query::is_referenced(view, write_id)).await?;
         if !referenced {
-            self.delete_write(write_id).await;
+            self.delete_writes(vec![write_id]).await;
             let pinned = self.query(move |view| query::pinned_write(view, write_id)).await?;
             if pinned.is_some() {
                 self.propose(Command::UnpinWrite(UnpinWrite { write_id })).await?;
@@ -103,10 +104,8 @@ impl Store {
             if retired.is_empty() {
                 return Ok(freed);
             }
-            for (id, _) in &retired {
-                self.delete_write(id.write_id).await;
-            }
             let ids: Vec<RetiredId> = retired.into_iter().map(|(id, _)| id).collect();
+            self.delete_writes(ids.iter().map(|id| id.write_id).collect()).await;
             freed += ids.len() as u64;
             metrics::counter!("stonecrop_retired_segments_freed_total").increment(ids.len() as u64);
             self.propose(Command::FreeRetired(FreeRetired { retired: ids })).await?;
@@ -196,14 +195,16 @@ impl Store {
         Ok(strays)
     }
 
-    /// Deletes all shards of a write from the disks that answer.
-    async fn delete_write(&self, write_id: WriteId) {
-        for disk in self.disks() {
-            let shards = shards_of(&disk, write_id);
+    /// Deletes all shards of these writes from the disks that answer, on all disks side by side: one sync each.
+    async fn delete_writes(&self, writes: Vec<WriteId>) {
+        let writes = &writes;
+        let deletions = self.disks().into_iter().map(|disk| async move {
+            let shards: Vec<ShardIdentity> = writes.iter().flat_map(|write_id| shards_of(&disk, *write_id)).collect();
             if !shards.is_empty() {
                 delete_shards(&disk, shards).await;
             }
-        }
+        });
+        join_all(deletions).await;
     }
 }
 

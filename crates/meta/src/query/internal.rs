@@ -113,26 +113,36 @@ pub fn segment_of(view: &dyn View, write_id: WriteId) -> Result<Option<Segment>>
 }
 
 /// At most `limit` manifests of writes above `after`, in order of write: the complete walk that a census, `fsck` or the
-/// repair of a whole disk makes, resumable by its last write. Retired segments are included.
+/// repair of a whole disk makes, resumable by its last write. Retired segments are left out: their shards may be deleted
+/// at any time, so nothing follows from a missing one.
 ///
 /// # Errors
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn segments(view: &dyn View, after: Option<WriteId>, limit: usize) -> Result<Vec<Segment>> {
+    let prefix = keys::owners();
     let start = after.map(|after| keys::just_above(keys::owner(after)));
+    let mut cursor = view.cursor(TreeId::Internal)?;
+    cursor.seek(start.as_deref().unwrap_or(&prefix))?;
+    let mut found = Vec::new();
     // Parts of one object have neighbouring write ids: reading their object once is enough.
     let mut recent: Option<(WriteOwner, Vec<Segment>)> = None;
-    scan(view, TreeId::Internal, &keys::owners(), start, limit, |key, value| {
-        let write_id = keys::parse_owner(key).ok_or(Error::Inconsistent("malformed key of the index by write"))?;
-        let owner: WriteOwner = decode(TreeId::Internal, key, value)?;
+    while found.len() < limit
+        && let Some((key, value)) = cursor.next()?.filter(|(key, _)| key.starts_with(&prefix))
+    {
+        let write_id = keys::parse_owner(&key).ok_or(Error::Inconsistent("malformed key of the index by write"))?;
+        let owner: WriteOwner = decode(TreeId::Internal, &key, &value)?;
+        if owner.is_retired() {
+            continue;
+        }
         let segments = match recent.take() {
             Some((same, segments)) if same == owner => segments,
             _ => read_segments(view, &owner)?,
         };
-        let segment = find_segment(segments.iter().cloned(), write_id);
+        found.push(find_segment(segments.iter().cloned(), write_id)?);
         recent = Some((owner, segments));
-        segment
-    })
+    }
+    Ok(found)
 }
 
 /// Whether and how a write is pinned.

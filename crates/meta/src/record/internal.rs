@@ -82,6 +82,13 @@ pub struct WriteOwner {
     pub unknown: UnknownFields,
 }
 
+impl WriteOwner {
+    /// Whether the manifest is on the retire list: no object and no part has it any more.
+    pub fn is_retired(&self) -> bool {
+        self.tree == TreeId::Internal
+    }
+}
+
 /// A stripe that misses shards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepairRecord {

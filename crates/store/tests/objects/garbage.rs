@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use store::condition::Precondition;
 use store::{BodyError, GetRequest, PutRequest, StreamBody};
 
 use crate::node::{Node, bytes};
@@ -20,6 +21,24 @@ async fn overwritten_shards_stay_until_their_readers_are_done() {
     assert!(node.get("key").await.unwrap() == bytes(2, 100_000));
     let report = node.store.fsck().await.unwrap();
     assert!(report.is_clean() && report.orphaned_shards == 0, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shards_freed_just_before_a_crash_are_not_taken_for_lost() {
+    let mut node = Node::start(6, "4+2").await;
+    node.put("overwritten", bytes(1, 300_000)).await.unwrap();
+    node.put("deleted", bytes(2, 300_000)).await.unwrap();
+    let topology = node.cluster.topology();
+    for disk in topology.members().values().filter_map(|member| member.disk.as_ref()) {
+        disk.delete(disk.inventory(None, usize::MAX).iter().map(|shard| shard.identity).collect()).await.unwrap();
+    }
+    node.put("overwritten", bytes(3, 300_000)).await.unwrap();
+    node.store.delete_object("bucket", "deleted", &Precondition::default()).await.unwrap();
+    let report = node.store.fsck().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(node.store.take_census().await.unwrap().lost, 0);
+    node.drain_queues().await;
+    assert_eq!(node.store.collect_garbage().await.unwrap().retired_segments, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -101,7 +101,7 @@ fn retired_segments_are_listed_by_log_index_and_freed_once() {
 }
 
 #[test]
-fn the_walk_over_all_segments_is_complete_and_resumable() {
+fn the_walk_over_all_live_segments_is_complete_and_resumable() {
     let mut fixture = Fixture::new();
     let mut writes = Vec::new();
     for key in ["a", "b", "a"] {
@@ -123,6 +123,6 @@ fn the_walk_over_all_segments_is_complete_and_resumable() {
                 break;
             }
         }
-        assert_eq!(walked, writes, "by {limit}");
+        assert_eq!(walked, writes[1..], "by {limit}, without the overwritten one");
     }
 }
