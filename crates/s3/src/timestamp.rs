@@ -1,5 +1,7 @@
 //! The three ways in which S3 writes a moment.
 
+use std::borrow::Cow;
+
 use env::UnixMillis;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -60,9 +62,12 @@ pub(crate) fn iso_8601_basic(moment: UnixMillis) -> String {
     format(moment, ISO_8601_BASIC)
 }
 
-/// Reads an HTTP date in any of its three forms.
+/// Reads an HTTP date in any of its three forms. Clients that take it for a date of mail (RFC 5322) write the zone as an
+/// offset, which AWS accepts.
 pub(crate) fn parse_http_date(text: &str) -> Option<UnixMillis> {
-    [HTTP_DATE, HTTP_DATE_ASCTIME].iter().find_map(|form| parse(text, form)).or_else(|| parse_rfc_850(text))
+    let with_offset = ["+0000", "-0000"].iter().find_map(|zone| text.strip_suffix(zone));
+    let text = with_offset.map_or(Cow::Borrowed(text), |rest| Cow::Owned(format!("{rest}GMT")));
+    [HTTP_DATE, HTTP_DATE_ASCTIME].iter().find_map(|form| parse(&text, form)).or_else(|| parse_rfc_850(&text))
 }
 
 /// `Sunday, 06-Nov-94 08:49:37 GMT`. Nothing here is older than 1970, so smaller years are of the next century.
@@ -118,6 +123,9 @@ mod tests {
         assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), moment);
         assert_eq!(parse_http_date("Sun Nov  6 08:49:37 1994"), moment);
         assert_eq!(parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT"), moment);
+        assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 -0000"), moment);
+        assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 +0000"), moment);
+        assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 +0100"), None);
     }
 
     #[test]

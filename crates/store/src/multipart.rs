@@ -285,16 +285,14 @@ impl Store {
             // Completed already, perhaps: then applying the command again gives the first answer again.
             None => None,
         };
-        let parts = request.parts.iter().map(named_part).collect::<Result<Vec<_>>>();
+        let named = named_parts(&request.parts);
         // Of an upload that nobody knows, no part is wrong.
-        let parts = if found.is_none() { parts.map_err(|_| Error::NoSuchUpload)? } else { parts? };
-        let etag = etag::of_parts(parts.iter().map(|part| &part.etag));
-        let first = request.parts.first().map_or(0, |part| part.number);
+        let (parts, etag) = if found.is_none() { named.map_err(|_| Error::NoSuchUpload)? } else { named? };
         let command = CompleteUpload {
             bucket,
             key: upload.key.clone(),
             upload: id,
-            etag: etag.ok_or(Error::InvalidPart { number: first })?,
+            etag,
             checksum,
             parts,
             precondition: request.condition.clone(),
@@ -344,6 +342,14 @@ fn part_algorithm(upload: &UploadRecord, declared: &ChecksumRequest) -> Result<C
         (Some((algorithm, _)), _) => Ok(algorithm),
         (None, _) => Ok(CHECKSUM_DEFAULT),
     }
+}
+
+/// The parts as the command names them, and the entity tag of the object that they make.
+fn named_parts(parts: &[CompletedPart]) -> Result<(Vec<meta::command::CompletedPart>, Etag)> {
+    let first = parts.first().map_or(0, |part| part.number);
+    let parts = parts.iter().map(named_part).collect::<Result<Vec<_>>>()?;
+    let etag = etag::of_parts(parts.iter().map(|part| &part.etag)).ok_or(Error::InvalidPart { number: first })?;
+    Ok((parts, etag))
 }
 
 /// A part as the command names it.

@@ -10,16 +10,18 @@ use http::request::Parts;
 use sha2::{Digest, Sha256};
 
 use crate::auth::authorization::ALGORITHM;
+use crate::auth::payload::CONTENT_SHA256;
 use crate::auth::scope::Scope;
 use crate::error::{Error, ErrorCode, Result};
 use crate::timestamp;
 use crate::uri::{self, Query};
 
 /// Refuses a signature that leaves out `host` or a header that operations act on. Otherwise somebody who holds a
-/// presigned URL could add metadata, conditions or a copy source to it.
+/// presigned URL could add metadata, conditions or a copy source to it. `x-amz-content-sha256` may be left out, as on
+/// AWS: its value ends the canonical request and thus is signed in any case.
 pub(super) fn check_signed_headers(signed: &[String], headers: &HeaderMap) -> Result<()> {
     let is_signed = |name: &str| signed.binary_search_by(|other| other.as_str().cmp(name)).is_ok();
-    let must_be_signed = |name: &str| name == HOST.as_str() || name.starts_with("x-amz-");
+    let must_be_signed = |name: &str| name == HOST.as_str() || (name.starts_with("x-amz-") && name != CONTENT_SHA256);
     let unsigned: Vec<&str> =
         headers.keys().map(|name| name.as_str()).filter(|name| must_be_signed(name) && !is_signed(name)).collect();
     if unsigned.is_empty() && is_signed(HOST.as_str()) {

@@ -12,7 +12,7 @@ use crate::timestamp;
 use crate::uri::Query;
 
 /// Names the hash of the body, or the way in which the body is sent.
-const CONTENT_SHA256: &str = "x-amz-content-sha256";
+pub(super) const CONTENT_SHA256: &str = "x-amz-content-sha256";
 
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 const SIGNED_CHUNKS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";

@@ -92,9 +92,10 @@ pub(super) async fn delete_bucket(frontend: &Frontend, request: Request) -> Resu
 /// GetBucketLocation.
 pub(super) async fn get_bucket_location(frontend: &Frontend, request: Request) -> Result<Response> {
     let bucket = frontend.store.head_bucket(request.bucket()).await?;
-    let region = bucket.region.as_deref().unwrap_or(&frontend.config.region);
-    let location = if region == REGION_CLASSIC { "" } else { region };
-    Ok(response::xml(Writer::leaf("LocationConstraint", location)))
+    // Amazon takes no `us-east-1` for a location; who gave it here gets it back.
+    let given = bucket.region.as_deref();
+    let own = Some(frontend.config.region.as_str()).filter(|region| *region != REGION_CLASSIC);
+    Ok(response::xml(Writer::leaf("LocationConstraint", given.or(own).unwrap_or_default())))
 }
 
 /// GetBucketVersioning: never switched on.

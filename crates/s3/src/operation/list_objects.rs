@@ -15,7 +15,7 @@ use crate::request::Request;
 use crate::response::{self, Response};
 use crate::timestamp;
 use crate::uri;
-use crate::xml::Writer;
+use crate::xml::{self, Writer};
 
 /// Most entries in one answer.
 pub(super) const KEYS_MAX: u16 = 1000;
@@ -51,6 +51,13 @@ impl<'a> Listing<'a> {
     /// A key, prefix or delimiter as this listing writes it.
     pub(super) fn name<'k>(&self, name: &'k str) -> Cow<'k, str> {
         if self.encodes_keys { Cow::Owned(uri::encode_path(name).to_string()) } else { Cow::Borrowed(name) }
+    }
+
+    /// The prefix that was asked for. In this older listing botocore does not decode it, while others do; so it is
+    /// encoded only where XML cannot hold it or where decoding would change it.
+    fn own_prefix(&self) -> Cow<'a, str> {
+        let needs_code = |character: char| matches!(character, '%' | '+') || !xml::is_writable(character);
+        if self.prefix.contains(needs_code) { self.name(self.prefix) } else { Cow::Borrowed(self.prefix) }
     }
 
     /// Writes what the client asked for.
@@ -108,7 +115,7 @@ pub(super) async fn list_objects(frontend: &Frontend, request: Request) -> Resul
 
     let mut document = Writer::new("ListBucketResult");
     document.text("Name", request.bucket());
-    document.text("Prefix", &listing.name(listing.prefix));
+    document.text("Prefix", &listing.own_prefix());
     document.text("Marker", &listing.name(marker));
     // Without a delimiter the last key is the marker, and AWS leaves it at that.
     if let Some(next) = page.next.as_ref().filter(|_| listing.delimiter.is_some()) {

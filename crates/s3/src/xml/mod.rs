@@ -4,7 +4,7 @@ mod element;
 mod writer;
 
 pub(crate) use element::Element;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Writer, is_writable};
 
 /// The namespace of every S3 document.
 pub(crate) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";

@@ -113,8 +113,15 @@ impl Writer {
 fn is_special(character: char) -> bool {
     match character {
         '<' | '>' | '&' | '"' => true,
-        '\t' | '\n' => false,
-        _ => character.is_ascii_control() || matches!(character, '\u{fffe}' | '\u{ffff}'),
+        _ => !is_writable(character),
+    }
+}
+
+/// Whether XML 1.0 can hold the character as it is, apart from markup.
+pub(crate) fn is_writable(character: char) -> bool {
+    match character {
+        '\t' | '\n' => true,
+        _ => !character.is_ascii_control() && !matches!(character, '\u{fffe}' | '\u{ffff}'),
     }
 }
 

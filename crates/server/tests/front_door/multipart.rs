@@ -135,7 +135,7 @@ async fn uploads_that_do_not_exist_are_named_so() {
             door.put(&part).body("x"),
             door.get(&upload),
             door.delete(&upload),
-            door.post(&upload).body(completion(&[(1, "\"9dd4e461268c8034f5c8564e155c67a6\"")])),
+            door.post(&upload).body(completion(&[(1, "x")])),
             door.put(&part).header("x-amz-copy-source", "bucket/x"),
         ] {
             let refused = call.send().await;
