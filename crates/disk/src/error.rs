@@ -15,6 +15,12 @@ pub enum Error {
         /// The storage directory.
         path: PathBuf,
     },
+    /// Name a directory.
+    #[error("{path:?} is not a directory: name a directory")]
+    NotADirectory {
+        /// What was named.
+        path: PathBuf,
+    },
     /// Format the directory, if it is the right one.
     #[error("{path:?} holds no storage: it was never formatted, or the disk that belongs there is not mounted")]
     NotFormatted {

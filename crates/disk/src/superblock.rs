@@ -179,6 +179,9 @@ fn read_copy(files: &dyn Files, path: &Path) -> Result<Option<Vec<u8>>> {
     let file = match files.open(path, OpenMode::Read) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            return Err(Error::NotADirectory { path: parent(path).to_path_buf() });
+        }
         Err(error) => return Err(Error::io("open", path, error)),
     };
     let mut bytes = vec![0; SIZE];

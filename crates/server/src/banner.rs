@@ -41,7 +41,8 @@ Paste into a shell to use the aws CLI or any SDK:
   export AWS_SECRET_ACCESS_KEY={}
   aws s3 mb s3://first-bucket
 ",
-                credentials.access_key, credentials.secret_key
+                credentials.access_key,
+                credentials.secret_key.expose()
             ),
         }
     }
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     fn text(origin: Origin) -> String {
-        let credentials = KeyPair { access_key: "ACCESS".to_owned(), secret_key: "SECRET".to_owned() };
+        let credentials = KeyPair::parse("ACCESS", "SECRET-KEY").unwrap();
         let banner = Banner {
             address: SocketAddr::from(([0, 0, 0, 0], 9000)),
             region: "us-east-1",
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_secret_is_shown_only_when_it_is_new() {
-        assert!(text(Origin::Generated).contains("AWS_SECRET_ACCESS_KEY=SECRET"));
+        assert!(text(Origin::Generated).contains("AWS_SECRET_ACCESS_KEY=SECRET-KEY\n"));
         assert!(!text(Origin::Kept).contains("SECRET"));
         assert!(!text(Origin::Configured).contains("SECRET"));
         assert!(text(Origin::Kept).contains("http://127.0.0.1:9000"));

@@ -1,6 +1,5 @@
 //! Flags and environment variables.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -35,11 +34,11 @@ pub(crate) struct ServerArguments {
     pub(crate) config: Option<PathBuf>,
 
     /// Address to serve S3 on [default: 127.0.0.1:9000].
-    #[arg(long, value_name = "HOST:PORT", env = "STONECROP_ADDRESS")]
-    pub(crate) address: Option<SocketAddr>,
+    #[arg(long, value_name = "IP:PORT", env = "STONECROP_ADDRESS")]
+    pub(crate) address: Option<String>,
 
     /// Address to serve metrics on; `off` serves none [default: 127.0.0.1:9001].
-    #[arg(long, value_name = "HOST:PORT|off", env = "STONECROP_ADMIN_ADDRESS")]
+    #[arg(long, value_name = "IP:PORT|off", env = "STONECROP_ADMIN_ADDRESS")]
     pub(crate) admin_address: Option<String>,
 
     /// Data and parity shards of each stripe, `k+m` [default: by the number of disks; fixed at the first start].
@@ -55,11 +54,11 @@ pub(crate) struct ServerArguments {
     pub(crate) domain: Vec<String>,
 
     /// Memory that object bodies in flight may hold, in MiB [default: 128].
-    #[arg(long, value_name = "MIB", env = "STONECROP_BODY_MEMORY_MIB")]
+    #[arg(long, value_name = "MIB", env = "STONECROP_BODY_MEMORY_MIB", value_parser = whole_number)]
     pub(crate) body_memory_mib: Option<u32>,
 
     /// Days in which each disk is reread once to find damage early [default: 14].
-    #[arg(long, value_name = "DAYS", env = "STONECROP_SCRUB_DAYS")]
+    #[arg(long, value_name = "DAYS", env = "STONECROP_SCRUB_DAYS", value_parser = whole_number)]
     pub(crate) scrub_days: Option<u32>,
 
     /// Form of log lines on standard error [default: text on a terminal, else json].
@@ -77,6 +76,10 @@ pub(crate) struct ServerArguments {
     /// Secret key of the root user. Prefer the environment variable: other users of a machine can read flags.
     #[arg(long, value_name = "SECRET", env = "STONECROP_SECRET_KEY", hide_env_values = true)]
     pub(crate) secret_key: Option<String>,
+}
+
+fn whole_number(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "a whole number is expected")
 }
 
 /// Form of log lines.

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use env::Files;
+use iam::{AccessKey, SecretKey};
 use placement::Profile;
 use serde::Deserialize;
 
@@ -15,7 +16,7 @@ use crate::cli::{LogFormat, ServerArguments};
 #[serde(deny_unknown_fields)]
 struct RawFile {
     disks: Option<Vec<PathBuf>>,
-    address: Option<SocketAddr>,
+    address: Option<String>,
     admin_address: Option<String>,
     erasure: Option<String>,
     region: Option<String>,
@@ -49,15 +50,17 @@ pub(crate) struct Config {
     pub(crate) credentials: Option<KeyPair>,
 }
 
-/// Root credentials as the operator set them.
+/// Root credentials.
+#[derive(Clone, Debug)]
 pub(crate) struct KeyPair {
-    pub(crate) access_key: String,
-    pub(crate) secret_key: String,
+    pub(crate) access_key: AccessKey,
+    pub(crate) secret_key: SecretKey,
 }
 
-impl std::fmt::Debug for KeyPair {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "KeyPair {{ access_key: {:?}, secret_key: (hidden) }}", self.access_key)
+impl KeyPair {
+    /// Checks the form of both.
+    pub(crate) fn parse(access_key: &str, secret_key: &str) -> iam::Result<Self> {
+        Ok(Self { access_key: AccessKey::parse(access_key)?, secret_key: SecretKey::parse(secret_key)? })
     }
 }
 
@@ -66,7 +69,7 @@ impl std::fmt::Debug for KeyPair {
 pub(crate) enum Error {
     #[error("cannot read the configuration file {path:?}")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("the configuration file {path:?} is not valid: {source}")]
+    #[error("the configuration file {path:?} is not valid")]
     Parse { path: PathBuf, source: Box<toml::de::Error> },
     #[error("no storage directory given: name at least one, as in `stonecrop server ./data`")]
     NoDisk,
@@ -76,7 +79,9 @@ pub(crate) enum Error {
         "--erasure takes data and parity shards such as 4+2, with 1 to 255 data shards and at most 256 in all; got {value:?}"
     )]
     Erasure { value: String },
-    #[error("--admin-address takes HOST:PORT or `off`; got {value:?}")]
+    #[error("--address takes an IP address and a port such as 127.0.0.1:9000; got {value:?}")]
+    Address { value: String },
+    #[error("--admin-address takes an IP address and a port such as 127.0.0.1:9001, or `off`; got {value:?}")]
     AdminAddress { value: String },
     #[error("--region takes 1 to 64 letters, digits and dashes; got {value:?}")]
     Region { value: String },
@@ -90,6 +95,8 @@ pub(crate) enum Error {
         "the access key and the secret key go together: set STONECROP_ACCESS_KEY and STONECROP_SECRET_KEY, or neither"
     )]
     HalfKeyPair,
+    #[error("STONECROP_ACCESS_KEY and STONECROP_SECRET_KEY cannot be used: the {reason}")]
+    KeyPair { reason: iam::Error },
 }
 
 const MIB: usize = 1024 * 1024;
@@ -139,7 +146,7 @@ fn merge(arguments: ServerArguments, file: RawFile) -> RawFile {
 fn check(raw: RawFile) -> Result<Config, Error> {
     Ok(Config {
         disks: check_disks(raw.disks.unwrap_or_default())?,
-        address: raw.address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9000))),
+        address: check_address(raw.address)?,
         admin_address: check_admin_address(raw.admin_address)?,
         erasure: raw.erasure.map(|value| value.parse().map_err(|_| Error::Erasure { value })).transpose()?,
         region: check_region(raw.region.unwrap_or_else(|| "us-east-1".to_owned()))?,
@@ -166,6 +173,11 @@ fn check_disks(disks: Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {
 /// `./data` and `data` are one directory. Links are found out when the disks are opened.
 fn without_dots(path: &Path) -> PathBuf {
     path.components().filter(|component| *component != Component::CurDir).collect()
+}
+
+fn check_address(value: Option<String>) -> Result<SocketAddr, Error> {
+    let Some(value) = value else { return Ok(SocketAddr::from(([127, 0, 0, 1], 9000))) };
+    value.parse().map_err(|_| Error::Address { value })
 }
 
 fn check_admin_address(value: Option<String>) -> Result<Option<SocketAddr>, Error> {
@@ -203,11 +215,12 @@ fn check_scrub_days(days: u32) -> Result<Duration, Error> {
     if valid { Ok(Duration::from_secs(u64::from(days) * 86_400)) } else { Err(Error::ScrubDays { value: days }) }
 }
 
-/// Their form is checked where credentials are made, in `iam`.
 fn check_key_pair(access_key: Option<String>, secret_key: Option<String>) -> Result<Option<KeyPair>, Error> {
     match (access_key, secret_key) {
         (None, None) => Ok(None),
-        (Some(access_key), Some(secret_key)) => Ok(Some(KeyPair { access_key, secret_key })),
+        (Some(access_key), Some(secret_key)) => {
+            KeyPair::parse(&access_key, &secret_key).map(Some).map_err(|reason| Error::KeyPair { reason })
+        }
         _ => Err(Error::HalfKeyPair),
     }
 }
@@ -240,19 +253,22 @@ mod tests {
 
     #[test]
     fn wrong_settings_are_refused_by_name() {
-        let cases: [(&[&str], &str, &str); 9] = [
+        let cases: [(&[&str], &str, &str); 12] = [
             (&[], "", "no storage directory"),
             (&["a", "./a"], "", "given twice"),
             (&["a", "--erasure", "4"], "", "--erasure"),
             (&["a", "--erasure", "0+2"], "", "--erasure"),
             (&["a", "--region", "no spaces"], "", "--region"),
             (&["a", "--access-key", "abc"], "", "go together"),
+            (&["a", "--access-key", "abc", "--secret-key", "short"], "", "8 to 128"),
+            (&["a", "--address", "localhost"], "", "--address"),
+            (&["a"], "admin_address = 'on'", "--admin-address"),
             (&["a", "--scrub-days", "0"], "", "--scrub-days"),
             (&["a"], "regoin = 'x'", "unknown field"),
             (&["a", "--body-memory-mib", "1"], "", "--body-memory-mib"),
         ];
         for (flags, file, expected) in cases {
-            let message = load(flags, file).unwrap_err().to_string();
+            let message = format!("{:#}", anyhow::Error::from(load(flags, file).unwrap_err()));
             assert!(message.contains(expected), "{flags:?} {file:?}: {message}");
         }
     }

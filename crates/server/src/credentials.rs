@@ -78,7 +78,7 @@ fn generate(env: &Env) -> KeyPair {
     env.entropy.fill(&mut random);
     let (name, secret) = random.split_at(17);
     let name: String = name.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-    KeyPair { access_key: format!("STC{name}"), secret_key: STANDARD.encode(secret) }
+    KeyPair::parse(&format!("STC{name}"), &STANDARD.encode(secret)).expect("made of the right characters")
 }
 
 fn read(env: &Env, path: &Path) -> Result<Option<KeyPair>, Error> {
@@ -95,16 +95,18 @@ fn read(env: &Env, path: &Path) -> Result<Option<KeyPair>, Error> {
     let mut bytes = vec![0; usize::try_from(size).map_err(|_| damaged())?];
     file.read_exact_at(&mut bytes, 0).map_err(io_error)?;
     let file: CredentialsFile = toml::from_slice(&bytes).map_err(|_| damaged())?;
-    Ok(Some(KeyPair { access_key: file.access_key, secret_key: file.secret_key }))
+    KeyPair::parse(&file.access_key, &file.secret_key).map(Some).map_err(|_| damaged())
 }
 
 /// Writes beside the name, then renames: a crash leaves either no file or a whole one.
 fn write(env: &Env, directory: &Path, pair: &KeyPair) -> Result<(), Error> {
     let path = directory.join(FILE_NAME);
     let fresh = directory.join("credentials.toml.new");
-    let text =
-        toml::to_string(&CredentialsFile { access_key: pair.access_key.clone(), secret_key: pair.secret_key.clone() })
-            .expect("two strings always serialize");
+    let file = CredentialsFile {
+        access_key: pair.access_key.as_str().to_owned(),
+        secret_key: pair.secret_key.expose().to_owned(),
+    };
+    let text = toml::to_string(&file).expect("two strings always serialize");
     let written = env.files.open(&fresh, OpenMode::CreateOrOpen).and_then(|file| {
         file.set_size(0)?;
         file.write_all_at(&[text.as_bytes()], 0)?;

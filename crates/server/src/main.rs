@@ -22,6 +22,9 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 
+/// Exit code for settings that cannot be.
+const WRONG_USE: u8 = 2;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
@@ -30,7 +33,8 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("stonecrop: {error:#}");
-        ExitCode::FAILURE
+        eprintln!("stonecrop: {}", format!("{error:#}").trim_end());
+        // What the command line parser finds wrong by itself ends the same way.
+        if error.is::<config::Error>() { ExitCode::from(WRONG_USE) } else { ExitCode::FAILURE }
     })
 }

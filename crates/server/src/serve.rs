@@ -10,7 +10,7 @@ use axum::Router;
 use cluster::{ClusterConfig, Health, MemberState};
 use console::Metrics;
 use env::{CountedFiles, Env};
-use iam::{AccessKey, Account, Credential, KeyStore, SecretKey};
+use iam::{Account, Credential, KeyStore};
 use s3::{Frontend, Limits};
 use store::{Store, StoreConfig};
 use tokio::net::TcpListener;
@@ -40,9 +40,9 @@ pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
 
 async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()> {
     // Bound before anything else: a taken port must not cost a recovery. Connections wait until all is ready.
-    let listener = bind(config.address).await?;
+    let listener = bind(config.address, "--address").await?;
     let admin_listener = match config.admin_address {
-        Some(address) => Some(bind(address).await?),
+        Some(address) => Some(bind(address, "--admin-address").await?),
         None => None,
     };
     let mut signals = Signals::install()?;
@@ -53,7 +53,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
     let frontend = Frontend::new(
         env.clone(),
         stack.store.clone(),
-        key_store(&pair)?,
+        key_store(&pair),
         frontend_config(&config.region, config.domains),
     );
     let router = s3::router(Arc::new(frontend)).merge(console::health_routes(&stack.store));
@@ -91,8 +91,9 @@ fn directories_in_service(health: &Health) -> Vec<PathBuf> {
     in_service.map(|disk| disk.path.clone()).collect()
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    let listening = TcpListener::bind(address).await;
+    listening.with_context(|| format!("cannot listen on {address}, choose another with {flag}"))
 }
 
 fn stack_config(config: &Config) -> StackConfig {
@@ -110,13 +111,9 @@ fn frontend_config(region: &str, domains: Vec<String>) -> s3::Config {
     s3::Config { region: region.to_owned(), domains, limits: Limits::default() }
 }
 
-fn key_store(pair: &KeyPair) -> anyhow::Result<Arc<KeyStore>> {
-    let credential = Credential {
-        access_key: AccessKey::parse(&pair.access_key)?,
-        secret_key: SecretKey::parse(&pair.secret_key)?,
-        account: Account::root(),
-    };
-    Ok(Arc::new(KeyStore::new(credential)))
+fn key_store(pair: &KeyPair) -> Arc<KeyStore> {
+    let KeyPair { access_key, secret_key } = pair.clone();
+    Arc::new(KeyStore::new(Credential { access_key, secret_key, account: Account::root() }))
 }
 
 /// Standard output is for people and scripts that start the server; the log carries the rest.

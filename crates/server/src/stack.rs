@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use cluster::{Cluster, ClusterConfig};
+use cluster::{Cluster, ClusterConfig, Purpose};
 use env::Env;
 use store::{Background, Store, StoreConfig};
 
@@ -27,7 +27,8 @@ pub(crate) enum Work {
 impl StackConfig {
     /// For a check of stopped directories.
     pub(crate) fn offline(disks: &[PathBuf]) -> Self {
-        Self { cluster: ClusterConfig::new(disks.to_vec()), store: StoreConfig::default(), work: Work::None }
+        let cluster = ClusterConfig { purpose: Purpose::Inspect, ..ClusterConfig::new(disks.to_vec()) };
+        Self { cluster, store: StoreConfig::default(), work: Work::None }
     }
 }
 
