@@ -36,7 +36,8 @@ pub struct StoreConfig {
     pub memory_size_max: usize,
     /// How long a request may wait for its share of that memory.
     pub patience: Duration,
-    /// Threads that hash entity tags.
+    /// Threads that hash entity tags. One serves 16 uploads at 8 GB/s; more threads share the uploads and leave lanes
+    /// empty, at several times the CPU time.
     pub etag_threads: usize,
     /// How long an intent epoch lasts: shards of writes that failed are found after two of them.
     pub epoch_period: Duration,
@@ -56,7 +57,7 @@ impl Default for StoreConfig {
             shard_unit: 512 << 10,
             memory_size_max: 128 << 20,
             patience: Duration::from_secs(20),
-            etag_threads: 2,
+            etag_threads: 1,
             epoch_period: Duration::from_secs(600),
             scrub_period: 14 * DAY,
             census_period: DAY,

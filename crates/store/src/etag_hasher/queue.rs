@@ -46,7 +46,7 @@ pub(super) struct Stream {
     /// Bytes that a worker has taken; while there are any, the state is the worker's.
     taken_size: usize,
     is_ending: bool,
-    /// Told whenever a worker gives the stream back.
+    /// Told when a worker has hashed so much that the stream's task can go on.
     changed: Arc<Notify>,
 }
 
@@ -77,7 +77,7 @@ impl Queue {
     /// Says whether the stream's producer has to wait.
     pub(super) fn is_full(&mut self, id: StreamId) -> bool {
         let stream = self.stream(id);
-        WINDOW_SIZE <= stream.waiting_size + stream.taken_size
+        stream.is_full()
     }
 
     /// Adds a chunk; says whether a worker should look.
@@ -94,7 +94,7 @@ impl Queue {
     pub(super) fn end(&mut self, id: StreamId) -> Ending {
         let stream = self.stream(id);
         stream.is_ending = true;
-        if 0 < stream.taken_size || SHORT_SIZE < stream.waiting_size {
+        if !stream.is_short() {
             return Ending::Wanted;
         }
         let lane = stream.take(id);
@@ -168,6 +168,16 @@ impl Queue {
 }
 
 impl Stream {
+    /// Whether its producer has to wait.
+    fn is_full(&self) -> bool {
+        WINDOW_SIZE <= self.waiting_size + self.taken_size
+    }
+
+    /// Whether it is not worth a worker's time any more.
+    fn is_short(&self) -> bool {
+        self.taken_size == 0 && self.waiting_size <= SHORT_SIZE
+    }
+
     /// Whether somebody waits for this stream, or soon will.
     fn is_urgent(&self) -> bool {
         self.is_ending || URGENT_SIZE <= self.waiting_size
@@ -193,7 +203,10 @@ impl Stream {
         self.chunks.extend(newer);
         self.waiting_size += left_size;
         self.taken_size = 0;
-        self.changed.notify_one();
+        let can_go_on = if self.is_ending { self.is_short() } else { !self.is_full() };
+        if can_go_on {
+            self.changed.notify_one();
+        }
         left_size
     }
 }
