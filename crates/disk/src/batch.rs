@@ -11,7 +11,9 @@ use crate::device::Device;
 use crate::disk::Shard;
 use crate::extent::Extent;
 use crate::index::{Change, Position, State};
-use crate::record::{HEADER_SIZE, Header, Kind, Layout, Place, encode_head, encode_tail};
+use crate::record::{BATCH_ALIGNMENT, HEADER_SIZE, Header, Kind, Layout, Place, encode_head, encode_tail};
+
+static ZEROS: [u8; BATCH_ALIGNMENT as usize] = [0; BATCH_ALIGNMENT as usize];
 
 /// Something to be made durable.
 pub(crate) enum Task {
@@ -161,6 +163,14 @@ impl Batch {
         let tail = encode_tail(&head, &layout, payload.len());
         self.buffers.extend([Bytes::from(head), payload.clone(), Bytes::from(tail)]);
         self.end += layout.size as u64;
+    }
+
+    /// Fills the last sector with zeros, which no record begins with: direct writes take whole ones.
+    pub(crate) fn pad(&mut self) {
+        let size = usize::try_from(self.end.next_multiple_of(BATCH_ALIGNMENT) - self.end).expect("less than a sector");
+        if 0 < size {
+            self.buffers.push(Bytes::from_static(&ZEROS[..size]));
+        }
     }
 
     fn add_tombstone(&mut self, identity: ShardIdentity) {

@@ -181,7 +181,8 @@ impl Writer {
 
     /// Writes one batch from the front of `waiting`, whose first job has room.
     fn commit(&mut self, waiting: &mut VecDeque<Job>) {
-        let batch = self.assemble(waiting);
+        let mut batch = self.assemble(waiting);
+        batch.pad();
         let result = if batch.buffers.is_empty() { Ok(()) } else { self.write(&batch) };
         if result.is_ok() {
             self.device.counters.appends.add(batch.appends);

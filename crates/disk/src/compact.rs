@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::batch::{Job, Task};
 use crate::device::Device;
 use crate::disk::Shard;
-use crate::extent::{Extent, RECORDS_START};
+use crate::extent::{Access, Extent, RECORDS_START};
 use crate::index::{Position, State};
 use crate::queue::Queue;
 use crate::read::read_whole;
@@ -148,7 +148,7 @@ impl Compactor {
 
 impl Device {
     pub(crate) fn extent_file(&self, id: u32) -> Result<Arc<dyn env::File>> {
-        self.extents.file(id).map_err(|error| self.io_error("open", self.extents.path(id), error))
+        self.extents.file(id, Access::Cached).map_err(|error| self.io_error("open", self.extents.path(id), error))
     }
 
     /// Quarantines every shard with a record in bytes `range` of an extent. One finding a shard, at least one in all.

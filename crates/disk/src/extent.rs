@@ -31,6 +31,26 @@ pub(crate) struct Extent {
     pub(crate) is_sealed: bool,
 }
 
+/// How an extent is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Access {
+    /// By the page cache: little at a time, and likely again.
+    Cached,
+    /// Past the page cache.
+    Direct,
+}
+
+impl Access {
+    /// From here on a read is worth a transfer of its own. Smaller ones are where seeking costs more than the bytes, and
+    /// where a cache that holds them again holds many.
+    const DIRECT_SIZE_MIN: usize = 128 * 1024;
+
+    /// How to read `size` bytes for a client.
+    pub(crate) fn for_size(size: usize) -> Self {
+        if size < Self::DIRECT_SIZE_MIN { Self::Cached } else { Self::Direct }
+    }
+}
+
 /// The extents of a disk.
 pub(crate) struct Extents {
     files: Arc<dyn Files>,
@@ -41,7 +61,7 @@ pub(crate) struct Extents {
 #[derive(Default)]
 struct State {
     extents: BTreeMap<u32, Extent>,
-    open: BTreeMap<u32, Opened>,
+    open: BTreeMap<(u32, Access), Opened>,
     uses: u64,
 }
 
@@ -63,11 +83,11 @@ impl Extents {
         self.state.lock().extents.insert(extent.id, extent);
     }
 
-    /// Adds a new extent whose file is open already.
+    /// Adds a new extent whose file is open already, past the page cache.
     pub(crate) fn insert_open(&self, extent: Extent, file: Arc<dyn File>) {
         let mut state = self.state.lock();
         state.extents.insert(extent.id, extent);
-        state.keep_open(extent.id, file);
+        state.keep_open((extent.id, Access::Direct), file);
     }
 
     pub(crate) fn get(&self, id: u32) -> Option<Extent> {
@@ -100,12 +120,16 @@ impl Extents {
     }
 
     /// The file of extent `id`, kept open for a while.
-    pub(crate) fn file(&self, id: u32) -> io::Result<Arc<dyn File>> {
-        if let Some(file) = self.state.lock().used(id) {
+    pub(crate) fn file(&self, id: u32, access: Access) -> io::Result<Arc<dyn File>> {
+        if let Some(file) = self.state.lock().used((id, access)) {
             return Ok(file);
         }
-        let file = self.files.open(&self.path(id), OpenMode::Read)?;
-        self.state.lock().keep_open(id, file.clone());
+        let mode = match access {
+            Access::Cached => OpenMode::Read,
+            Access::Direct => OpenMode::ReadDirect,
+        };
+        let file = self.files.open(&self.path(id), mode)?;
+        self.state.lock().keep_open((id, access), file.clone());
         Ok(file)
     }
 
@@ -118,7 +142,7 @@ impl Extents {
         {
             let mut state = self.state.lock();
             state.extents.remove(&id);
-            state.open.remove(&id);
+            state.open.retain(|(open, _), _| *open != id);
         }
         let path = self.path(id);
         self.files.remove(&path).map_err(|error| Error::io("remove", path, error))
@@ -126,14 +150,14 @@ impl Extents {
 }
 
 impl State {
-    fn used(&mut self, id: u32) -> Option<Arc<dyn File>> {
+    fn used(&mut self, id: (u32, Access)) -> Option<Arc<dyn File>> {
         self.uses += 1;
         let opened = self.open.get_mut(&id)?;
         opened.last_use = self.uses;
         Some(opened.file.clone())
     }
 
-    fn keep_open(&mut self, id: u32, file: Arc<dyn File>) {
+    fn keep_open(&mut self, id: (u32, Access), file: Arc<dyn File>) {
         self.uses += 1;
         if OPEN_FILES_MAX <= self.open.len() {
             let oldest = self.open.iter().min_by_key(|(_, opened)| opened.last_use).map(|(id, _)| *id);
@@ -165,9 +189,9 @@ pub(crate) fn create(
     allocated: u64,
 ) -> Result<Arc<dyn File>> {
     let path = path(directory, header.id);
-    let file = files.open(&path, OpenMode::CreateNew).map_err(|error| Error::io("create", &path, error))?;
+    let file = files.open(&path, OpenMode::CreateNewDirect).map_err(|error| Error::io("create", &path, error))?;
     let filled = allocate(&*file, allocated)
-        .and_then(|()| file.write_all_at(&[&header.encode()], 0))
+        .and_then(|()| file.write_all_at(&[&header.encode(), &[0; RECORDS_START as usize - HEADER_SIZE]], 0))
         .and_then(|()| file.sync_data())
         .and_then(|()| files.sync_directory(directory));
     match filled {

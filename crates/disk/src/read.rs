@@ -8,6 +8,7 @@ use env::File;
 use erasure::{BLOCK_SIZE, FramedShard, ShardIdentity, verify_block};
 
 use crate::device::Device;
+use crate::extent::Access;
 use crate::index::{Entry, State};
 use crate::record::{Header, Kind, Layout, checksum_of};
 use crate::{Error, Result};
@@ -36,7 +37,8 @@ impl Device {
         let mut entry = self.locate(identity, range)?;
         for _ in 0..MOVES_MAX {
             let id = entry.position.extent;
-            let file = match (self.extents.exists(id), self.extents.file(id)) {
+            let access = Access::for_size(to_index(range.end - range.start));
+            let file = match (self.extents.exists(id), self.extents.file(id, access)) {
                 (Ok(true), Ok(file)) => file,
                 (Err(error), _) => return Err(self.io_error("stat", self.extents.path(id), error)),
                 (Ok(true), Err(error)) if error.kind() != io::ErrorKind::NotFound => {
@@ -110,24 +112,22 @@ fn read_verified(
 
     // One read where header and blocks are neighbours, two where blocks lie between them.
     let offset = entry.position.offset;
-    let mut buffer = vec![0; layout.head_size + blocks_size];
-    if first_block == 0 {
-        file.read_exact_at(&mut buffer, offset)?;
+    let (head, blocks) = if first_block == 0 {
+        let mut head = file.read_at(offset, layout.head_size + blocks_size)?;
+        let blocks = head.split_off(layout.head_size);
+        (head, blocks)
     } else {
-        let (head, blocks) = buffer.split_at_mut(layout.head_size);
-        file.read_exact_at(head, offset)?;
-        file.read_exact_at(blocks, offset + (layout.head_size + blocks_start) as u64)?;
-    }
-    let (head, blocks) = buffer.split_at(layout.head_size);
-    let is_intact = is_head_of(head, identity, entry) && are_blocks_intact(head, identity, first_block, blocks);
+        let blocks_offset = offset + (layout.head_size + blocks_start) as u64;
+        (file.read_at(offset, layout.head_size)?, file.read_at(blocks_offset, blocks_size)?)
+    };
+    let is_intact = is_head_of(&head, identity, entry) && are_blocks_intact(&head, identity, first_block, &blocks);
     if !is_intact {
         return Ok(None);
     }
     if start == end {
         return Ok(Some(Bytes::new()));
     }
-    let from = layout.head_size + start - blocks_start;
-    Ok(Some(Bytes::from(buffer).slice(from..from + (end - start))))
+    Ok(Some(blocks.slice(start - blocks_start..end - blocks_start)))
 }
 
 /// Whether `head` begins with the header that the index expects.
@@ -155,12 +155,10 @@ pub(crate) fn reread_whole(file: &dyn File, header: &Header) -> io::Result<Optio
 /// Reads and verifies the whole record behind `header`; `None` if it is damaged.
 pub(crate) fn read_whole(file: &dyn File, header: &Header) -> io::Result<Option<FramedShard>> {
     let layout = header.layout();
-    let mut buffer = vec![0; layout.size];
-    match file.read_exact_at(&mut buffer, header.place.offset) {
+    let buffer = match file.read_at(header.place.offset, layout.size) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         result => result?,
-    }
-    let buffer = Bytes::from(buffer);
+    };
     let head = &buffer[..layout.head_size];
     let is_framed = Header::decode(&head[..crate::record::HEADER_SIZE]).as_ref() == Some(header)
         && crate::record::footer_matches(head, &buffer[layout.footer_offset..]);

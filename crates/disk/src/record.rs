@@ -10,6 +10,7 @@ pub(crate) const FOOTER_SIZE: usize = 24;
 pub(crate) const RECORD_ALIGNMENT: u8 = 8;
 /// Batches start at multiples of this: the largest sector of current devices.
 pub(crate) const BATCH_ALIGNMENT: u64 = 4096;
+const _: () = assert!(BATCH_ALIGNMENT.is_multiple_of(env::DIRECT_ALIGNMENT as u64), "batches are written directly");
 /// Largest payload of a record, in bytes.
 pub(crate) const PAYLOAD_SIZE_MAX: usize = 1 << 26;
 

@@ -7,7 +7,7 @@ use env::File;
 
 use crate::batch::Job;
 use crate::device::Device;
-use crate::extent::{Extent, RECORDS_START};
+use crate::extent::{Access, Extent, RECORDS_START};
 use crate::index::{Position, State};
 use crate::queue::Queue;
 use crate::read::reread_whole;
@@ -44,7 +44,7 @@ fn scrub_extent(
     budget: u64,
     step: &mut ScrubStep,
 ) -> Result<Option<u64>> {
-    let file = match device.extents.file(extent.id) {
+    let file = match device.extents.file(extent.id, Access::Cached) {
         Ok(file) => file,
         Err(error) => return missing_extent(device, extent, &error, step),
     };

@@ -14,7 +14,8 @@ mod task;
 pub use clock::{Clock, ManualClock, RealClock, UnixMillis};
 pub use entropy::{Entropy, RealEntropy, SeededEntropy};
 pub use file::{
-    CountedFiles, DirectoryId, Failure, File, FileCounts, FileLock, Files, Flip, OpenMode, RealFiles, SimFiles, Space,
+    CountedFiles, DIRECT_ALIGNMENT, DirectoryId, Failure, File, FileCounts, FileLock, Files, Flip, OpenMode, RealFiles,
+    SimFiles, Space,
 };
 pub use task::{RealSpawn, Spawn, Task, TaskFailed, Thread};
 
@@ -39,7 +40,7 @@ impl Env {
         Self {
             clock: Arc::new(RealClock::new()),
             entropy: Arc::new(RealEntropy),
-            files: Arc::new(RealFiles),
+            files: Arc::new(RealFiles::new()),
             spawn: Arc::new(RealSpawn),
         }
     }

@@ -7,10 +7,12 @@ use std::path::Path;
 
 use env::{Files, OpenMode, RealFiles, SimFiles};
 
+const MIB: u64 = 1024 * 1024;
+
 /// Runs `contract` on both implementations, each in an empty directory.
 fn check(contract: fn(&dyn Files, &Path)) {
     let directory = tempfile::tempdir().unwrap();
-    contract(&RealFiles, &directory.path().canonicalize().unwrap());
+    contract(&RealFiles::new(), &directory.path().canonicalize().unwrap());
 
     let files = SimFiles::new(1);
     files.create_directories(Path::new("/sim")).unwrap();
@@ -48,6 +50,43 @@ fn reads_return_what_was_written_and_fail_past_the_end() {
         assert_eq!(&buffer, b"\0\0\0hello world");
         assert_eq!(kind(file.read_exact_at(&mut buffer, 1)), ErrorKind::UnexpectedEof);
         file.read_exact_at(&mut [], 14).unwrap();
+    });
+}
+
+#[test]
+fn direct_transfers_and_others_see_the_same_bytes() {
+    check(|files, root| {
+        let path = root.join("file");
+        let written = files.open(&path, OpenMode::CreateNewDirect).unwrap();
+        assert_eq!(kind(files.open(&path, OpenMode::CreateNewDirect)), ErrorKind::AlreadyExists);
+        written.allocate(3 * MIB).unwrap();
+        let bytes: Vec<u8> = (0..251).cycle().take(2 * 1024 * 1024).collect();
+        let cached = files.open(&path, OpenMode::Read).unwrap();
+        assert_eq!(cached.read_at(4096, 10).unwrap(), [0; 10][..]);
+        // More than one transfer, from buffers of any size.
+        let (first, second) = bytes.split_at(1_000_001);
+        written.write_all_at(&[first, &[], second], 4096).unwrap();
+        written.sync_data().unwrap();
+        written.set_size(2 * MIB - 77).unwrap();
+
+        let direct = files.open(&path, OpenMode::ReadDirect).unwrap();
+        for file in [&written, &direct, &cached] {
+            for (offset, size) in [(4096, 0), (4096, 1), (5000, 70_000), (8191, 2), (0, 5000), (MIB - 5, 1_000_000)] {
+                let read = file.read_at(offset, size).unwrap();
+                let expected = |position: u64| match usize::try_from(position).unwrap().checked_sub(4096) {
+                    Some(position) => bytes[position],
+                    None => 0,
+                };
+                assert!(read.iter().zip(offset..).all(|(byte, position)| *byte == expected(position)));
+                assert_eq!(read.len(), size);
+                let mut buffer = vec![1; size];
+                file.read_exact_at(&mut buffer, offset).unwrap();
+                assert_eq!(read, buffer);
+            }
+            assert_eq!(file.read_at(2 * MIB - 177, 100).unwrap().len(), 100, "to the end");
+            assert_eq!(kind(file.read_at(2 * MIB - 177, 101)), ErrorKind::UnexpectedEof);
+            assert_eq!(kind(file.read_at(4 * MIB, 1)), ErrorKind::UnexpectedEof);
+        }
     });
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
+
 use super::{DirectoryId, File, FileLock, Files, OpenMode, Space};
 
 /// Counts of a [`CountedFiles`], since it was made.
@@ -100,6 +102,10 @@ impl Files for CountedFiles {
 impl File for CountedFile {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.inner.read_exact_at(buffer, offset)
+    }
+
+    fn read_at(&self, offset: u64, size: usize) -> io::Result<Bytes> {
+        self.inner.read_at(offset, size)
     }
 
     fn write_all_at(&self, buffers: &[&[u8]], offset: u64) -> io::Result<()> {

@@ -3,10 +3,13 @@
 //! All calls block; callers run them on threads that may. A name is durable only after
 //! [`Files::sync_directory`] on its directory, bytes only after [`File::sync_data`].
 
+mod aligned;
 mod counted;
+mod direct;
 mod real;
 mod sim;
 
+pub use aligned::DIRECT_ALIGNMENT;
 pub use counted::{CountedFiles, FileCounts};
 pub use real::RealFiles;
 pub use sim::{Failure, Flip, SimFiles};
@@ -15,15 +18,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 /// How [`Files::open`] treats the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
     /// The file exists; open it for reading.
     Read,
+    /// As `Read`, past the page cache where the file system knows how to.
+    ReadDirect,
     /// The file exists; open it for reading and writing.
     ReadWrite,
     /// The file must not exist; create it for reading and writing.
     CreateNew,
+    /// As `CreateNew`, past the page cache where the file system knows how to. Writes begin at multiples of
+    /// [`DIRECT_ALIGNMENT`] and have such sizes.
+    CreateNewDirect,
     /// Open for reading and writing, creating an empty file when there is none.
     CreateOrOpen,
 }
@@ -138,6 +148,17 @@ pub trait File: Send + Sync + 'static {
     /// `UnexpectedEof` when the file ends before `buffer` is full; as `pread(2)` otherwise.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
+    /// Reads `size` bytes from byte `offset`, with the fewest copies.
+    ///
+    /// # Errors
+    ///
+    /// As [`File::read_exact_at`].
+    fn read_at(&self, offset: u64, size: usize) -> io::Result<Bytes> {
+        let mut buffer = vec![0; size];
+        self.read_exact_at(&mut buffer, offset)?;
+        Ok(buffer.into())
+    }
+
     /// Writes `buffers`, one after the other, at byte `offset`. Not durable before [`File::sync_data`].
     ///
     /// # Errors
@@ -175,4 +196,11 @@ pub trait File: Send + Sync + 'static {
 
     /// Tells the kernel that cached pages of the file are not needed soon. A hint: failures are ignored.
     fn drop_cache(&self);
+}
+
+/// Checks what [`OpenMode::CreateNewDirect`] asks of a write of `size` bytes at `offset`.
+fn assert_direct(offset: u64, size: usize) {
+    let alignment = DIRECT_ALIGNMENT as u64;
+    let aligned = offset.is_multiple_of(alignment) && (size as u64).is_multiple_of(alignment);
+    assert!(aligned, "a direct write of {size} bytes at {offset}");
 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, FallocateFlags, FlockOperation};
 
+use super::aligned::AlignedBuffers;
+use super::direct::DirectFile;
 use super::{DirectoryId, File, FileLock, Files, OpenMode, Space};
 
 /// The most buffers one `pwritev(2)` takes (Linux `IOV_MAX`).
@@ -17,7 +19,10 @@ const VECTORED_BUFFERS_MAX: usize = 1024;
 const OWNER_ONLY: u32 = 0o600;
 
 /// The machine's file system.
-pub struct RealFiles;
+#[derive(Default)]
+pub struct RealFiles {
+    buffers: AlignedBuffers,
+}
 
 struct RealFile {
     file: fs::File,
@@ -29,24 +34,39 @@ struct RealFileLock {
 
 impl FileLock for RealFileLock {}
 
+impl RealFiles {
+    /// The machine's file system. Share the value: it keeps memory for direct transfers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that may touch the file system")]
 impl Files for RealFiles {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         let mut options = OpenOptions::new();
         options.read(true).mode(OWNER_ONLY);
         match mode {
-            OpenMode::Read => {}
+            OpenMode::Read | OpenMode::ReadDirect => {}
             OpenMode::ReadWrite => {
                 options.write(true);
             }
-            OpenMode::CreateNew => {
+            OpenMode::CreateNew | OpenMode::CreateNewDirect => {
                 options.write(true).create_new(true);
             }
             OpenMode::CreateOrOpen => {
                 options.write(true).create(true).truncate(false);
             }
         }
-        Ok(Arc::new(RealFile { file: options.open(path)? }))
+        let file = options.open(path)?;
+        let direct = match mode {
+            // A second open: one that both creates and is refused as direct would leave the file behind.
+            OpenMode::ReadDirect | OpenMode::CreateNewDirect => {
+                DirectFile::open(options.create_new(false), path, &self.buffers)?
+            }
+            _ => None,
+        };
+        Ok(direct.map_or_else(|| -> Arc<dyn File> { Arc::new(RealFile { file }) }, |direct| Arc::new(direct)))
     }
 
     fn create_directories(&self, path: &Path) -> io::Result<()> {
@@ -144,11 +164,21 @@ impl File for RealFile {
     }
 
     fn allocate(&self, size: u64) -> io::Result<()> {
-        Ok(rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, size)?)
+        allocate(&self.file, size)
     }
 
     fn drop_cache(&self) {
-        // A hint: the data is already durable, so a refusal costs memory only.
-        let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
+        drop_cache(&self.file);
     }
+}
+
+/// Reserves blocks for the first `size` bytes.
+pub(super) fn allocate(file: &fs::File, size: u64) -> io::Result<()> {
+    Ok(rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size)?)
+}
+
+/// Lets the kernel forget what it has cached of `file`.
+pub(super) fn drop_cache(file: &fs::File) {
+    // A hint: the data is already durable, so a refusal costs memory only.
+    let _ = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
 }

@@ -58,6 +58,7 @@ struct State {
 struct SimFile {
     files: SimFiles,
     path: PathBuf,
+    mode: OpenMode,
     contents: Arc<Mutex<Contents>>,
 }
 
@@ -102,8 +103,8 @@ impl SimFiles {
         }
     }
 
-    fn handle(&self, path: &Path, contents: Arc<Mutex<Contents>>) -> Arc<dyn File> {
-        Arc::new(SimFile { files: self.clone(), path: path.to_path_buf(), contents })
+    fn handle(&self, path: &Path, mode: OpenMode, contents: Arc<Mutex<Contents>>) -> Arc<dyn File> {
+        Arc::new(SimFile { files: self.clone(), path: path.to_path_buf(), mode, contents })
     }
 }
 
@@ -121,16 +122,14 @@ impl State {
 
 impl Files for SimFiles {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        let creates = matches!(mode, OpenMode::CreateNew | OpenMode::CreateOrOpen);
+        let creates = matches!(mode, OpenMode::CreateNew | OpenMode::CreateNewDirect | OpenMode::CreateOrOpen);
         let mut state = self.enter(path, if creates { Call::Change } else { Call::Look })?;
         match (state.names.find(path), mode) {
             (Some(Node::Directory), _) => Err(Errno::ISDIR.into()),
-            (Some(Node::File(_)), OpenMode::CreateNew) => Err(Errno::EXIST.into()),
-            (Some(Node::File(contents)), _) => Ok(self.handle(path, contents)),
-            (None, OpenMode::Read | OpenMode::ReadWrite) => Err(Errno::NOENT.into()),
-            (None, OpenMode::CreateNew | OpenMode::CreateOrOpen) => {
-                Ok(self.handle(path, state.names.create_file(path)?))
-            }
+            (Some(Node::File(_)), OpenMode::CreateNew | OpenMode::CreateNewDirect) => Err(Errno::EXIST.into()),
+            (Some(Node::File(contents)), _) => Ok(self.handle(path, mode, contents)),
+            (None, _) if creates => Ok(self.handle(path, mode, state.names.create_file(path)?)),
+            (None, _) => Err(Errno::NOENT.into()),
         }
     }
 
@@ -211,6 +210,9 @@ impl File for SimFile {
 
     fn write_all_at(&self, buffers: &[&[u8]], offset: u64) -> io::Result<()> {
         let mut bytes = buffers.concat();
+        if self.mode == OpenMode::CreateNewDirect {
+            super::assert_direct(offset, bytes.len());
+        }
         let (mut state, verdict) = self.files.arrive(&self.path)?;
         let mut contents = self.contents.lock();
         match verdict {
