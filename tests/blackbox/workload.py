@@ -54,6 +54,9 @@ class Writer(threading.Thread):
                 outcome = operation(key, before)
             except (BotoCoreError, ClientError, OSError):
                 return
+            if self.stopping.is_set():
+                # Answered after the end began: see whoever set it.
+                return
             self.acknowledged += 1
             self.expected[key] = {outcome}
 
