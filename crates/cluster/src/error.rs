@@ -59,7 +59,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// Name more directories, or choose a narrower profile.
-    #[error("erasure profile {profile} needs {} storage directories, {disks} are named", profile.shards())]
+    #[error("erasure profile {profile} needs {} storage directories, {disks} are named: name more, or choose another profile", profile.shards())]
     TooFewDisks {
         /// The profile.
         profile: Profile,

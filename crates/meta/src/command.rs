@@ -52,6 +52,14 @@ pub enum Command {
     FreeRetired(FreeRetired),
 }
 
+impl Command {
+    /// Whether it adds what a user stores. Such commands are refused while the room that is left is needed for the others:
+    /// deletes, and what the node does on its own.
+    pub fn adds(&self) -> bool {
+        matches!(self, Self::CreateBucket(_) | Self::PutObject(_) | Self::CreateUpload(_) | Self::PutPart(_))
+    }
+}
+
 /// When a command is applied. The same on every replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogStamp {

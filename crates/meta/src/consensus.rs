@@ -32,8 +32,8 @@ pub trait Consensus: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::Overloaded`](crate::Error::Overloaded) and [`Error::Stopping`](crate::Error::Stopping): nothing was
-    /// changed. [`Error::Undecided`](crate::Error::Undecided) and [`Error::Unavailable`](crate::Error::Unavailable): the
+    /// [`Error::Overloaded`](crate::Error::Overloaded), [`Error::Full`](crate::Error::Full) and
+    /// [`Error::Stopping`](crate::Error::Stopping): nothing was changed. [`Error::Undecided`](crate::Error::Undecided) and [`Error::Unavailable`](crate::Error::Unavailable): the
     /// command may still take effect.
     fn propose(&self, command: Command) -> ConsensusFuture<'_, Outcome>;
 

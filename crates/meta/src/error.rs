@@ -17,6 +17,9 @@ pub enum Error {
     /// Try again later: nothing was changed.
     #[error("too many commands are waiting: nothing was changed")]
     Overloaded,
+    /// Delete something, or give the disks room: nothing was changed. Commands that add nothing are taken.
+    #[error("the disks with the metadata are full: nothing was changed")]
+    Full,
     /// Nobody knows yet: the command may take effect at any later time, or never.
     #[error("the command was not decided in time")]
     Undecided,

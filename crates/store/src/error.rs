@@ -120,6 +120,8 @@ impl Error {
 pub(crate) enum ProposeError {
     /// The state forbids it: it has had no effect and never will.
     Refused(Refusal),
+    /// There is no room for it: it has had no effect and never will.
+    Full,
     /// It may or may not have taken effect.
     Unknown(Error),
 }
@@ -140,6 +142,7 @@ impl From<ProposeError> for Error {
     fn from(error: ProposeError) -> Self {
         match error {
             ProposeError::Refused(refusal) => refusal.into(),
+            ProposeError::Full => Self::DiskFull,
             ProposeError::Unknown(error) => error,
         }
     }

@@ -119,7 +119,7 @@ impl Store {
     /// outcome is unknown, orphan collection finds out.
     pub(crate) async fn commit_write(&self, write: ActiveWrite, command: Command) -> Result<Reply, ProposeError> {
         let committed = self.propose(command).await;
-        if matches!(committed, Err(ProposeError::Refused(_))) {
+        if matches!(committed, Err(ProposeError::Refused(_) | ProposeError::Full)) {
             self.discard(write.write_id());
         }
         drop(write);

@@ -192,6 +192,7 @@ impl Store {
         match self.cluster().consensus().propose(command).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(refusal)) => Err(ProposeError::Refused(refusal)),
+            Err(meta::Error::Full) => Err(ProposeError::Full),
             Err(error) => Err(ProposeError::Unknown(Error::metadata(&error))),
         }
     }

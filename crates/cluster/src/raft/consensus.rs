@@ -105,6 +105,9 @@ impl RaftConsensus {
         if !self.engine.admits() {
             return Err(meta::Error::Overloaded);
         }
+        if command.adds() && !self.engine.has_room() {
+            return Err(meta::Error::Full);
+        }
         let encoded =
             postcard::to_stdvec(&command).map_err(|_| meta::Error::Inconsistent("a command has no encoding"))?;
         if batcher::COMMAND_BYTES_MAX < encoded.len() {

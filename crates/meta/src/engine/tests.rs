@@ -583,6 +583,29 @@ fn a_full_disk_stops_writes_until_there_is_room_again() {
 }
 
 #[test]
+fn what_adds_is_refused_while_there_is_room_for_the_rest() {
+    let (files, all) = (new_files(1, 1), directories(1));
+    let limit = |bytes| files.set_capacity(all[0].parent().unwrap(), bytes);
+    limit(60_000);
+    let opened = open(&files, &all, 1).unwrap();
+    let mut last = 0;
+    while opened.engine.has_room() {
+        last += 12;
+        assert!(last < 12_000, "the disk is bounded");
+        assert_eq!(run(&opened, last - 11..last + 1), (last, last));
+    }
+    let end = last + 12;
+    assert_eq!(run(&opened, last + 1..end + 1), (end, end), "what does not add goes on");
+    assert!(opened.engine.admits());
+    limit(1 << 40);
+    while !opened.engine.has_room() {
+        std::thread::yield_now();
+    }
+    check_same(opened.engine.view().as_ref(), &model_of(end), "with room again");
+    opened.engine.close();
+}
+
+#[test]
 fn an_error_half_way_leaves_the_state_as_it_was() {
     let files = new_files(1, 1);
     let Opened { engine, .. } = open(&files, &directories(1), 1).unwrap();

@@ -50,6 +50,7 @@ impl Writer {
     pub(super) fn run(mut self) {
         while let Some(operations) = self.next_batch() {
             let written = if self.mirror.in_service() { self.write(&operations) } else { Err(Error::Unavailable) };
+            self.mirror.measure_room();
             let finished = match written {
                 Ok(durable) => self.shared.state.lock().stream.complete(self.id, operations.len(), durable),
                 Err(error) => {
@@ -86,6 +87,10 @@ impl Writer {
                 return Some(batch);
             }
             let timed_out = self.shared.work.wait_for(&mut state, WATCH_INTERVAL).timed_out();
+            if timed_out {
+                // Somebody may have made room without any write here.
+                parking_lot::MutexGuard::unlocked(&mut state, || self.mirror.measure_room());
+            }
             if timed_out && state.stream.is_awaited() {
                 let since = self.shared.clock.monotonic().saturating_sub(STALL_LIMIT);
                 for (id, mirror) in state.stream.stalled(since) {

@@ -12,7 +12,7 @@ pub(crate) use set::Mirrors;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use env::{File, Files, OpenMode};
 
@@ -66,11 +66,38 @@ pub(crate) struct Mirror {
     in_service: AtomicBool,
     /// Whether it has all packs of the newest root record, and so may have the record.
     has_packs: AtomicBool,
+    /// Free bytes of the file system beside the reserve, when they were last measured.
+    room: AtomicU64,
 }
+
+/// Most room that deletes and what the node does on its own have for themselves on a full disk, in bytes.
+const RESERVE_MAX: u64 = 128 << 20;
+/// The same as a share of a small file system.
+const RESERVE_SHARE: u64 = 32;
 
 impl Mirror {
     fn new(files: Arc<dyn Files>, directory: PathBuf) -> Self {
-        Self { files, directory, in_service: AtomicBool::new(true), has_packs: AtomicBool::new(false) }
+        Self {
+            files,
+            directory,
+            in_service: AtomicBool::new(true),
+            has_packs: AtomicBool::new(false),
+            room: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// Free bytes beside the reserve, as of the last measurement; no end of them before the first.
+    pub(crate) fn room(&self) -> u64 {
+        self.room.load(Ordering::Relaxed)
+    }
+
+    /// Asks the file system for its free bytes, for all who must not wait for the answer. What cannot be asked is found
+    /// out by the next write.
+    pub(crate) fn measure_room(&self) {
+        if let Ok(space) = self.files.space(&self.directory) {
+            let reserve = (space.total / RESERVE_SHARE).min(RESERVE_MAX);
+            self.room.store(space.available.saturating_sub(reserve), Ordering::Relaxed);
+        }
     }
 
     /// Empties `directory` to become a mirror; it counts as one only after [`Mirror::confirm`].

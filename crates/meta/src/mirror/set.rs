@@ -70,6 +70,11 @@ impl Mirrors {
         self.members.read().iter().any(|mirror| mirror.in_service())
     }
 
+    /// Whether every mirror in service has `size` bytes of room beside its reserve.
+    pub(crate) fn have_room(&self, size: u64) -> bool {
+        self.members.read().iter().filter(|mirror| mirror.in_service()).all(|mirror| size <= mirror.room())
+    }
+
     /// All mirrors, retired ones included.
     pub(crate) fn all(&self) -> Vec<Arc<Mirror>> {
         self.members.read().clone()
