@@ -1,21 +1,11 @@
-"""Starting, stopping and refusing to start."""
+"""Starting, stopping, and what is said meanwhile."""
 
 import json
-import shutil
 import subprocess
 
 import pytest
 
-from stonecrop import binary, body
-
-
-def refusal(server):
-    """What the server says when it refuses to start."""
-    server.spawn()
-    code = server.process.wait(30)
-    server.process = None
-    assert code != 0
-    return server.log()
+from stonecrop import binary, body, wait_until
 
 
 def test_objects_survive_graceful_and_hard_stops(make_server):
@@ -62,51 +52,6 @@ def test_one_log_event_a_request(make_server):
     assert "test-secret-key" not in server.log()
 
 
-def test_a_directory_in_use_is_refused(make_server):
-    first = make_server().start()
-    second = make_server()
-    second.disks = first.disks
-    assert "in use" in refusal(second)
-    first.stop()
-
-
-def test_another_clusters_directory_is_refused(make_server):
-    first, second = make_server(disks=2), make_server(disks=2)
-    for server in (first, second):
-        server.start()
-        server.stop()
-    shutil.rmtree(first.disks[1])
-    shutil.copytree(second.disks[1], first.disks[1])
-    assert "cluster" in refusal(first)
-
-
-def test_another_versions_directory_is_refused(make_server):
-    server = make_server().start()
-    server.stop()
-    superblocks = list(server.disks[0].rglob("superblock*"))
-    assert superblocks
-    for path in superblocks:
-        content = bytearray(path.read_bytes())
-        content[8:12] = (9999).to_bytes(4, "little")
-        path.write_bytes(content)
-    said = refusal(server)
-    assert "superblock" in said or "version" in said
-
-
-def test_a_directory_of_somebody_elses_files_is_refused(make_server):
-    server = make_server()
-    server.disks[0].mkdir(parents=True)
-    (server.disks[0] / "thesis.doc").write_text("all of it")
-    assert "empty" in refusal(server)
-    assert (server.disks[0] / "thesis.doc").read_text() == "all of it"
-
-
-def test_wrong_flags_are_explained(make_server):
-    for flags, expected in [(["--erasure", "4"], "4+2"), (["--erasure", "9+9"], "disks"), (["--region", "a b"], "--region")]:
-        server = make_server(disks=2, flags=flags)
-        assert expected in refusal(server), flags
-
-
 def test_configuration_file_and_help(make_server, tmp_path):
     config = tmp_path / "stonecrop.toml"
     config.write_text('region = "eu-test-1"\nlog_format = "json"\n')
@@ -124,12 +69,23 @@ def test_configuration_file_and_help(make_server, tmp_path):
         assert flag in text
 
 
-def test_fsck_refuses_a_running_server(make_server):
-    server = make_server().start()
-    report = server.fsck()
-    assert report.returncode != 0 and "in use" in report.stderr + report.stdout
+def test_a_directory_removed_while_running_is_named_in_the_log_and_the_server_goes_on(make_server):
+    server = make_server(disks=6).start()
+    s3 = server.client()
+    s3.create_bucket(Bucket="going-on")
+    content = body(3_000_000)
+    s3.put_object(Bucket="going-on", Key="before", Body=content)
+    server.lose_disk(2)
+
+    def reported():
+        events = [json.loads(line) for line in server.log().splitlines()]
+        return [event for event in events if event["level"] == "ERROR" and event.get("path") == str(server.disks[2])]
+
+    [event] = wait_until(reported, what="the report of the lost directory")
+    assert event["message"] == "disk is out of service" and event["reason"]
+    assert s3.get_object(Bucket="going-on", Key="before")["Body"].read() == content
+    s3.put_object(Bucket="going-on", Key="after", Body=content)
+    assert s3.get_object(Bucket="going-on", Key="after")["Body"].read() == content
+    assert server.health("live") == 200
+    assert server.metrics()["stonecrop_disks_in_service"] == 5
     server.stop()
-
-
-
-

@@ -103,6 +103,11 @@ impl Core {
         applier
     }
 
+    /// Whether so little room is left that what could go should go.
+    pub(super) fn is_short_of_room(&self) -> bool {
+        !self.mirrors.have_room(2 * self.config.log_segment_bytes)
+    }
+
     /// Makes the applier's state the readers' state.
     pub(super) fn publish(&self, applier: &Applier) {
         self.current.store(Arc::new(applier.layers.clone()));

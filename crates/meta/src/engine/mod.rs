@@ -269,12 +269,12 @@ impl MetaEngine {
     }
 
     /// Whether the disks have room for commands that add something: enough is left to fold what is in the log, to begin
-    /// another segment of it, and for deletes. Where it is not, folding the log makes some.
+    /// another segment of it, and for deletes. Where it is not, folding the log and collecting packs may make some.
     pub fn has_room(&self) -> bool {
         let mut applier = self.core.lock();
         let unfolded = self.core.log.appended_bytes() - applier.log_bytes;
         let has_room = self.core.mirrors.have_room(unfolded + self.core.config.log_segment_bytes);
-        if !has_room && 0 < unfolded && !applier.flush_requested {
+        if !has_room && !applier.flush_requested {
             self.request_flush(&mut applier);
         }
         has_room

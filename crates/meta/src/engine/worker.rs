@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Weak};
 
-use prolly::{PackId, SealedPack};
+use prolly::{PackId, RootRef, SealedPack};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::oneshot;
@@ -64,6 +64,7 @@ pub(super) struct Worker {
 struct Examined {
     live_bytes: u64,
     pack_count: usize,
+    forest: Option<RootRef>,
 }
 
 /// Where a worker begins.
@@ -117,7 +118,7 @@ impl Worker {
             // Whoever asked may have gone.
             let _ = done.send(result);
         }
-        if let Err(error) = self.collect() {
+        if let Err(error) = self.collect().and_then(|()| self.let_go_of_previous()) {
             tracing::error!(%error, source = ?error, "cannot collect metadata packs");
         }
     }
@@ -179,20 +180,38 @@ impl Worker {
         }
     }
 
-    /// Empties the sparsest packs if the packs have grown enough since the last look.
+    /// Writes the newest record once more on disks that are short of room: what only the record before needs, packs and
+    /// the log since, can go then.
+    fn let_go_of_previous(&mut self) -> Result<()> {
+        let (Some(newest), Some(previous)) = (&self.newest, &self.previous) else { return Ok(()) };
+        let is_same = newest.packs == previous.packs && newest.applied == previous.applied;
+        if is_same || !self.core.is_short_of_room() {
+            return Ok(());
+        }
+        let (marks, base) = (Marks::of_record(newest), self.core.current().base.clone());
+        self.write_record(&base, &marks)?;
+        self.retire_base(base);
+        Ok(())
+    }
+
+    /// Empties the sparsest packs if the packs have grown enough since the last look, or if room is short.
     fn collect(&mut self) -> Result<()> {
         let base = self.core.current().base.clone();
         let (bytes, count) = (base.stored_bytes(), base.packs().len());
         let live = self.examined.live_bytes;
         let has_grown = live + live * GROWTH_PERCENT / 100 + self.core.config.collect_bytes_min < bytes;
-        if !has_grown && count < self.examined.pack_count + GROWTH_PACKS_MIN {
+        let is_new = self.examined.forest != Some(*base.forest().root());
+        let is_due = has_grown || (is_new && self.core.is_short_of_room());
+        if !is_due && count < self.examined.pack_count + GROWTH_PACKS_MIN {
             return Ok(());
         }
         let mut roots: Vec<_> = roots_of(base.forest())?.into_iter().map(|(_, root)| root).collect();
         roots.push(*base.forest().root());
         let live = prolly::mark(base.ground().packs.as_ref(), &roots)?;
         let live_bytes = |id: &PackId| live.packs.get(id).map_or(0, |pack| pack.bytes);
-        self.examined = Examined { live_bytes: base.packs().keys().map(live_bytes).sum(), pack_count: count };
+        let live_bytes_all = base.packs().keys().map(live_bytes).sum();
+        let forest = Some(*base.forest().root());
+        self.examined = Examined { live_bytes: live_bytes_all, pack_count: count, forest };
         let victims = sparse_packs(base.packs(), live_bytes);
         if victims.is_empty() {
             return Ok(());
