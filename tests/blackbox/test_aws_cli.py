@@ -1,4 +1,4 @@
-"""The aws CLI as a user types it, with the snippet that the first start prints."""
+"""The aws CLI as a user types it, in a shell that has evaluated the snippet that the first start prints."""
 
 import os
 import pathlib
@@ -8,20 +8,18 @@ import sys
 
 import pytest
 
-from stonecrop import body
+from stonecrop import Server, body
 
-AWS = pathlib.Path(sys.executable).parent / "aws"
+AWS_DIRECTORY = pathlib.Path(sys.executable).parent
 
 
-def exports(text):
-    """The environment that the printed snippet sets."""
-    return dict(re.findall(r"^\s*export (AWS_[A-Z_]+)=(\S+)$", text, re.M))
+def snippet(text):
+    """The lines that the first start asks the user to paste: all that are indented."""
+    return "".join(f"{line.strip()}\n" for line in text.splitlines() if line.startswith("  "))
 
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory):
-    from stonecrop import Server
-
     server = Server(
         tmp_path_factory.mktemp("cli"),
         environment={"STONECROP_ACCESS_KEY": None, "STONECROP_SECRET_KEY": None},
@@ -30,66 +28,101 @@ def started(tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture
-def aws(started, tmp_path):
-    snippet = exports(started.output())
-    assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"} <= set(snippet), started.output()
-    environment = {**os.environ, **snippet, "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+@pytest.fixture(scope="module")
+def pasted(started, tmp_path_factory):
+    """A file with the environment of a shell in which the snippet was pasted; its last line makes a bucket."""
+    lines = snippet(started.output())
+    assert re.findall(r"^export (\w+)=\S+$", lines, re.M) == [
+        "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+    ], started.output()
+    assert lines.splitlines()[-1] == "aws s3 mb s3://first-bucket"
+    directory = tmp_path_factory.mktemp("shell")
+    shell = Shell(directory)
+    assert shell.run(f"{lines}\nexport -p > exported") == "make_bucket: first-bucket\n"
+    return directory / "exported"
 
-    def run(*words, expect=0):
+
+class Shell:
+    """A shell of a user who has no AWS configuration."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+        self.environment |= {
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "PATH": f"{AWS_DIRECTORY}:{os.environ['PATH']}",
+        }
+
+    def run(self, script, expect=0):
+        """Runs `script`, which must end with the code `expect`; returns everything it printed."""
         result = subprocess.run(
-            [str(AWS), *map(str, words)], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=250
+            ["bash", "-eu", "-c", script], text=True, env=self.environment, cwd=self.directory, timeout=250,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
-        assert result.returncode == expect, f"{words}: {result.stdout}{result.stderr}"
-        return result.stdout + result.stderr
-
-    return run
+        assert result.returncode == expect, f"{script}: {result.stdout}"
+        return result.stdout
 
 
-def test_make_copy_sync_list_remove_with_a_100_mb_file(aws, tmp_path):
+@pytest.fixture
+def shell(pasted, tmp_path):
+    """Runs scripts in the shell in which the snippet was pasted."""
+    return lambda script, **options: Shell(tmp_path).run(f"source {pasted}\ncd {tmp_path}\n{script}", **options)
+
+
+def test_make_copy_sync_list_remove_with_a_100_mb_file(shell, tmp_path):
     big = body(100_000_000)
     (tmp_path / "big.bin").write_bytes(big)
-    tree = tmp_path / "tree"
     for name in ["a.txt", "sub/b.txt", "sub/deep/ü – c.txt"]:
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree / name).write_text(f"content of {name}")
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"content of {name}")
 
-    aws("s3", "mb", "s3://cli-bucket")
-    aws("s3", "cp", "big.bin", "s3://cli-bucket/big.bin")
-    aws("s3", "sync", "tree", "s3://cli-bucket/tree")
-    listing = aws("s3", "ls", "--recursive", "s3://cli-bucket")
-    assert "100000000 big.bin" in listing and "tree/sub/deep/ü – c.txt" in listing
-    aws("s3", "cp", "s3://cli-bucket/big.bin", "back.bin")
+    assert "first-bucket" in shell("aws s3 ls")
+    shell("aws s3 mb s3://cli-bucket")
+    shell("aws s3 cp big.bin s3://cli-bucket/big.bin")
+    shell("aws s3 sync tree s3://cli-bucket/tree")
+    listing = shell("aws s3 ls --recursive --summarize s3://cli-bucket")
+    assert "100000000 big.bin" in listing and "tree/sub/deep/ü – c.txt" in listing and "Total Objects: 4" in listing
+    shell("aws s3 cp s3://cli-bucket/big.bin back.bin")
     assert (tmp_path / "back.bin").read_bytes() == big
-    assert aws("s3", "sync", "tree", "s3://cli-bucket/tree") == ""
-    aws("s3", "sync", "s3://cli-bucket/tree", "copy")
-    assert (tmp_path / "copy/sub/b.txt").read_text() == "content of sub/b.txt"
-    aws("s3", "mv", "s3://cli-bucket/tree/a.txt", "s3://cli-bucket/tree/moved.txt")
-    assert "PRE tree/" in aws("s3", "ls", "s3://cli-bucket")
-    aws("s3", "rm", "--recursive", "s3://cli-bucket")
-    assert aws("s3", "ls", "--recursive", "s3://cli-bucket", expect=1) == ""
-    aws("s3", "rb", "s3://cli-bucket")
-    assert "cli-bucket" not in aws("s3", "ls")
+    assert shell("aws s3 sync tree s3://cli-bucket/tree") == "", "nothing has changed"
+    shell("rm tree/a.txt; echo changed > tree/sub/b.txt; aws s3 sync --delete tree s3://cli-bucket/tree")
+    shell("aws s3 sync s3://cli-bucket/tree copy")
+    assert (tmp_path / "copy/sub/b.txt").read_text() == "changed\n" and not (tmp_path / "copy/a.txt").exists()
+    shell("aws s3 mv s3://cli-bucket/tree/sub/b.txt s3://cli-bucket/tree/moved.txt")
+    assert "PRE tree/" in shell("aws s3 ls s3://cli-bucket")
+    assert shell("echo piped | aws s3 cp - s3://cli-bucket/piped; aws s3 cp s3://cli-bucket/piped -") == "piped\n"
+    shell("aws s3 rb s3://cli-bucket", expect=1)
+    shell("aws s3 rm --recursive s3://cli-bucket")
+    assert shell("aws s3 ls --recursive s3://cli-bucket") == ""
+    shell("aws s3 rb s3://cli-bucket")
+    assert "cli-bucket" not in shell("aws s3 ls")
 
 
-def test_presigned_url_downloads_without_credentials(aws, tmp_path):
-    import urllib.request
-
-    (tmp_path / "hello.txt").write_text("hello")
-    aws("s3", "mb", "s3://presigned")
-    aws("s3", "cp", "hello.txt", "s3://presigned/hello.txt")
-    url = aws("s3", "presign", "s3://presigned/hello.txt").strip()
-    assert urllib.request.urlopen(url).read() == b"hello"
-
-
-def test_wrong_names_get_the_messages_aws_users_know(aws):
-    assert "NoSuchBucket" in aws("s3", "ls", "s3://does-not-exist", expect=255 if os.environ.get("AWS_CLI_V1") else 254)
-    assert "404" in aws("s3", "cp", "s3://presigned/missing", "x", expect=1)
+def test_presigned_url_downloads_without_credentials(shell):
+    shell("aws s3 mb s3://presigned; echo hello > hello.txt; aws s3 cp hello.txt s3://presigned/hello.txt")
+    # Version 1 of the CLI signs links by SigV2 in us-east-1 unless told otherwise (docs/s3-compatibility.md).
+    presign = """
+        export AWS_CONFIG_FILE=$PWD/config
+        aws configure set default.s3.signature_version s3v4
+        url=$(aws s3 presign s3://presigned/hello.txt --expires-in 60)
+    """
+    assert shell(f'{presign} curl -fsS "$url"') == "hello\n"
+    refused = shell(f'{presign} curl -sS "${{url%/hello.txt*}}/other.txt?${{url#*\\?}}"')
+    assert "<Code>SignatureDoesNotMatch</Code>" in refused
 
 
-def test_credentials_are_printed_once(started):
-    first = exports(started.output())
+def test_wrong_names_get_the_messages_aws_users_know(shell):
+    assert "NoSuchBucket" in shell("aws s3 ls s3://does-not-exist || [ $? -ge 254 ]")
+    assert "404" in shell("aws s3 cp s3://first-bucket/missing x", expect=1)
+    assert "InvalidAccessKeyId" in shell("AWS_ACCESS_KEY_ID=nobody aws s3 ls || [ $? -ge 254 ]")
+
+
+def test_credentials_are_printed_once(started, shell):
+    [secret] = re.findall(r"AWS_SECRET_ACCESS_KEY=(\S+)", started.output())
     started.restart()
-    assert started.output().count(first["AWS_SECRET_ACCESS_KEY"]) == 1
+    assert started.output().count(secret) == 1
     kept = list(started.disks[0].glob("credentials*"))
     assert kept and all(path.stat().st_mode & 0o777 == 0o600 for path in kept)
+    assert "first-bucket" in shell("aws s3 ls"), "the credentials still work"

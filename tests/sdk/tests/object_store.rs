@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
+use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut, S3CopyIfNotExists};
 use object_store::path::Path;
 use object_store::signer::Signer;
 use object_store::{
-    Attribute, Attributes, Error, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
-    UpdateVersion,
+    Attribute, Attributes, Error, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode,
+    PutOptions, UpdateVersion,
 };
 use sdk_tests::{ACCESS_KEY, SECRET_KEY, Server};
 
@@ -29,6 +29,7 @@ async fn connect() -> (Server, AmazonS3) {
         .with_access_key_id(ACCESS_KEY)
         .with_secret_access_key(SECRET_KEY)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_copy_if_not_exists(S3CopyIfNotExists::Multipart)
         .build()
         .unwrap();
     create_bucket(&store).await;
@@ -127,4 +128,68 @@ async fn multipart_upload_keeps_attributes() {
     assert_eq!(store.get(&Path::from("renamed")).await.unwrap().bytes().await.unwrap(), whole);
     let missing = store.get(&Path::from("copy")).await;
     assert!(matches!(missing, Err(Error::NotFound { .. })), "{missing:?}");
+}
+
+#[tokio::test]
+async fn attributes_stay_with_an_object_and_its_copies() {
+    let (_server, store) = connect().await;
+    let attributes = Attributes::from_iter([
+        (Attribute::ContentType, "text/csv"),
+        (Attribute::CacheControl, "max-age=60"),
+        (Attribute::ContentDisposition, "attachment; filename=\"a.csv\""),
+        (Attribute::ContentLanguage, "en"),
+        (Attribute::Metadata("color".into()), "light red"),
+    ]);
+    let (path, copy) = (Path::from("a.csv"), Path::from("copy of a.csv"));
+    store.put_opts(&path, content(100).into(), attributes.clone().into()).await.unwrap();
+    store.copy(&path, &copy).await.unwrap();
+    for path in [&path, &copy] {
+        let got = store.get(path).await.unwrap();
+        assert_eq!(got.attributes, attributes, "{path}");
+        assert_eq!(got.bytes().await.unwrap(), content(100));
+    }
+}
+
+#[tokio::test]
+async fn partial_reads_and_reads_on_condition() {
+    let (_server, store) = connect().await;
+    let path = Path::from("object");
+    store.put(&path, content(100_000).into()).await.unwrap();
+    let read = async |options: GetOptions| store.get_opts(&path, options).await;
+    let range = |range: GetRange| GetOptions { range: Some(range), ..GetOptions::default() };
+    let tail = read(range(GetRange::Suffix(7))).await.unwrap();
+    assert_eq!((tail.range.clone(), tail.meta.size), (99_993..100_000, 100_000));
+    assert_eq!(tail.bytes().await.unwrap(), content(100_000).slice(99_993..));
+    let rest = read(range(GetRange::Offset(99_000))).await.unwrap();
+    assert_eq!(rest.bytes().await.unwrap(), content(100_000).slice(99_000..));
+    assert!(read(range(GetRange::Offset(100_000))).await.is_err());
+
+    let meta = store.head(&path).await.unwrap();
+    let unmodified = GetOptions { if_unmodified_since: Some(meta.last_modified), ..GetOptions::default() };
+    assert!(read(unmodified).await.is_ok());
+    let modified = GetOptions { if_modified_since: Some(meta.last_modified), ..GetOptions::default() };
+    assert!(matches!(read(modified).await, Err(Error::NotModified { .. })));
+    let other = GetOptions { if_match: Some("\"other\"".to_owned()), ..GetOptions::default() };
+    assert!(matches!(read(other).await, Err(Error::Precondition { .. })));
+}
+
+#[tokio::test]
+async fn copies_that_must_not_overwrite_and_uploads_that_are_given_up() {
+    let (_server, store) = connect().await;
+    let (source, taken, free) = (Path::from("source"), Path::from("taken"), Path::from("free"));
+    store.put(&source, "source".into()).await.unwrap();
+    store.put(&taken, "taken".into()).await.unwrap();
+    let refused = store.copy_if_not_exists(&source, &taken).await;
+    assert!(matches!(refused, Err(Error::AlreadyExists { .. })), "{refused:?}");
+    store.copy_if_not_exists(&source, &free).await.unwrap();
+    for (path, expected) in [(&taken, "taken"), (&free, "source")] {
+        assert_eq!(store.get(path).await.unwrap().bytes().await.unwrap(), expected);
+    }
+    let mut upload = store.put_multipart(&Path::from("given up")).await.unwrap();
+    upload.put_part(content(PART_SIZE).into()).await.unwrap();
+    upload.abort().await.unwrap();
+    store.delete(&source).await.unwrap();
+    store.delete(&source).await.unwrap();
+    let left: Vec<_> = store.list(None).map_ok(|meta| meta.location.to_string()).try_collect().await.unwrap();
+    assert_eq!(left, ["free", "taken"]);
 }
