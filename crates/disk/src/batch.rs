@@ -29,6 +29,10 @@ pub(crate) enum Task {
         identity: ShardIdentity,
         source: Position,
     },
+    /// Seals this extent, if it is the open one.
+    Seal {
+        extent: u32,
+    },
     /// Seals the open extent and ends the writer.
     Close,
 }
@@ -59,7 +63,7 @@ impl Task {
             Self::Move { shard, .. } => Some((shard_size(shard), Purpose::Copy)),
             Self::Delete(identities) => Some((identities.len() as u64 * tombstone_size, Purpose::Tombstone)),
             Self::Bury { .. } => Some((tombstone_size, Purpose::Tombstone)),
-            Self::Close => None,
+            Self::Seal { .. } | Self::Close => None,
         }
     }
 }
@@ -127,7 +131,7 @@ impl Batch {
                     self.add_tombstone(*identity);
                 }
             }
-            Task::Close => unreachable!("it has no need of room"),
+            Task::Seal { .. } | Task::Close => unreachable!("they have no need of room"),
         }
     }
 

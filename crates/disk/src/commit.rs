@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use env::File;
 
-use crate::batch::{Batch, Job, Purpose};
+use crate::batch::{Batch, Job, Purpose, Task};
 use crate::device::Device;
 use crate::extent::{self, Extent, ExtentHeader, RECORDS_START};
 use crate::index::Position;
@@ -53,9 +53,16 @@ impl Writer {
         while self.queue.take_all(&mut waiting) {
             while let Some(job) = waiting.front() {
                 let Some((size, purpose)) = job.task.need() else {
-                    let closed = self.close();
-                    answer(waiting.pop_front(), closed);
-                    return;
+                    let ends = matches!(job.task, Task::Close);
+                    let sealed = match job.task {
+                        Task::Seal { extent } => self.seal_if_open(extent),
+                        _ => self.close(),
+                    };
+                    answer(waiting.pop_front(), sealed);
+                    if ends {
+                        return;
+                    }
+                    continue;
                 };
                 match self.device.health.require_service().and_then(|()| self.make_room(size, purpose)) {
                     Ok(()) => self.commit(&mut waiting),
@@ -237,6 +244,11 @@ impl Writer {
         device.index.apply(&batch.changes, Position { extent: active.extent.id, offset: active.next });
         device.health.clear();
         Ok(())
+    }
+
+    fn seal_if_open(&mut self, extent: u32) -> Result<()> {
+        let is_open = self.active.as_ref().is_some_and(|active| active.extent.id == extent);
+        if is_open { self.seal() } else { Ok(()) }
     }
 
     fn close(&mut self) -> Result<()> {

@@ -97,7 +97,9 @@ impl Compactor {
                 Some(State::Live) => {
                     match read_whole(&*file, &header).map_err(|error| self.read_error(extent, error))? {
                         Some(framed) => copies.submit(Task::Move { shard: shard_of(framed, &header), source })?,
-                        None => self.device.quarantine(&header.identity, source),
+                        None => {
+                            self.device.quarantine(&header.identity, source);
+                        }
                     }
                 }
                 Some(State::Deleted) => copies.submit(Task::Bury { identity: header.identity, source })?,
@@ -151,20 +153,33 @@ impl Device {
         self.extents.file(id, Access::Cached).map_err(|error| self.io_error("open", self.extents.path(id), error))
     }
 
-    /// Quarantines every shard with a record in bytes `range` of an extent. One finding a shard, at least one in all.
+    /// Quarantines every live shard with a record in bytes `range` of an extent: one finding each. One without a name
+    /// where there are tombstones instead; none where all is dead, or known to be damaged: what is lost is reported once.
     pub(crate) fn quarantine_range(&self, extent: u32, range: &Range<u64>, damage: Damage) -> Vec<Finding> {
         let entries = self.index.in_range(extent, range);
         let mut findings: Vec<Finding> = Vec::new();
-        for (identity, entry) in entries.iter().filter(|(_, entry)| entry.state != State::Deleted) {
-            self.quarantine(identity, entry.position);
-            let offset = entry.position.offset;
-            findings.push(Finding { identity: Some(*identity), extent, offset, damage });
+        for (identity, entry) in &entries {
+            if self.quarantine(identity, entry.position) {
+                let offset = entry.position.offset;
+                findings.push(Finding { identity: Some(*identity), extent, offset, damage });
+            }
         }
-        if findings.is_empty() {
+        let has_tombstones = entries.iter().any(|(_, entry)| entry.state == State::Deleted);
+        if findings.is_empty() && has_tombstones {
             self.counters.corrupt_blocks.add(1);
             findings.push(Finding { identity: None, extent, offset: range.start, damage });
         }
         findings
+    }
+
+    /// Has an extent sealed in which damage was found, if it is open: when the process dies, nobody shall take the damage
+    /// for the torn end of the log, and drop the records behind it. Blocks until durable.
+    pub(crate) fn seal_damaged(&self, writer: &Queue<Job>, extent: &Extent) -> Result<()> {
+        let mut copies = Copies::new(writer);
+        if !extent.is_sealed {
+            copies.submit(Task::Seal { extent: extent.id })?;
+        }
+        copies.finish()
     }
 
     /// Writes the tombstones that the index expects in bytes `range` of an extent again. Blocks until durable.

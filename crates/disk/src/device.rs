@@ -68,13 +68,15 @@ impl Device {
         self.health.fail("its directory has disappeared")
     }
 
-    /// Quarantines a record in which damage was found.
-    pub(crate) fn quarantine(&self, identity: &ShardIdentity, position: Position) {
-        self.counters.corrupt_blocks.add(1);
-        if self.index.mark_damaged(identity, position) {
+    /// Quarantines a record in which damage was found; whether it was live until now.
+    pub(crate) fn quarantine(&self, identity: &ShardIdentity, position: Position) -> bool {
+        let is_new = self.index.mark_damaged(identity, position);
+        if is_new {
+            self.counters.corrupt_blocks.add(1);
             let extent = self.extents.path(position.extent);
             tracing::warn!(shard = %identity, extent = %extent.display(), offset = position.offset, "shard is damaged");
         }
+        is_new
     }
 
     pub(crate) fn full(&self) -> Error {

@@ -294,6 +294,11 @@ impl Disk {
         self.device.index.inventory(after, limit)
     }
 
+    /// How many shards are known to be damaged and wait to be appended again. Does no I/O.
+    pub fn damaged(&self) -> u64 {
+        self.device.index.damaged()
+    }
+
     /// Rereads about `budget` bytes of records from `cursor` on, and quarantines what is damaged.
     ///
     /// # Errors

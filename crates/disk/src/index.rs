@@ -266,6 +266,18 @@ impl Index {
         self.map.read().tallies.values().map(|tally| tally.bytes).sum()
     }
 
+    /// Shards that are known to be damaged.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.map.read().tallies.values().map(|tally| tally.damaged).sum()
+    }
+
+    /// Where the last record of `extent` ends that an entry points to. Looks at every entry.
+    pub(crate) fn end_of(&self, extent: u32) -> Option<u64> {
+        let map = self.map.read();
+        let entries = map.entries.values().map(Packed::unpack).filter(|entry| entry.position.extent == extent);
+        entries.map(|entry| entry.record_end()).max()
+    }
+
     pub(crate) fn applied(&self) -> Position {
         self.map.read().applied
     }

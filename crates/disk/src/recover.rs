@@ -195,11 +195,12 @@ impl Recoverer<'_> {
         Ok(())
     }
 
-    /// Reads an extent that was never sealed, drops its torn tail, and seals it.
+    /// Reads an extent that was never sealed, or of which that is not known any more, drops its torn tail, and seals it.
     fn read_open(&mut self, id: u32, nonce: u64) -> Result<()> {
         let file = self.open(id, OpenMode::ReadWrite)?;
         let size = file.size().map_err(|error| self.read_error(id, error))?;
-        let start = self.start_of(id).unwrap_or(RECORDS_START);
+        let start_of_scan = self.start_of(id);
+        let start = start_of_scan.unwrap_or(RECORDS_START);
         let mut scanner = Scanner::open(file.clone(), nonce, start, size);
         // Headers of the batch at hand: it counts once a later one shows that it was synced, or its blocks do.
         let mut batch: Vec<Header> = Vec::new();
@@ -228,7 +229,9 @@ impl Recoverer<'_> {
             self.index.mark_damaged(&header.identity, position);
             self.find(Some(header), position, Damage::Unreadable);
         }
-        let end = torn_at.unwrap_or(end);
+        // What the checkpoint names was synced: behind it nothing is torn, it is damaged at most.
+        let named = if start_of_scan.is_none() { self.index.end_of(id) } else { None };
+        let end = torn_at.unwrap_or(end).max(named.unwrap_or_default());
         if end <= RECORDS_START {
             return self.discard(id, nonce);
         }

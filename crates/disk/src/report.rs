@@ -57,7 +57,8 @@ pub enum Damage {
 /// Damage in a place that must hold data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The shard that is lost on this disk; `None` when nobody can tell, or when the place held no live shard.
+    /// The shard that is lost on this disk; `None` when nobody can tell, or when the place held tombstones only,
+    /// or entries of the log of extents.
     pub identity: Option<ShardIdentity>,
     /// Number of the extent.
     pub extent: u32,
@@ -94,7 +95,7 @@ pub struct ScrubCursor {
 /// What one step of a scrub did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScrubStep {
-    /// Damage found; the named shards read as damaged from now on.
+    /// Damage found and not known before; the named shards read as damaged from now on.
     pub findings: Vec<Finding>,
     /// Bytes read.
     pub bytes: u64,
@@ -136,7 +137,7 @@ pub struct Stats {
     pub reads: u64,
     /// Payload bytes returned by reads.
     pub read_bytes: u64,
-    /// Blocks and record frames that did not match their checksum.
+    /// Shards, tombstones and entries of the log of extents that were found damaged, each once.
     pub corrupt_blocks: u64,
     /// Calls to the file system that failed.
     pub io_errors: u64,

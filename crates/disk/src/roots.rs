@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use env::{File, Files, OpenMode};
 
+use crate::extent::Extent;
 use crate::frame::Frame;
 use crate::{Error, Result};
 
@@ -214,6 +215,32 @@ impl Roots {
         }
         *self = Self::create(files, directory, self.disk_id, history)?;
         Ok(())
+    }
+
+    /// Rereads the log and adds again what it no longer says of `extents`; which of them that were.
+    pub(crate) fn restore(&mut self, files: &dyn Files, extents: &[Extent]) -> Result<Vec<u32>> {
+        let file = files.open(&self.path, OpenMode::Read).map_err(|error| Error::io("open", &self.path, error))?;
+        file.drop_cache();
+        let mut bytes = vec![0; usize::try_from(self.used).expect("a log of extents fits memory") * ENTRY_SIZE];
+        file.read_exact_at(&mut bytes, 0).map_err(|error| Error::io("read", &self.path, error))?;
+        let mut history = History::default();
+        for entry in bytes.chunks_exact(ENTRY_SIZE) {
+            if let Entry::Event(event) = decode(entry, self.disk_id) {
+                history.apply(event);
+            }
+        }
+        let mut restored = Vec::new();
+        for &Extent { id: extent, nonce, end, is_sealed } in extents {
+            let known = history.extents.get(&extent);
+            let is_told = known.is_some_and(|known| known.end.is_some() || !is_sealed);
+            if is_told || history.retired.contains_key(&extent) {
+                continue;
+            }
+            let event = if is_sealed { Event::Sealed { extent, nonce, end } } else { Event::Created { extent, nonce } };
+            self.append(event)?;
+            restored.push(extent);
+        }
+        Ok(restored)
     }
 
     /// Adds an event; durable on return. After an error the log refuses everything until it is opened again.

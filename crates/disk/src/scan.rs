@@ -128,13 +128,15 @@ impl Scanner {
 
     /// Where to go on after damage at `start`. `None`: nothing that was synced follows, the log ended at `start`.
     fn resume_after(&mut self, start: u64) -> io::Result<Option<u64>> {
+        let mut next_record = None;
         let mut offset = start + u64::from(RECORD_ALIGNMENT);
         while offset < self.end {
             if let Some(header) = self.header_at(offset)? {
-                // A later batch was written only after the sync of the one that `start` belongs to.
+                let next_record = *next_record.get_or_insert(offset);
+                // A later batch was written only after the sync of the one that `start` belongs to, with all in it.
                 let was_synced = self.tail == Tail::Sealed || start < header.place.batch;
                 if was_synced {
-                    return Ok(Some(offset));
+                    return Ok(Some(next_record));
                 }
             }
             offset += u64::from(RECORD_ALIGNMENT);

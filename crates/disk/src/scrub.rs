@@ -11,7 +11,7 @@ use crate::extent::{Access, Extent, RECORDS_START};
 use crate::index::{Position, State};
 use crate::queue::Queue;
 use crate::read::reread_whole;
-use crate::record::Header;
+use crate::record::{Header, Kind};
 use crate::report::{Damage, Finding, ScrubCursor, ScrubStep};
 use crate::scan::{Item, Scanner};
 use crate::{Error, Result};
@@ -20,6 +20,9 @@ use crate::{Error, Result};
 pub(crate) fn scrub(device: &Device, writer: &Queue<Job>, cursor: ScrubCursor, budget: u64) -> Result<ScrubStep> {
     device.check()?;
     let mut step = ScrubStep { findings: Vec::new(), bytes: 0, next: None };
+    if cursor == ScrubCursor::default() {
+        step.findings.extend(restore_roots(device)?);
+    }
     let mut cursor = cursor;
     while let Some(extent) = device.extents.at_or_after(cursor.extent) {
         let start = if extent.id == cursor.extent { cursor.offset.max(RECORDS_START) } else { RECORDS_START };
@@ -33,6 +36,18 @@ pub(crate) fn scrub(device: &Device, writer: &Queue<Job>, cursor: ScrubCursor, b
     }
     device.counters.scrubbed_bytes.add(step.bytes);
     Ok(step)
+}
+
+/// Rereads the log of extents. An extent whose sealing is forgotten would be taken for torn where it is damaged.
+fn restore_roots(device: &Device) -> Result<Vec<Finding>> {
+    let mut roots = device.roots.lock();
+    // Under the lock: what is created, sealed or retired meanwhile is told to the log first.
+    let extents = device.extents.all();
+    let restored = roots.restore(&*device.files, &extents).inspect_err(|_| device.counters.io_errors.add(1))?;
+    drop(roots);
+    device.counters.corrupt_blocks.add(restored.len() as u64);
+    let finding = |extent| Finding { identity: None, extent, offset: 0, damage: Damage::Corrupt };
+    Ok(restored.into_iter().map(finding).collect())
 }
 
 /// Rereads one extent from `start`; where it stopped, if the budget was used up before the end.
@@ -64,8 +79,14 @@ fn scrub_extent(
         step.bytes += scanner.position() - before;
         let damage = if unreadable < scanner.unreadable_bytes() { Damage::Unreadable } else { Damage::Corrupt };
         match item {
-            Item::Record(header) => step.findings.extend(scrub_record(device, &file, extent.id, &header)?),
+            Item::Record(header) => {
+                if let Some(damage) = scrub_record(device, &file, extent, &header)? {
+                    device.seal_damaged(writer, extent)?;
+                    step.findings.extend(lose_record(device, extent, &header, damage));
+                }
+            }
             Item::Damage { range, .. } => {
+                device.seal_damaged(writer, extent)?;
                 step.findings.extend(device.quarantine_range(extent.id, &range, damage));
                 device.rebury(writer, extent.id, &range)?;
             }
@@ -73,27 +94,33 @@ fn scrub_extent(
     }
 }
 
-/// Rereads a record if it is the one that holds for its shard.
-fn scrub_record(device: &Device, file: &Arc<dyn File>, extent: u32, header: &Header) -> Result<Option<Finding>> {
-    let offset = header.place.offset;
-    let position = Position { extent, offset };
-    let holds = device.index.get(&header.identity);
-    let holds = holds.is_some_and(|entry| entry.position == position && entry.state != State::Deleted);
-    if !holds {
+/// Rereads a record if it is the one that holds for its shard; in an open extent, any. What is known to be damaged needs
+/// no second look.
+fn scrub_record(device: &Device, file: &Arc<dyn File>, extent: &Extent, header: &Header) -> Result<Option<Damage>> {
+    let position = Position { extent: extent.id, offset: header.place.offset };
+    let entry = device.index.get(&header.identity);
+    let holds = entry.is_some_and(|entry| entry.position == position && entry.state == State::Live);
+    let matters = holds || (!extent.is_sealed && header.kind == Kind::Shard);
+    if !matters {
         return Ok(None);
     }
-    let damage = match reread_whole(&**file, header) {
-        Ok(Some(_)) => return Ok(None),
-        Ok(None) => Damage::Corrupt,
+    match reread_whole(&**file, header) {
+        Ok(Some(_)) => Ok(None),
+        Ok(None) => Ok(Some(Damage::Corrupt)),
         Err(error) => {
             device.counters.io_errors.add(1);
             tracing::warn!(shard = %header.identity, %error, "cannot read a shard");
             device.check()?;
-            Damage::Unreadable
+            Ok(Some(Damage::Unreadable))
         }
-    };
-    device.quarantine(&header.identity, position);
-    Ok(Some(Finding { identity: Some(header.identity), extent, offset, damage }))
+    }
+}
+
+/// Quarantines the shard of a damaged record, unless another record holds for it.
+fn lose_record(device: &Device, extent: &Extent, header: &Header, damage: Damage) -> Option<Finding> {
+    let position = Position { extent: extent.id, offset: header.place.offset };
+    let is_new = device.quarantine(&header.identity, position);
+    is_new.then_some(Finding { identity: Some(header.identity), extent: extent.id, offset: position.offset, damage })
 }
 
 /// An extent without its file: either compaction was quicker, or it is lost.

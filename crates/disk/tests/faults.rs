@@ -127,7 +127,8 @@ fn damage_in_a_sealed_extent_never_ends_the_log() {
                     assert_eq!(disk.read_all(&identity(number)).await.unwrap(), payload(number, 1, 3000), "{context}");
                 }
                 let is_known = disk.lookup(&identity(4)).is_some();
-                let found = scrub_all(&disk).await;
+                let mut found = recovery.findings;
+                found.extend(scrub_all(&disk).await);
                 assert!(is_known == found.iter().any(|finding| finding.identity == Some(identity(4))), "{context}");
                 // A footer is not on the way of a read.
                 let lost = disk.read_all(&identity(4)).await;
@@ -169,6 +170,100 @@ fn a_damaged_tombstone_is_written_again() {
         assert!(matches!(disk.read_all(&identity(1)).await, Err(Error::NotFound { .. })));
         assert_eq!(disk.read_all(&identity(2)).await.unwrap(), payload(2, 1, 50_000));
     });
+}
+
+#[test]
+fn records_behind_damage_in_their_batch_are_not_lost_with_it() {
+    let files = formatted(1);
+    let (disk, _) = open(&files);
+    run(async {
+        disk.append_all((0..6).map(|number| shard(number, 1, 3000)).collect()).await.unwrap();
+        disk.delete(vec![identity(4), identity(5)]).await.unwrap();
+        // What shows that the batches before were synced.
+        disk.append(shard(6, 1, 3000)).await.unwrap();
+    });
+    let files = files.kill();
+    let (extent, payload_offset) = locate(&files, &payload(0, 1, 3000)[..200]);
+    files.flip_bit(&Flip { path: extent.clone(), offset: payload_offset - 80, bit: 2 });
+    // The first of the two tombstones.
+    let mut bytes = vec![0; usize::try_from(files.open(&extent, OpenMode::Read).unwrap().size().unwrap()).unwrap()];
+    files.open(&extent, OpenMode::Read).unwrap().read_exact_at(&mut bytes, 0).unwrap();
+    let name = identity(4).encode();
+    let tombstone = bytes.windows(name.len()).rposition(|window| window == name).unwrap();
+    files.flip_bit(&Flip { path: extent, offset: tombstone as u64, bit: 2 });
+
+    let (disk, recovery) = open(&files);
+    assert_eq!(recovery.findings.len(), 2, "{recovery:?}");
+    run(async {
+        for number in [1, 2, 3, 6] {
+            assert_eq!(disk.read_all(&identity(number)).await.unwrap(), payload(number, 1, 3000));
+        }
+        assert!(matches!(disk.read_all(&identity(5)).await, Err(Error::NotFound { .. })), "its tombstone is whole");
+    });
+}
+
+#[test]
+fn what_the_checkpoint_names_is_not_taken_for_a_torn_tail() {
+    let files = filled(30, 3000);
+    let first_extent = extents(&files)[0].clone();
+    let place = |number: u64| locate(&files, &payload(number, 1, 3000)[..200]);
+    let last = (0..30).rev().find(|number| place(*number).0 == first_extent).unwrap();
+    files.flip_bit(&Flip { path: first_extent, offset: place(last).1 - 80, bit: 2 });
+    files.remove(&path().join("extents/roots")).unwrap();
+    let (disk, recovery) = open(&files);
+    assert!(recovery.used_checkpoint && last < 29);
+    run(async {
+        for number in (0..30).filter(|number| *number != last) {
+            assert_eq!(disk.read_all(&identity(number)).await.unwrap(), payload(number, 1, 3000));
+        }
+        let found: Vec<_> = scrub_all(&disk).await.into_iter().map(|finding| finding.identity).collect();
+        assert_eq!(found, [Some(identity(last))], "reads are not the first to notice");
+        disk.append(shard(last, 1, 3000)).await.unwrap();
+        assert_eq!(scrub_all(&disk).await, [], "what has been repaired is not reported again");
+    });
+}
+
+/// Dead records may rot for long before anything is written behind them.
+#[test]
+fn rot_that_a_scrub_has_seen_is_not_taken_for_a_torn_tail() {
+    // The frame of the record, its payload.
+    for offset in [2, 1000] {
+        let files = formatted(1);
+        let (disk, _) = open(&files);
+        let extent = run(async {
+            disk.append(shard(0, 1, 3000)).await.unwrap();
+            disk.append_all(vec![shard(0, 2, 3000), shard(1, 1, 3000), shard(0, 3, 3000)]).await.unwrap();
+            let (extent, payload_offset) = locate(&files, &payload(0, 2, 3000)[..200]);
+            files.flip_bit(&Flip { path: extent.clone(), offset: payload_offset - 96 + offset, bit: 2 });
+            assert_eq!(scrub_all(&disk).await, [], "the record is dead");
+            extent
+        });
+        let files = files.kill();
+        let (disk, recovery) = open(&files);
+        assert_eq!((extents(&files), recovery.open_extents), (vec![extent], 0));
+        run(async {
+            assert_eq!(disk.read_all(&identity(0)).await.unwrap(), payload(0, 3, 3000));
+            assert_eq!(disk.read_all(&identity(1)).await.unwrap(), payload(1, 1, 3000));
+        });
+    }
+}
+
+#[test]
+fn a_rotten_log_of_extents_is_completed_by_the_scrub() {
+    let files = filled(30, 3000);
+    let (disk, _) = open(&files);
+    let count = extents(&files).len();
+    run(async {
+        let roots = path().join("extents/roots");
+        for entry in 0..64 {
+            files.flip_bit(&Flip { path: roots.clone(), offset: entry * 64 + 20, bit: 1 });
+        }
+        let found = scrub_all(&disk).await;
+        assert!(found.len() == count && found.iter().all(|finding| finding.identity.is_none()), "{found:?}");
+        assert_eq!(scrub_all(&disk).await, []);
+    });
+    let (_, recovery) = open(&files.kill());
+    assert_eq!((recovery.shards, recovery.open_extents, recovery.findings), (30, 0, vec![]));
 }
 
 #[test]
