@@ -103,6 +103,9 @@ async fn repair(store: Store) {
     loop {
         log_failure("repair", store.repair().await);
         log_failure("rebuild", store.rebuild().await);
+        if store.is_census_outdated() {
+            log_failure("census", store.take_census().await);
+        }
         tokio::select! {
             () = store.env().clock.sleep(REPAIR_PERIOD) => {}
             Ok(()) = topologies.changed() => {

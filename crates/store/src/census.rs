@@ -78,11 +78,12 @@ impl Store {
     /// `Unavailable` when the metadata cannot be read.
     pub async fn take_census(&self) -> Result<Census> {
         let mut census = Census::default();
+        let damage_noticed = self.damage_noticed();
         let mut walk = SegmentWalk::new(self);
         loop {
             let page = walk.next_page().await?;
             if page.is_empty() {
-                self.journal().end_census(self.env().clock.now(), census);
+                self.journal().end_census(self.env().clock.now(), census, damage_noticed);
                 return Ok(census);
             }
             for segment in page {
@@ -102,6 +103,18 @@ impl Store {
     async fn is_live(&self, write_id: WriteId) -> Result<bool> {
         let owner = self.query(move |view| query::owner_of(view, write_id)).await?;
         Ok(owner.is_some_and(|owner| !owner.is_retired()))
+    }
+
+    /// Whether the last census no longer tells how the disks are: what it found lost has been repaired, or disks have
+    /// noticed damage, whoever told them and whatever became of the report.
+    pub(crate) fn is_census_outdated(&self) -> bool {
+        let noticed = self.journal().damage_at_census();
+        self.journal().has_repaired_all() || noticed.is_some_and(|noticed| noticed != self.damage_noticed())
+    }
+
+    /// How often the disks that answer have noticed damage.
+    fn damage_noticed(&self) -> u64 {
+        self.disks().iter().map(|disk| disk.stats().corrupt_blocks).sum()
     }
 
     /// Counts the shards of one manifest; returns the lost ones that the repair index does not have yet.

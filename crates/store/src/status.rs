@@ -21,6 +21,8 @@ pub struct Status {
     pub repaired_shards: u64,
     /// Stripes that the last pass over the repair index could not repair.
     pub waiting_stripes: u64,
+    /// Shards that disks know to be damaged and have no new record of yet.
+    pub damaged_shards: u64,
     /// Disks that take part.
     pub disks_in_service: usize,
     /// Disks that were there and do not answer.
@@ -44,6 +46,7 @@ struct Entries {
     repaired_shards: u64,
     waiting_stripes: u64,
     census: Option<(UnixMillis, Census)>,
+    damage_at_census: Option<u64>,
     scrubs: BTreeMap<u128, (UnixMillis, ScrubProgress)>,
 }
 
@@ -58,11 +61,27 @@ impl Journal {
         metrics::gauge!("stonecrop_stripes_waiting_for_repair").set(progress.waiting_stripes as f64);
     }
 
-    pub(crate) fn end_census(&self, now: UnixMillis, census: Census) {
-        self.state.lock().census = Some((now, census));
+    /// Notes what a census counted, and how often the disks had noticed damage when it began.
+    pub(crate) fn end_census(&self, now: UnixMillis, census: Census, damage_noticed: u64) {
+        let mut entries = self.state.lock();
+        entries.census = Some((now, census));
+        entries.damage_at_census = Some(damage_noticed);
+        drop(entries);
         metrics::gauge!("stonecrop_shards_lost").set(census.lost as f64);
         metrics::gauge!("stonecrop_shards_unknown").set(census.unknown as f64);
         metrics::gauge!("stonecrop_census_completed_seconds").set((now.0 / 1000) as f64);
+    }
+
+    /// Whether the last census found shards lost and the last pass of repair left none of them waiting.
+    pub(crate) fn has_repaired_all(&self) -> bool {
+        let entries = self.state.lock();
+        let has_lost = entries.census.is_some_and(|(_, census)| 0 < census.lost);
+        has_lost && entries.waiting_stripes == 0
+    }
+
+    /// How often the disks had noticed damage when the last census began; `None` before the first.
+    pub(crate) fn damage_at_census(&self) -> Option<u64> {
+        self.state.lock().damage_at_census
     }
 
     pub(crate) fn end_scrub(&self, disk: u128, now: UnixMillis, progress: ScrubProgress) {
@@ -93,6 +112,7 @@ impl Store {
             writes: self.writes().count(),
             repaired_shards: entries.repaired_shards,
             waiting_stripes: entries.waiting_stripes,
+            damaged_shards: self.disks().iter().map(|disk| disk.damaged()).sum(),
             open_slots,
             census: entries.census,
             scrubs: entries.scrubs.clone(),

@@ -14,5 +14,6 @@ mod full;
 mod garbage;
 mod multipart;
 mod node;
+mod rot;
 mod round_trip;
 mod workload;

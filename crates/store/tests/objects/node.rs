@@ -132,6 +132,15 @@ impl Node {
         files
     }
 
+    /// Kills the process; what the node still tries afterwards fails.
+    pub async fn kill(self) -> SimFiles {
+        let files = self.files.kill();
+        drop(self.store);
+        // It fails: its files belong to a process that has ended.
+        let _ = self.cluster.close().await;
+        files
+    }
+
     pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<PutResult> {
         self.store.put_object("bucket", key, PutRequest::default(), Box::new(Bytes::from(bytes))).await
     }
