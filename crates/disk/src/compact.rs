@@ -80,6 +80,11 @@ impl Compactor {
 
     /// Copies what is live out of `extent`. `false` if damage was found, which the index knows now.
     fn empty(&self, extent: &Extent) -> Result<bool> {
+        if !self.device.extents.exists(extent.id).map_err(|error| self.read_error(extent, error))? {
+            self.device.check()?;
+            self.bury_unseen(extent)?;
+            return Ok(self.device.index.tally(extent.id).records == 0);
+        }
         let file = self.device.extent_file(extent.id)?;
         let mut scanner = Scanner::sealed(file.clone(), extent, RECORDS_START);
         let mut copies = Copies::new(&self.writer);
@@ -126,6 +131,10 @@ impl Compactor {
         let device = &self.device;
         let event = Event::Retired { extent: extent.id, nonce: extent.nonce };
         device.roots.lock().append(event).map_err(|error| device.lost_roots(&error))?;
+        if !device.extents.exists(extent.id).map_err(|error| self.read_error(extent, error))? {
+            // As with what is damaged: nothing is counted down.
+            return device.extents.remove(extent.id);
+        }
         let file = device.extent_file(extent.id)?;
         let mut scanner = Scanner::sealed(file, extent, RECORDS_START);
         let mut gone = Vec::with_capacity(RELEASE_BATCH);

@@ -137,7 +137,7 @@ impl Extents {
         self.files.exists(&self.path(id))
     }
 
-    /// Forgets extent `id` and removes its file. Readers that hold the file read on.
+    /// Forgets extent `id` and removes its file, if it is not lost already. Readers that hold the file read on.
     pub(crate) fn remove(&self, id: u32) -> Result<()> {
         {
             let mut state = self.state.lock();
@@ -145,7 +145,10 @@ impl Extents {
             state.open.retain(|(open, _), _| *open != id);
         }
         let path = self.path(id);
-        self.files.remove(&path).map_err(|error| Error::io("remove", path, error))
+        match self.files.remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, error)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -297,6 +297,32 @@ fn a_lost_extent_is_reported_and_its_shards_can_be_written_again() {
 }
 
 #[test]
+fn an_extent_lost_while_the_disk_runs_does_not_keep_others_from_compaction() {
+    let files = filled(30, 5000);
+    let (disk, _) = open(&files);
+    run(async {
+        let lost = extents(&files)[1].clone();
+        files.remove(&lost).unwrap();
+        let found = scrub_all(&disk).await;
+        assert!(!found.is_empty() && found.iter().all(|finding| finding.damage == Damage::ExtentMissing), "{found:?}");
+        assert_eq!(disk.compact().await.unwrap(), 0, "until its shards are repaired, the extent is remembered");
+        for number in 0..30 {
+            disk.append(shard(number, 2, 5000)).await.unwrap();
+        }
+        assert!(1 < disk.compact().await.unwrap());
+        assert_eq!(scrub_all(&disk).await, []);
+        disk.close().await.unwrap();
+    });
+    let (disk, recovery) = open(&files);
+    assert_eq!((recovery.shards, recovery.findings), (30, vec![]));
+    run(async {
+        for number in 0..30 {
+            assert_eq!(disk.read_all(&identity(number)).await.unwrap(), payload(number, 2, 5000));
+        }
+    });
+}
+
+#[test]
 fn lost_or_rotten_side_files_cost_nothing_but_time() {
     for name in ["checkpoint", "roots"] {
         for rots in [true, false] {
