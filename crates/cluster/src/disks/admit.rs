@@ -26,10 +26,6 @@ pub(crate) fn meta_directory(disk: &Path) -> PathBuf {
 pub(crate) fn open_known(env: &Env, path: &Path, config: &DiskConfig) -> disk::Result<Arc<Disk>> {
     let (disk, recovery) = Disk::open(env, path, config)?;
     let id = DiskId(disk.identity().disk_id);
-    tracing::info!(
-        disk = %id, path = %path.display(), shards = recovery.shards, records_scanned = recovery.records_scanned,
-        open_extents = recovery.open_extents, "disk opened"
-    );
     for finding in &recovery.findings {
         tracing::warn!(disk = %id, ?finding, "damage found while opening the disk");
     }
