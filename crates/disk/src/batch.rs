@@ -11,9 +11,9 @@ use crate::device::Device;
 use crate::disk::Shard;
 use crate::extent::Extent;
 use crate::index::{Change, Position, State};
-use crate::record::{BATCH_ALIGNMENT, HEADER_SIZE, Header, Kind, Layout, Place, encode_head, encode_tail};
+use crate::record::{BATCH_ALIGNMENT, BATCH_UNIT, HEADER_SIZE, Header, Kind, Layout, Place, encode_head, encode_tail};
 
-static ZEROS: [u8; BATCH_ALIGNMENT as usize] = [0; BATCH_ALIGNMENT as usize];
+static ZEROS: [u8; BATCH_UNIT] = [0; BATCH_UNIT];
 
 /// Something to be made durable.
 pub(crate) enum Task {

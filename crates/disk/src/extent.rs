@@ -9,7 +9,7 @@ use env::{File, Files, OpenMode};
 use parking_lot::Mutex;
 
 use crate::frame::Frame;
-use crate::record::BATCH_ALIGNMENT;
+use crate::record::{BATCH_ALIGNMENT, BATCH_UNIT};
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 4] = b"SEXT";
@@ -194,7 +194,7 @@ pub(crate) fn create(
     let path = path(directory, header.id);
     let file = files.open(&path, OpenMode::CreateNewDirect).map_err(|error| Error::io("create", &path, error))?;
     let filled = allocate(&*file, allocated)
-        .and_then(|()| file.write_all_at(&[&header.encode(), &[0; RECORDS_START as usize - HEADER_SIZE]], 0))
+        .and_then(|()| file.write_all_at(&[&header.encode(), &[0; BATCH_UNIT - HEADER_SIZE]], 0))
         .and_then(|()| file.sync_data())
         .and_then(|()| files.sync_directory(directory));
     match filled {

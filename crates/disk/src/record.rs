@@ -9,8 +9,10 @@ pub(crate) const FOOTER_SIZE: usize = 24;
 /// Records start at multiples of this.
 pub(crate) const RECORD_ALIGNMENT: u8 = 8;
 /// Batches start at multiples of this: the largest sector of current devices.
-pub(crate) const BATCH_ALIGNMENT: u64 = 4096;
-const _: () = assert!(BATCH_ALIGNMENT.is_multiple_of(env::DIRECT_ALIGNMENT as u64), "batches are written directly");
+pub(crate) const BATCH_ALIGNMENT: u64 = BATCH_UNIT as u64;
+/// The same as a size in memory.
+pub(crate) const BATCH_UNIT: usize = 4096;
+const _: () = assert!(BATCH_UNIT.is_multiple_of(env::DIRECT_ALIGNMENT), "batches are written directly");
 /// Largest payload of a record, in bytes.
 pub(crate) const PAYLOAD_SIZE_MAX: usize = 1 << 26;
 
