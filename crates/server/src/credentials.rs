@@ -43,8 +43,13 @@ struct CredentialsFile {
     secret_key: String,
 }
 
-/// The credentials to use: `configured`, else those kept in any of `directories`, else fresh ones, durable in all of
-/// `directories` on return. Directories that lack the file (a replaced disk) receive it.
+/// The credentials to use: `configured`, else those kept in any of `directories`, else fresh ones. Directories that lack
+/// the file (a replaced disk), or have a damaged one, receive it. Fresh credentials are durable in all of `directories`
+/// on return; a failing disk does not keep those from being used that another one has.
+///
+/// # Errors
+///
+/// What is wrong with the file in the directories that have it, when it is wrong in all of them.
 pub(crate) fn load_or_generate(
     env: &Env,
     directories: &[PathBuf],
@@ -53,22 +58,37 @@ pub(crate) fn load_or_generate(
     if let Some(pair) = configured {
         return Ok((pair, Origin::Configured));
     }
-    let mut kept = None;
+    let (mut kept, mut wrong) = (None, None);
     let mut lacking = Vec::new();
     for directory in directories {
-        match read(env, &directory.join(FILE_NAME))? {
-            Some(pair) => kept = kept.or(Some(pair)),
-            None => lacking.push(directory),
+        match read(env, &directory.join(FILE_NAME)) {
+            Ok(Some(pair)) => {
+                kept.get_or_insert(pair);
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => wrong = Some(error),
+        }
+        lacking.push(directory);
+    }
+    match (kept, wrong) {
+        (Some(pair), _) => {
+            for directory in lacking {
+                if let Err(error) = write(env, directory, &pair) {
+                    tracing::warn!(%error, source = ?error, "one copy of the root credentials is missing");
+                }
+            }
+            Ok((pair, Origin::Kept))
+        }
+        (None, Some(error)) => Err(error),
+        (None, None) => {
+            let pair = generate(env);
+            for directory in lacking {
+                write(env, directory, &pair)?;
+            }
+            Ok((pair, Origin::Generated))
         }
     }
-    let (pair, origin) = match kept {
-        Some(pair) => (pair, Origin::Kept),
-        None => (generate(env), Origin::Generated),
-    };
-    for directory in lacking {
-        write(env, directory, &pair)?;
-    }
-    Ok((pair, origin))
 }
 
 /// 20 characters as AWS's keys have, and a secret of 240 random bits.
@@ -139,12 +159,25 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_refused_rather_than_replaced() {
+    fn a_damaged_file_is_replaced_from_another_directory_and_refused_without() {
         let root = tempfile::tempdir().unwrap();
+        let directories = ["a", "b"].map(|name| root.path().join(name));
         let env = Env::real();
-        let file = env.files.open(&root.path().join(FILE_NAME), OpenMode::CreateNew).unwrap();
-        file.write_all_at(&[b"access_key = "], 0).unwrap();
-        let result = load_or_generate(&env, &[root.path().to_owned()], None);
-        assert!(matches!(result, Err(Error::Damaged { .. })));
+        let damage = |directory: &Path| {
+            let file = env.files.open(&directory.join(FILE_NAME), OpenMode::CreateOrOpen).unwrap();
+            file.set_size(5).unwrap();
+        };
+        for directory in &directories {
+            env.files.create_directories(directory).unwrap();
+        }
+        let (first, _) = load_or_generate(&env, &directories, None).unwrap();
+        damage(&directories[0]);
+        for _ in 0..2 {
+            let (second, origin) = load_or_generate(&env, &directories, None).unwrap();
+            assert_eq!((origin, &second.secret_key), (Origin::Kept, &first.secret_key));
+            assert!(read(&env, &directories[0].join(FILE_NAME)).is_ok_and(|pair| pair.is_some()));
+        }
+        directories.iter().for_each(|directory| damage(directory));
+        assert!(matches!(load_or_generate(&env, &directories, None), Err(Error::Damaged { .. })));
     }
 }
