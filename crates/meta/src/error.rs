@@ -14,6 +14,10 @@ pub enum Error {
     /// No mirror of the metadata works any more: refuse every write until the node is restarted on working disks.
     #[error("the metadata cannot be written: no mirror works")]
     Unavailable,
+    /// Only what is in memory was asked for ([`crate::InMemory`]), and that is not enough: ask the whole view, where
+    /// blocking is allowed.
+    #[error("a page is not in memory")]
+    NotInMemory,
     /// Try again later: nothing was changed.
     #[error("too many commands are waiting: nothing was changed")]
     Overloaded,

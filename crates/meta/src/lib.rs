@@ -47,4 +47,4 @@ pub use log::{Done, LogEntry, LogId, LogState, MetaLog};
 pub use mirror::is_mirror;
 pub use outcome::{InvalidManifest, ObjectPut, Outcome, Refusal, Reply};
 pub use summary::{RecordSummaries, Summary};
-pub use view::{BucketId, Cursor, Edit, Edits, TreeId, View};
+pub use view::{BucketId, Cursor, Edit, Edits, InMemory, TreeId, View};

@@ -78,6 +78,10 @@ impl View for MemoryView {
         Ok(self.trees.get(&tree).and_then(|records| records.get(key)).cloned())
     }
 
+    fn get_in_memory(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
+        self.get(tree, key)
+    }
+
     fn cursor(&self, tree: TreeId) -> Result<Box<dyn Cursor + '_>> {
         let records = self.trees.get(&tree);
         Ok(Box::new(MemoryCursor {

@@ -68,6 +68,13 @@ pub trait View: Send + Sync {
     /// [`crate::Error::Corrupt`] and [`crate::Error::Io`] when pages cannot be read.
     fn get(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>>;
 
+    /// As [`View::get`], without reading from a disk.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::NotInMemory`] where a page would have to be read.
+    fn get_in_memory(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>>;
+
     /// A cursor before the first record of `tree`. A tree that was never written to is empty.
     ///
     /// # Errors
@@ -81,6 +88,28 @@ pub trait View: Send + Sync {
     ///
     /// As [`View::get`].
     fn summary(&self, tree: TreeId, range: (Bound<&[u8]>, Bound<&[u8]>)) -> Result<Summary>;
+}
+
+/// What of a view is in memory, for lookups that must not block. All but single records is
+/// [`crate::Error::NotInMemory`].
+pub struct InMemory<'a>(pub &'a dyn View);
+
+impl View for InMemory<'_> {
+    fn get(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
+        self.0.get_in_memory(tree, key)
+    }
+
+    fn get_in_memory(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
+        self.0.get_in_memory(tree, key)
+    }
+
+    fn cursor(&self, _: TreeId) -> Result<Box<dyn Cursor + '_>> {
+        Err(Error::NotInMemory)
+    }
+
+    fn summary(&self, _: TreeId, _: (Bound<&[u8]>, Bound<&[u8]>)) -> Result<Summary> {
+        Err(Error::NotInMemory)
+    }
 }
 
 /// Walks the records of one tree in order of key.

@@ -44,6 +44,9 @@ pub enum Error {
         /// The pack.
         pack: PackId,
     },
+    /// Only what is in memory was asked for, and this is not: ask where blocking is allowed.
+    #[error("the page is not in memory")]
+    NotInMemory,
     /// Two trees, or a tree and a root, were made under different parameters. Rebuild one of them.
     #[error("trees have different parameters")]
     ParamsDiffer,

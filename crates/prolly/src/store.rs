@@ -24,6 +24,10 @@ pub trait PageStore: Send + Sync {
     ///
     /// As [`PageStore::page`].
     fn blob(&self, hash: &Hash, location: Location) -> Result<Bytes>;
+
+    /// The same pages and blobs as far as they are in memory; the others are
+    /// [`NotInMemory`](crate::Error::NotInMemory). Never blocks for long.
+    fn in_memory(&self) -> &dyn PageStore;
 }
 
 /// Takes new pages and blobs. What was put need not be readable before the sink is sealed, a matter of its type.

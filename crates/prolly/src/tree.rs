@@ -94,25 +94,42 @@ impl Tree {
     ///
     /// What the page store reports.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        let Some(mut page) = self.root_page()? else { return Ok(None) };
+        self.get_from(&*self.pages, key)
+    }
+
+    /// As [`Tree::get`], without reading from a disk.
+    ///
+    /// # Errors
+    ///
+    /// [`NotInMemory`](crate::Error::NotInMemory) where a page or the value would have to be read.
+    pub fn get_in_memory(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        self.get_from(self.pages.in_memory(), key)
+    }
+
+    fn get_from(&self, pages: &dyn PageStore, key: &[u8]) -> Result<Option<Bytes>> {
+        let Some(mut page) = self.root_page_from(pages)? else { return Ok(None) };
         loop {
             let (index, found) = page.search(key);
             if page.level() == 0 {
-                return found.then(|| load(&*self.pages, &page, page.stored(index))).transpose();
+                return found.then(|| load(pages, &page, page.stored(index))).transpose();
             }
             if index == page.count() {
                 return Ok(None);
             }
-            page = read_child(&*self.pages, &page, index)?;
+            page = read_child(pages, &page, index)?;
         }
     }
 
     pub(crate) fn root_page(&self) -> Result<Option<Arc<Page>>> {
+        self.root_page_from(&*self.pages)
+    }
+
+    fn root_page_from(&self, pages: &dyn PageStore) -> Result<Option<Arc<Page>>> {
         let RootRef { hash, location, spills, level, .. } = self.root;
         if self.root.is_empty() {
             return Ok(None);
         }
-        read_page(&*self.pages, &Link { hash, location, spills }, level).map(Some)
+        read_page(pages, &Link { hash, location, spills }, level).map(Some)
     }
 
     /// A cursor before the first record.

@@ -94,7 +94,7 @@ impl Store {
     /// The id of the bucket that has this name now.
     pub(crate) async fn bucket_id(&self, name: &str) -> Result<BucketId> {
         let name = name.to_owned();
-        let bucket = self.query(move |view| query::bucket(view, &name)).await?;
+        let bucket = self.look_up(move |view| query::bucket(view, &name)).await?;
         bucket.map(|bucket| bucket.id).ok_or(Error::NoSuchBucket)
     }
 }

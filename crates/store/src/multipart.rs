@@ -317,7 +317,7 @@ impl Store {
         let bucket = self.bucket_id(&upload.bucket).await?;
         let id = meta::record::UploadId::parse(&upload.token).ok_or(Error::NoSuchUpload)?;
         let key = upload.key.clone();
-        let record = self.query(move |view| query::upload(view, bucket, &key, id)).await?;
+        let record = self.look_up(move |view| query::upload(view, bucket, &key, id)).await?;
         record.map(|record| (bucket, id, record)).ok_or(Error::NoSuchUpload)
     }
 }

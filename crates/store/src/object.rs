@@ -128,7 +128,7 @@ impl Store {
 
     async fn find_object(&self, bucket: &str, key: &str, lookup: ObjectLookup) -> Result<ObjectRecord> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        self.query(move |view| {
+        self.look_up(move |view| {
             let Some(bucket) = query::bucket(view, &bucket)? else { return Ok(Err(Error::NoSuchBucket)) };
             Ok(lookup(view, bucket.id, &key)?.ok_or(Error::NoSuchKey))
         })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::RwLock;
 use prolly::{Packs, PageStore, RootRef, Schema, Tree};
 
@@ -69,10 +70,23 @@ impl Base {
         self.stored_bytes
     }
 
+    fn open_already(&self, id: TreeId) -> Option<Tree> {
+        self.open.read().get(&id).cloned()
+    }
+
+    /// The value of `key` in a tree that is open, as far as its pages are in memory.
+    pub(super) fn get_in_memory(&self, id: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
+        let tree = self.open_already(id).ok_or(Error::NotInMemory)?;
+        tree.get_in_memory(key).map_err(|error| match error {
+            prolly::Error::NotInMemory => Error::NotInMemory,
+            error => error.into(),
+        })
+    }
+
     /// The tree with this id; empty when there is none.
     pub(super) fn tree(&self, id: TreeId) -> Result<Tree> {
-        if let Some(tree) = self.open.read().get(&id) {
-            return Ok(tree.clone());
+        if let Some(tree) = self.open_already(id) {
+            return Ok(tree);
         }
         let tree = match self.forest.get(&id.encode())? {
             Some(root) => self.ground.open_tree(RootRef::decode(&mut root.as_ref())?)?,

@@ -61,19 +61,45 @@ impl Layers {
     }
 }
 
-impl View for Layers {
-    fn get(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
+/// What the overlays know of a key.
+enum Overlaid<'a> {
+    Changed(&'a Change),
+    /// The tree below is hidden, and nothing took the key's place.
+    Hidden,
+    Unchanged,
+}
+
+impl Layers {
+    fn overlaid(&self, tree: TreeId, key: &[u8]) -> Overlaid<'_> {
         for overlay in self.overlays() {
             if let Some(overlay) = overlay.tree(tree) {
                 if let Some(change) = overlay.changes.get(key) {
-                    return Ok(change.clone());
+                    return Overlaid::Changed(change);
                 }
                 if overlay.replaces {
-                    return Ok(None);
+                    return Overlaid::Hidden;
                 }
             }
         }
-        Ok(self.base.tree(tree)?.get(key)?)
+        Overlaid::Unchanged
+    }
+}
+
+impl View for Layers {
+    fn get(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
+        match self.overlaid(tree, key) {
+            Overlaid::Changed(change) => Ok(change.clone()),
+            Overlaid::Hidden => Ok(None),
+            Overlaid::Unchanged => Ok(self.base.tree(tree)?.get(key)?),
+        }
+    }
+
+    fn get_in_memory(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
+        match self.overlaid(tree, key) {
+            Overlaid::Changed(change) => Ok(change.clone()),
+            Overlaid::Hidden => Ok(None),
+            Overlaid::Unchanged => self.base.get_in_memory(tree, key),
+        }
     }
 
     fn cursor(&self, tree: TreeId) -> Result<Box<dyn Cursor + '_>> {

@@ -221,6 +221,10 @@ impl View for CountingView {
         self.view.get(tree, key)
     }
 
+    fn get_in_memory(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
+        self.view.get(tree, key)
+    }
+
     fn cursor(&self, tree: TreeId) -> Result<Box<dyn Cursor + '_>> {
         Ok(Box::new(CountingCursor { cursor: self.view.cursor(tree)?, steps: &self.steps }))
     }

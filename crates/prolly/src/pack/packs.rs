@@ -41,9 +41,12 @@ pub struct SealedPack {
 pub struct Packs {
     pub(super) storage: Arc<dyn PackStorage>,
     pub(super) config: PacksConfig,
-    cache: Cache,
+    cached: CachedPages,
     writing: Mutex<Writing>,
 }
+
+/// What of a store's packs is in memory.
+struct CachedPages(Cache);
 
 /// Packs that writers have begun.
 struct Writing {
@@ -63,7 +66,7 @@ impl Packs {
         let newest = present.into_iter().chain(listed.iter().map(|pack| pack.id)).max();
         let next = newest.map_or(Some(PackId(1)), |newest| newest.0.checked_add(1).map(PackId));
         let writing = Mutex::new(Writing { next, open: BTreeSet::new() });
-        let packs = Packs { storage, config, cache: Cache::new(config.cache_bytes), writing };
+        let packs = Packs { storage, config, cached: CachedPages(Cache::new(config.cache_bytes)), writing };
         listed.iter().try_for_each(|pack| packs.check_ends(pack))?;
         Ok(Arc::new(packs))
     }
@@ -110,7 +113,7 @@ impl Packs {
 
     /// Forgets all cached pages, to give their memory back.
     pub fn clear_cache(&self) {
-        self.cache.clear();
+        self.cached.0.clear();
     }
 
     /// Where a page or blob with `hash` lies in `pack`, if it does. Reads the footer.
@@ -268,12 +271,12 @@ impl Packs {
 
     #[cfg(test)]
     pub(super) fn cached_bytes(&self) -> usize {
-        self.cache.bytes()
+        self.cached.0.bytes()
     }
 
     /// Keeps a page that was just written.
     pub(super) fn remember(&self, location: Location, page: &Arc<Page>) {
-        self.cache.insert(location, Cached::Page(Arc::clone(page)));
+        self.cached.0.insert(location, Cached::Page(Arc::clone(page)));
     }
 }
 
@@ -295,11 +298,9 @@ pub(super) fn io_error(operation: &'static str, pack: PackId, source: io::Error)
 
 impl PageStore for Packs {
     fn page(&self, hash: &Hash, location: Location) -> Result<Arc<Page>> {
-        if let Some(Cached::Page(page)) = self.cache.get(location)
-            && page.hash() == hash
-        {
-            page.touch();
-            return Ok(page);
+        match self.cached.page(hash, location) {
+            Err(Error::NotInMemory) => {}
+            found => return found,
         }
         let page = self.read_frame(hash, location, Kind::Page, |body| Page::decode(*hash, body))?;
         let page = Arc::new(page);
@@ -308,11 +309,39 @@ impl PageStore for Packs {
     }
 
     fn blob(&self, hash: &Hash, location: Location) -> Result<Bytes> {
-        if let Some(Cached::Blob(blob)) = self.cache.get(location) {
-            return Ok(Bytes::clone(&blob));
+        match self.cached.blob(hash, location) {
+            Err(Error::NotInMemory) => {}
+            found => return found,
         }
         let blob = self.read_frame(hash, location, Kind::Blob, Ok)?;
-        self.cache.insert(location, Cached::Blob(Arc::new(blob.clone())));
+        self.cached.0.insert(location, Cached::Blob(Arc::new(blob.clone())));
         Ok(blob)
+    }
+
+    fn in_memory(&self) -> &dyn PageStore {
+        &self.cached
+    }
+}
+
+impl PageStore for CachedPages {
+    fn page(&self, hash: &Hash, location: Location) -> Result<Arc<Page>> {
+        match self.0.get(location) {
+            Some(Cached::Page(page)) if page.hash() == hash => {
+                page.touch();
+                Ok(page)
+            }
+            _ => Err(Error::NotInMemory),
+        }
+    }
+
+    fn blob(&self, _: &Hash, location: Location) -> Result<Bytes> {
+        match self.0.get(location) {
+            Some(Cached::Blob(blob)) => Ok(Bytes::clone(&blob)),
+            _ => Err(Error::NotInMemory),
+        }
+    }
+
+    fn in_memory(&self) -> &dyn PageStore {
+        self
     }
 }

@@ -26,6 +26,10 @@ impl PageStore for Recording {
         self.seen.lock().insert(location);
         self.pages.blob(hash, location)
     }
+
+    fn in_memory(&self) -> &dyn PageStore {
+        self.pages.in_memory()
+    }
 }
 
 /// What reading everything reaches.

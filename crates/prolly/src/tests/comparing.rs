@@ -148,6 +148,10 @@ impl PageStore for Remote {
         self.take_message()?;
         self.pages.blob(hash, location)
     }
+
+    fn in_memory(&self) -> &dyn PageStore {
+        self.pages.in_memory()
+    }
 }
 
 #[test]
