@@ -57,6 +57,11 @@ impl Hasher {
         }
     }
 
+    /// Whether it is of the fast kind: some 20 GB/s.
+    pub(crate) fn is_crc(&self) -> bool {
+        matches!(self, Self::Crc(..))
+    }
+
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Crc(_, digest) => digest.update(bytes),

@@ -167,9 +167,14 @@ impl EtagStream {
 
 impl Drop for EtagStream {
     fn drop(&mut self) {
-        let removed = self.shared.queue.lock().remove(self.id);
+        let mut queue = self.shared.queue.lock();
+        let removed = queue.remove(self.id);
+        let is_done = queue.is_done();
+        drop(queue);
         // The chunks are freed after the lock.
         drop(removed);
-        self.shared.work.notify_all();
+        if is_done {
+            self.shared.work.notify_all();
+        }
     }
 }
