@@ -214,6 +214,21 @@ fn the_cache_keeps_its_budget_and_prefers_inner_pages() {
 }
 
 #[test]
+fn what_was_read_once_is_answered_from_memory() {
+    let world = World::new();
+    let tree = reopen(&world, &world.build(&model()));
+    // One value in a leaf, one spilled, one that is not there.
+    for (key, expected) in [("key/000001", Some(30)), ("key/000050", Some(3000)), ("key/000999x", None)] {
+        let key = key.as_bytes();
+        let size = |value: Option<bytes::Bytes>| value.map(|value| value.len());
+        assert!(matches!(tree.get_in_memory(key), Err(Error::NotInMemory)));
+        assert_eq!(size(tree.get(key).unwrap()), expected);
+        assert_eq!(size(tree.get_in_memory(key).unwrap()), expected);
+    }
+    assert!(matches!(world.empty().get_in_memory(b"key"), Ok(None)));
+}
+
+#[test]
 fn a_value_edit_beside_spilled_values_writes_no_blob() {
     let world = World::new();
     let model: Model = (0..500u32).map(|i| (i.to_be_bytes().to_vec(), vec![i as u8; 16 << 10])).collect();
