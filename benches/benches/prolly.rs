@@ -117,7 +117,7 @@ impl PackFile for DirectoryFile {
 
     fn seal(self: Box<Self>) -> io::Result<()> {
         self.file.sync_data()?;
-        RealFiles::new().sync_directory(&self.directory)
+        RealFiles::default().sync_directory(&self.directory)
     }
 }
 
@@ -128,21 +128,21 @@ impl PackStorage for Directory {
 
     fn read(&self, pack: PackId, _: usize, offset: u64, length: usize) -> io::Result<Bytes> {
         let mut buffer = vec![0; length];
-        RealFiles::new().open(&self.path(pack), OpenMode::Read)?.read_exact_at(&mut buffer, offset)?;
+        RealFiles::default().open(&self.path(pack), OpenMode::Read)?.read_exact_at(&mut buffer, offset)?;
         Ok(buffer.into())
     }
 
     fn create(&self, pack: PackId) -> io::Result<Box<dyn PackFile>> {
-        let file = RealFiles::new().open(&self.path(pack), OpenMode::CreateNew)?;
+        let file = RealFiles::default().open(&self.path(pack), OpenMode::CreateNew)?;
         Ok(Box::new(DirectoryFile { file, offset: 0, directory: self.0.clone() }))
     }
 
     fn remove(&self, pack: PackId) -> io::Result<()> {
-        RealFiles::new().remove(&self.path(pack))
+        RealFiles::default().remove(&self.path(pack))
     }
 
     fn list(&self) -> io::Result<Vec<PackId>> {
-        let names = RealFiles::new().list(&self.0)?;
+        let names = RealFiles::default().list(&self.0)?;
         Ok(names.iter().filter_map(|name| name.strip_suffix(".pack")?.parse().ok().map(PackId)).collect())
     }
 

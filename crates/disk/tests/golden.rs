@@ -60,7 +60,7 @@ fn open_golden(version: u32, left_out: &[&str]) -> (Disk, disk::Recovery) {
     files.create_directories(&path().join("extents")).unwrap();
     for name in NAMES.iter().filter(|name| !left_out.contains(name)) {
         let file = files.open(&path().join(name), OpenMode::CreateNew).unwrap();
-        file.write_all_at(&[&content(&RealFiles::new(), &golden(version).join(name))], 0).unwrap();
+        file.write_all_at(&[&content(&RealFiles::default(), &golden(version).join(name))], 0).unwrap();
         if *name == "extents/roots" {
             file.allocate(ROOTS_SIZE).unwrap();
         }
@@ -89,7 +89,7 @@ fn version_1_is_written_as_ever() {
     let files = write_newest();
     for name in NAMES {
         let mut written = content(&files, &path().join(name));
-        let expected = content(&RealFiles::new(), &golden(1).join(name));
+        let expected = content(&RealFiles::default(), &golden(1).join(name));
         if name == "extents/roots" {
             assert_eq!(written.len() as u64, ROOTS_SIZE);
             let used = written.iter().rposition(|byte| *byte != 0).unwrap() + 1;

@@ -6,16 +6,17 @@
 //!
 //! Invariant: this crate knows nothing of objects, shards or trees.
 
+mod buffer;
 mod clock;
 mod entropy;
 mod file;
 mod task;
 
+pub use buffer::{Buffer, Buffers, DIRECT_ALIGNMENT};
 pub use clock::{Clock, ManualClock, RealClock, UnixMillis};
 pub use entropy::{Entropy, RealEntropy, SeededEntropy};
 pub use file::{
-    CountedFiles, DIRECT_ALIGNMENT, DirectoryId, Failure, File, FileCounts, FileLock, Files, Flip, OpenMode, RealFiles,
-    SimFiles, Space,
+    CountedFiles, DirectoryId, Failure, File, FileCounts, FileLock, Files, Flip, OpenMode, RealFiles, SimFiles, Space,
 };
 pub use task::{RealSpawn, Spawn, Task, TaskFailed, Thread};
 
@@ -32,16 +33,20 @@ pub struct Env {
     pub files: Arc<dyn Files>,
     /// Tasks and threads.
     pub spawn: Arc<dyn Spawn>,
+    /// Memory for bodies and transfers.
+    pub buffers: Buffers,
 }
 
 impl Env {
     /// The real machine. Tasks need a running tokio runtime at the time of the call that spawns them.
     pub fn real() -> Self {
+        let buffers = Buffers::default();
         Self {
             clock: Arc::new(RealClock::new()),
             entropy: Arc::new(RealEntropy),
-            files: Arc::new(RealFiles::new()),
+            files: Arc::new(RealFiles::new(buffers.clone())),
             spawn: Arc::new(RealSpawn),
+            buffers,
         }
     }
 

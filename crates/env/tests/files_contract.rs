@@ -12,7 +12,7 @@ const MIB: u64 = 1024 * 1024;
 /// Runs `contract` on both implementations, each in an empty directory.
 fn check(contract: fn(&dyn Files, &Path)) {
     let directory = tempfile::tempdir().unwrap();
-    contract(&RealFiles::new(), &directory.path().canonicalize().unwrap());
+    contract(&RealFiles::default(), &directory.path().canonicalize().unwrap());
 
     let files = SimFiles::new(1);
     files.create_directories(Path::new("/sim")).unwrap();

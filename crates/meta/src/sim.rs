@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use env::{Env, ManualClock, RealSpawn, SeededEntropy, SimFiles, UnixMillis};
+use env::{Buffers, Env, ManualClock, RealSpawn, SeededEntropy, SimFiles, UnixMillis};
 
 /// An environment on `files` whose randomness follows from `seed`.
 pub(crate) fn env_of(files: &SimFiles, seed: u64) -> Env {
@@ -12,6 +12,7 @@ pub(crate) fn env_of(files: &SimFiles, seed: u64) -> Env {
         entropy: Arc::new(SeededEntropy::new(seed)),
         files: Arc::new(files.clone()),
         spawn: Arc::new(RealSpawn),
+        buffers: Buffers::default(),
     }
 }
 

@@ -235,11 +235,11 @@ mod tests {
     fn load(flags: &[&str], file: &str) -> Result<Config, Error> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("stonecrop.toml");
-        let handle = env::RealFiles::new().open(&path, env::OpenMode::CreateNew).unwrap();
+        let handle = env::RealFiles::default().open(&path, env::OpenMode::CreateNew).unwrap();
         handle.write_all_at(&[file.as_bytes()], 0).unwrap();
         let line = ["stonecrop", "server", "--config", path.to_str().unwrap()].into_iter().chain(flags.iter().copied());
         let Command::Server(arguments) = Cli::try_parse_from(line).unwrap().command else { unreachable!() };
-        Config::load(*arguments, &env::RealFiles::new())
+        Config::load(*arguments, &env::RealFiles::default())
     }
 
     #[test]

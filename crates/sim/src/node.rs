@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cluster::{Cluster, ClusterConfig};
-use env::{Env, RealClock, RealSpawn, SeededEntropy, SimFiles};
+use env::{Buffers, Env, RealClock, RealSpawn, SeededEntropy, SimFiles};
 use store::{Background, Store, StoreConfig};
 
 /// Small extents, so that sealing and compaction happen in every run.
@@ -25,6 +25,7 @@ impl Node {
             entropy: Arc::new(SeededEntropy::new(seed)),
             files: Arc::new(files.clone()),
             spawn: Arc::new(RealSpawn),
+            buffers: Buffers::default(),
         };
         let disks = (0..disk_count).map(|number| PathBuf::from(format!("/disk{number}"))).collect();
         let mut config = ClusterConfig::new(disks);

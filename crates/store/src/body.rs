@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::checksum::Checksum;
@@ -75,13 +75,13 @@ impl BodyReader {
         Self { body, rest: Bytes::new(), ended: false, size: 0, size_max }
     }
 
-    /// Appends bytes to `buffer` until it has `size` of them or the body ends. Cancel safe.
+    /// Fills `buffer` from byte `filled` on until it is full or the body ends, and counts in `filled`. Cancel safe.
     ///
     /// # Errors
     ///
     /// `Body`, `EntityTooLarge`.
-    pub(crate) async fn fill(&mut self, buffer: &mut BytesMut, size: usize) -> Result<()> {
-        while buffer.len() < size {
+    pub(crate) async fn fill(&mut self, buffer: &mut [u8], filled: &mut usize) -> Result<()> {
+        while *filled < buffer.len() {
             if self.rest.is_empty() {
                 match poll_fn(|context| Pin::new(&mut *self.body).poll_chunk(context)).await {
                     Some(chunk) => self.rest = chunk?,
@@ -95,8 +95,9 @@ impl BodyReader {
                     return Err(Error::EntityTooLarge { size: self.size, limit: self.size_max });
                 }
             }
-            let count = self.rest.len().min(size - buffer.len());
-            buffer.extend_from_slice(&self.rest.split_to(count));
+            let count = self.rest.len().min(buffer.len() - *filled);
+            buffer[*filled..*filled + count].copy_from_slice(&self.rest.split_to(count));
+            *filled += count;
         }
         Ok(())
     }
@@ -118,9 +119,9 @@ impl BodyReader {
     /// `Body` when the body is longer than declared or fails.
     pub(crate) async fn finish(&mut self) -> Result<Option<Checksum>> {
         if !self.ended {
-            let mut excess = BytesMut::new();
-            self.fill(&mut excess, 1).await?;
-            if !excess.is_empty() {
+            let mut excess = 0;
+            self.fill(&mut [0], &mut excess).await?;
+            if 0 < excess {
                 return Err(BodyError::Malformed("the body is longer than declared").into());
             }
         }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -131,18 +131,20 @@ impl<'a> BodyWriter<'a> {
                 0 => budget.reserve(footprint).await?,
                 _ => self.meanwhile(budget.reserve_more(footprint)).await??,
             };
-            let mut buffer = BytesMut::with_capacity(padded);
-            self.meanwhile(reader.fill(&mut buffer, wanted)).await??;
-            let ended = buffer.len() < wanted;
+            let mut buffer = self.store.env().buffers.take(padded);
+            let mut size = 0;
+            self.meanwhile(reader.fill(&mut buffer.as_mut()[..wanted], &mut size)).await??;
+            let ended = size < wanted;
             if ended && self.plan.expected.size.is_some() {
                 return Err(BodyError::Incomplete.into());
             }
-            if buffer.is_empty() {
+            if size == 0 {
                 break;
             }
-            let whole = ended || self.plan.expected.size == Some(buffer.len() as u64);
-            if number == 0 && whole && buffer.len() <= self.plan.inline_size_max {
-                let bytes = buffer.freeze();
+            let whole = ended || self.plan.expected.size == Some(size as u64);
+            if number == 0 && whole && size <= self.plan.inline_size_max {
+                // It may stay for long, and the buffer is larger.
+                let bytes = Bytes::copy_from_slice(&buffer.as_ref()[..size]);
                 self.hash(bytes.clone());
                 self.finish_steps().await?;
                 return Ok(Some(bytes));
@@ -150,9 +152,9 @@ impl<'a> BodyWriter<'a> {
             while self.digests.is_none() || STRIPES_WRITING_MAX <= self.writing {
                 self.step().await?;
             }
-            let size = buffer.len();
-            buffer.resize(layout::shard_size(size, data_count) * data_count, 0);
-            let stripe = buffer.freeze();
+            let padded = layout::shard_size(size, data_count) * data_count;
+            buffer.as_mut()[size..padded].fill(0);
+            let stripe = buffer.into_bytes(0..padded);
             self.hash(stripe.slice(..size));
             self.write_stripe(number, stripe, reservation);
             if ended {

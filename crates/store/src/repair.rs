@@ -176,7 +176,8 @@ impl Store {
         }
         let codec = self.shards().codec(stripe.geometry);
         let absent = absent.to_vec();
-        self.env().blocking(move || reconstruct(&codec, &present, &absent, size)).await
+        let buffers = self.env().buffers.clone();
+        self.env().blocking(move || reconstruct(&codec, &buffers, &present, &absent, size)).await
     }
 
     async fn report_repaired(&self, stripe: &Stripe, restored: BTreeSet<u8>) -> Result<()> {

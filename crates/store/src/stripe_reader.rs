@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use env::{Buffer, Buffers};
 use erasure::{BLOCK_SIZE, Codec};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -179,11 +180,12 @@ impl<'a> StripeRead<'a> {
         let missing = self.wanted.iter().map(|shard| shard.index).filter(|index| !self.arrived.contains_key(index));
         let missing: Vec<u8> = missing.collect();
         let codec = self.shards.codec(self.stripe.geometry);
+        let buffers = self.shards.env().buffers.clone();
         let size = self.span.len();
         let decoded = if size * missing.len() <= INLINE_DECODE_SIZE_MAX {
-            reconstruct(&codec, &present, &missing, size)
+            reconstruct(&codec, &buffers, &present, &missing, size)
         } else {
-            self.shards.env().blocking(move || reconstruct(&codec, &present, &missing, size)).await
+            self.shards.env().blocking(move || reconstruct(&codec, &buffers, &present, &missing, size)).await
         };
         for (index, payload) in decoded? {
             self.arrived.insert(index, (self.span.clone(), payload));
@@ -209,13 +211,14 @@ impl<'a> StripeRead<'a> {
 /// Computes the shards `missing` from `present`, all of `size` bytes.
 pub(crate) fn reconstruct(
     codec: &Codec,
+    buffers: &Buffers,
     present: &[(u8, Bytes)],
     missing: &[u8],
     size: usize,
 ) -> Result<Vec<(u8, Bytes)>> {
-    let mut buffers: Vec<(u8, BytesMut)> = missing.iter().map(|&index| (index, BytesMut::zeroed(size))).collect();
+    let mut computed: Vec<(u8, Buffer)> = missing.iter().map(|&index| (index, buffers.take(size))).collect();
     let present: Vec<(u8, &[u8])> = present.iter().map(|(index, bytes)| (*index, bytes.as_ref())).collect();
-    let mut wanted: Vec<(u8, &mut [u8])> = buffers.iter_mut().map(|(index, bytes)| (*index, bytes.as_mut())).collect();
+    let mut wanted: Vec<(u8, &mut [u8])> = computed.iter_mut().map(|(index, bytes)| (*index, bytes.as_mut())).collect();
     codec.reconstruct(&present, &mut wanted).map_err(|error| Error::Unavailable { reason: error.to_string() })?;
-    Ok(buffers.into_iter().map(|(index, bytes)| (index, bytes.freeze())).collect())
+    Ok(computed.into_iter().map(|(index, bytes)| (index, bytes.into_bytes(0..size))).collect())
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use env::Buffers;
 use erasure::{Codec, FramedShard, ShardIdentity};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -51,27 +52,29 @@ pub(crate) async fn write_stripe(
     let row = shards.choose_row(ticket, number)?;
     let codec = shards.codec(ticket.geometry);
     let write_id = ticket.write_id.0;
-    let framed = shards.env().blocking(move || frame(&codec, write_id, number, &data)).await?;
+    let buffers = shards.env().buffers.clone();
+    let framed = shards.env().blocking(move || frame(&codec, &buffers, write_id, number, &data)).await?;
     StripeWrite { shards, ticket, row, framed, pending: FuturesUnordered::new(), settled: BTreeMap::new() }.run().await
 }
 
 /// Computes the parity of a stripe and the checksums of all its shards.
-fn frame(codec: &Codec, write_id: u128, stripe: u32, data: &Bytes) -> Result<Vec<FramedShard>> {
+fn frame(codec: &Codec, buffers: &Buffers, write_id: u128, stripe: u32, data: &Bytes) -> Result<Vec<FramedShard>> {
     let geometry = codec.geometry();
     let shard_size = data.len() / geometry.data_count();
     assert!(shard_size * geometry.data_count() == data.len(), "the caller padded the stripe");
     let data_shards: Vec<Bytes> =
         (0..geometry.data_count()).map(|index| data.slice(index * shard_size..(index + 1) * shard_size)).collect();
-    let mut parity = BytesMut::zeroed(shard_size * geometry.parity_count());
+    let parity_size = shard_size * geometry.parity_count();
+    let mut parity = buffers.take(parity_size);
     {
         let sources: Vec<&[u8]> = data_shards.iter().map(AsRef::as_ref).collect();
-        let mut targets: Vec<&mut [u8]> = parity.chunks_exact_mut(shard_size).collect();
+        let mut targets: Vec<&mut [u8]> = parity.as_mut().chunks_exact_mut(shard_size).collect();
         codec.encode(&sources, &mut targets).map_err(|error| Error::Unavailable { reason: error.to_string() })?;
     }
     if is_sampled(write_id, stripe) {
-        check_decodes(codec, &data_shards, &parity.chunks_exact(shard_size).collect::<Vec<_>>())?;
+        check_decodes(codec, &data_shards, &parity.as_ref().chunks_exact(shard_size).collect::<Vec<_>>())?;
     }
-    let parity = parity.freeze();
+    let parity = parity.into_bytes(0..parity_size);
     let parity_shards =
         (0..geometry.parity_count()).map(|index| parity.slice(index * shard_size..(index + 1) * shard_size));
     let payloads = data_shards.into_iter().chain(parity_shards);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cluster::{Cluster, ClusterConfig, Topology};
 use disk::Upkeep;
-use env::{Clock, Env, Files, RealSpawn, SeededEntropy, SimFiles, UnixMillis};
+use env::{Buffers, Clock, Env, Files, RealSpawn, SeededEntropy, SimFiles, UnixMillis};
 use meta::command::CreateBucket;
 use meta::{Command, Outcome, query};
 use placement::{DiskId, Slot};
@@ -74,6 +74,7 @@ impl World {
             entropy: Arc::new(SeededEntropy::new(self.seed)),
             files: Arc::new(self.files.clone()),
             spawn: Arc::new(RealSpawn),
+            buffers: Buffers::default(),
         }
     }
 

@@ -11,22 +11,25 @@ use std::path::Path;
 use bytes::Bytes;
 use rustix::fs::OFlags;
 
-use super::aligned::{AlignedBuffer, AlignedBuffers, DIRECT_ALIGNMENT};
 use super::{File, real};
+use crate::buffer::{Buffer, Buffers, DIRECT_ALIGNMENT};
 
 /// Bytes that one call writes at most: what fits a core's cache beside its source.
 const WRITE_SIZE_MAX: usize = 1024 * 1024;
 
+/// Bytes of writes that use a small buffer.
+const WRITE_SIZE_SMALL: usize = 64 * 1024;
+
 pub(super) struct DirectFile {
     file: fs::File,
-    buffers: AlignedBuffers,
+    buffers: Buffers,
 }
 
 impl DirectFile {
     /// Opens the existing file at `path` as `options` say, past the page cache. `None` if the file system knows no such
     /// way.
     #[expect(clippy::disallowed_methods, reason = "a part of the one place that may touch the file system")]
-    pub(super) fn open(options: &mut OpenOptions, path: &Path, buffers: &AlignedBuffers) -> io::Result<Option<Self>> {
+    pub(super) fn open(options: &mut OpenOptions, path: &Path, buffers: &Buffers) -> io::Result<Option<Self>> {
         match options.custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path) {
             Ok(file) => Ok(Some(Self { file, buffers: buffers.clone() })),
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
@@ -35,7 +38,7 @@ impl DirectFile {
     }
 
     /// Reads the aligned range around `size` bytes from `offset`; returns where in the buffer they begin.
-    fn read_around(&self, offset: u64, size: usize) -> io::Result<(AlignedBuffer, usize)> {
+    fn read_around(&self, offset: u64, size: usize) -> io::Result<(Buffer, usize)> {
         let start = offset / DIRECT_ALIGNMENT as u64 * DIRECT_ALIGNMENT as u64;
         let skipped = usize::try_from(offset - start).expect("less than the alignment");
         let mut buffer = self.buffers.take((skipped + size).next_multiple_of(DIRECT_ALIGNMENT));
@@ -82,13 +85,14 @@ impl File for DirectFile {
 
     fn read_at(&self, offset: u64, size: usize) -> io::Result<Bytes> {
         let (read, start) = self.read_around(offset, size)?;
-        Ok(read.into_bytes(start, size))
+        Ok(read.into_bytes(start..start + size))
     }
 
     fn write_all_at(&self, buffers: &[&[u8]], mut offset: u64) -> io::Result<()> {
         let mut left: usize = buffers.iter().map(|buffer| buffer.len()).sum();
         super::assert_direct(offset, left);
-        let mut staging = self.buffers.take(left.min(WRITE_SIZE_MAX));
+        // One of two sizes, so that the buffer of the last write fits this one.
+        let mut staging = self.buffers.take(if left <= WRITE_SIZE_SMALL { WRITE_SIZE_SMALL } else { WRITE_SIZE_MAX });
         let mut sources = buffers.iter().copied();
         let mut source: &[u8] = &[];
         while 0 < left {

@@ -3,13 +3,11 @@
 //! All calls block; callers run them on threads that may. A name is durable only after
 //! [`Files::sync_directory`] on its directory, bytes only after [`File::sync_data`].
 
-mod aligned;
 mod counted;
 mod direct;
 mod real;
 mod sim;
 
-pub use aligned::DIRECT_ALIGNMENT;
 pub use counted::{CountedFiles, FileCounts};
 pub use real::RealFiles;
 pub use sim::{Failure, Flip, SimFiles};
@@ -19,6 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+use crate::buffer::DIRECT_ALIGNMENT;
 
 /// How [`Files::open`] treats the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

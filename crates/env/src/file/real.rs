@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, FallocateFlags, FlockOperation};
 
-use super::aligned::AlignedBuffers;
 use super::direct::DirectFile;
 use super::{DirectoryId, File, FileLock, Files, OpenMode, Space};
+use crate::buffer::Buffers;
 
 /// The most buffers one `pwritev(2)` takes (Linux `IOV_MAX`).
 const VECTORED_BUFFERS_MAX: usize = 1024;
@@ -21,7 +21,7 @@ const OWNER_ONLY: u32 = 0o600;
 /// The machine's file system.
 #[derive(Default)]
 pub struct RealFiles {
-    buffers: AlignedBuffers,
+    buffers: Buffers,
 }
 
 struct RealFile {
@@ -35,9 +35,9 @@ struct RealFileLock {
 impl FileLock for RealFileLock {}
 
 impl RealFiles {
-    /// The machine's file system. Share the value: it keeps memory for direct transfers.
-    pub fn new() -> Self {
-        Self::default()
+    /// The machine's file system, with buffers for direct transfers.
+    pub fn new(buffers: Buffers) -> Self {
+        Self { buffers }
     }
 }
 

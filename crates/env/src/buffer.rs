@@ -1,6 +1,7 @@
-//! Buffers at addresses that direct transfers accept, used again and again.
+//! Large buffers that are used again and again, at addresses that direct transfers accept.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,9 +17,9 @@ const SIZE_STEP: usize = 64 * 1024;
 /// reading them.
 const FREE_SIZE_MAX: usize = 32 * 1024 * 1024;
 
-/// Buffers that nobody uses at present. Clones share them.
+/// Hands out buffers, and keeps those that nobody uses at present. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct AlignedBuffers {
+pub struct Buffers {
     free: Arc<Mutex<Free>>,
 }
 
@@ -29,23 +30,24 @@ struct Free {
     size: usize,
 }
 
-/// A buffer, given back on drop. What it holds at first is left from its last use.
-pub(super) struct AlignedBuffer {
+/// A buffer, given back on drop. It holds at first what its last use left there, which must not get out: whoever takes
+/// it writes every byte that is read later.
+pub struct Buffer {
     memory: Vec<u8>,
     /// Where the first aligned byte is.
     start: usize,
     size: usize,
-    home: AlignedBuffers,
+    home: Buffers,
 }
 
-impl AlignedBuffers {
-    /// A buffer of `size` bytes.
-    pub(super) fn take(&self, size: usize) -> AlignedBuffer {
+impl Buffers {
+    /// A buffer of `size` bytes, which begins at a multiple of [`DIRECT_ALIGNMENT`].
+    pub fn take(&self, size: usize) -> Buffer {
         let capacity = size.next_multiple_of(SIZE_STEP) + DIRECT_ALIGNMENT;
         let memory = self.free.lock().take(capacity).unwrap_or_else(|| vec![0; capacity]);
         let start = memory.as_ptr().align_offset(DIRECT_ALIGNMENT);
         assert!(start + size <= memory.len(), "an allocation has an aligned byte within the alignment");
-        AlignedBuffer { memory, start, size, home: self.clone() }
+        Buffer { memory, start, size, home: self.clone() }
     }
 }
 
@@ -72,26 +74,30 @@ impl Free {
     }
 }
 
-impl AlignedBuffer {
-    /// The bytes `start..start + size` of the buffer. They stay until the last clone is dropped.
-    pub(super) fn into_bytes(self, start: usize, size: usize) -> Bytes {
-        Bytes::from_owner(self).slice(start..start + size)
+impl Buffer {
+    /// Bytes `range` of the buffer. It is given back when the last clone of them is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Panics unless the buffer has these bytes.
+    pub fn into_bytes(self, range: Range<usize>) -> Bytes {
+        Bytes::from_owner(self).slice(range)
     }
 }
 
-impl AsRef<[u8]> for AlignedBuffer {
+impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
         &self.memory[self.start..self.start + self.size]
     }
 }
 
-impl AsMut<[u8]> for AlignedBuffer {
+impl AsMut<[u8]> for Buffer {
     fn as_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.start..self.start + self.size]
     }
 }
 
-impl Drop for AlignedBuffer {
+impl Drop for Buffer {
     fn drop(&mut self) {
         let memory = std::mem::take(&mut self.memory);
         let excess = self.home.free.lock().keep(memory);
@@ -106,7 +112,7 @@ mod tests {
 
     #[test]
     fn buffers_are_aligned_and_as_large_as_asked_for() {
-        let buffers = AlignedBuffers::default();
+        let buffers = Buffers::default();
         for size in [0, 1, 4096, SIZE_STEP, SIZE_STEP + 1, 1_000_000] {
             let mut buffer = buffers.take(size);
             assert_eq!(buffer.as_ref().len(), size);
@@ -116,8 +122,8 @@ mod tests {
 
     #[test]
     fn a_dropped_buffer_is_used_again() {
-        let buffers = AlignedBuffers::default();
-        let bytes = buffers.take(100_000).into_bytes(10, 20);
+        let buffers = Buffers::default();
+        let bytes = buffers.take(100_000).into_bytes(10..30);
         let address = bytes.as_ptr().addr() - 10;
         assert_ne!(buffers.take(100_000).as_ref().as_ptr().addr(), address, "in use");
         drop(bytes.clone());
@@ -127,7 +133,7 @@ mod tests {
 
     #[test]
     fn free_buffers_are_bounded() {
-        let buffers = AlignedBuffers::default();
+        let buffers = Buffers::default();
         let used: Vec<_> = (0..20).map(|_| buffers.take(4 << 20)).collect();
         drop(used);
         let free = buffers.free.lock();
