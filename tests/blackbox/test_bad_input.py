@@ -26,12 +26,10 @@ def signed(server, method, path, body=b"", headers=None, key=ACCESS_KEY, secret=
     """Headers of a correctly signed request, to be broken by the caller."""
     request = AWSRequest(method, f"{server.endpoint}{path}", headers=headers or {}, data=body)
     request.headers["Host"] = f"127.0.0.1:{server.port}"
+    signer = S3SigV4Auth(Credentials(key, secret), "s3", region)
     if payload:
-        request.headers["X-Amz-Content-SHA256"] = payload
-        request.context["payload_signing_enabled"] = False
-    S3SigV4Auth(Credentials(key, secret), "s3", region).add_auth(request)
-    if payload:
-        request.headers.replace_header("X-Amz-Content-SHA256", payload)
+        signer.payload = lambda request: payload
+    signer.add_auth(request)
     return dict(request.headers.items())
 
 
