@@ -159,7 +159,7 @@ impl Compactor {
 
 impl Device {
     pub(crate) fn extent_file(&self, id: u32) -> Result<Arc<dyn env::File>> {
-        self.extents.file(id, Access::Cached).map_err(|error| self.io_error("open", self.extents.path(id), error))
+        self.extents.file(id, Access::Direct).map_err(|error| self.io_error("open", self.extents.path(id), error))
     }
 
     /// Quarantines every live shard with a record in bytes `range` of an extent: one finding each. One without a name
