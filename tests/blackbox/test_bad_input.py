@@ -273,3 +273,13 @@ def test_delete_objects_without_a_digest_is_refused(server, bucket):
     assert (status, code) in ((400, "InvalidRequest"), (400, "MissingContentMD5"))
 
 
+def test_refusal_before_the_body_ends_the_connection(server, bucket):
+    """A client that waits for 100 Continue sends no body after a refusal; what follows must not be read as that body."""
+    path = f"/{bucket}/k?partNumber=1&uploadId=nothing"
+    headers = signed(server, "PUT", path, b"x", headers={"Expect": "100-continue"})
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(f"PUT {path} HTTP/1.1\r\n{lines}Content-Length: 1\r\n\r\n".encode())
+        raw.settimeout(30)
+        answer = raw.recv(65536).lower()
+    assert b" 404 " in answer.split(b"\r\n")[0] and b"\r\nconnection: close\r\n" in answer, answer

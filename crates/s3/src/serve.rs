@@ -1,5 +1,6 @@
 //! Connections: accepted up to a limit, cut off when they stall, ended gently.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +13,8 @@ use axum::body::Body;
 use axum::extract::State;
 use env::Env;
 use futures_util::FutureExt;
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -125,7 +127,16 @@ impl Server {
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Remote(remote));
             let request = request.map(|body| Body::new(TrackedBody::new(body, noted.clone())));
-            router.clone().oneshot(request)
+            let (answer, unread) = (router.clone().oneshot(request), noted.clone());
+            Box::pin(async move {
+                let mut response = answer.await?;
+                // A client that waited for `100 Continue` sends no body after a refusal, others do: nobody can tell
+                // where the next request begins (RFC 9110 §10.1.1).
+                if unread.load(Ordering::Relaxed) {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            })
         });
         let io = StallGuard::new(stream, self.env.clock.clone(), self.limits.body_patience);
         let mut connection = http1::Builder::new()
