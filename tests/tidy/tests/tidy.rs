@@ -139,3 +139,22 @@ fn commands_and_links_of_the_readme_exist() {
         assert!(root().join(path).exists(), "README names {path}");
     }
 }
+
+/// Names of metrics in `text`.
+fn metrics(text: &str) -> BTreeSet<String> {
+    let starts = text.match_indices("stonecrop_").map(|(at, _)| &text[at..]);
+    let is_name = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    starts.map(|rest| rest.chars().take_while(|letter| is_name(*letter)).collect()).collect()
+}
+
+#[test]
+fn every_metric_is_documented_and_every_documented_one_exists() {
+    let documented = metrics(&fs::read_to_string(root().join("docs/operations.md")).unwrap());
+    let calls = ["counter!(\"", "gauge!(\"", "histogram!(\"", "set(\""];
+    let made = sources().into_iter().filter(|(name, _)| name.contains("/src/")).flat_map(|(_, text)| {
+        let after = |call: &str| text.match_indices(call).map(|(at, _)| at + call.len()).collect::<Vec<_>>();
+        let starts: Vec<usize> = calls.iter().flat_map(|call| after(call)).collect();
+        starts.into_iter().filter_map(|at| metrics(text[at..].split('"').next()?).pop_first()).collect::<Vec<_>>()
+    });
+    assert_eq!(made.collect::<BTreeSet<_>>(), documented);
+}
