@@ -7,6 +7,8 @@ use crate::record::BATCH_ALIGNMENT;
 const MIB: u64 = 1 << 20;
 /// A file system should hold at least this many extents.
 const EXTENTS_MIN: u64 = 64;
+/// The reserve is at most as large as this many extents.
+const RESERVE_EXTENTS_MAX: u64 = 16;
 /// Smallest extent chosen for a small file system.
 const EXTENT_SIZE_MIN: u64 = 4 * MIB;
 /// Largest extent that 32-bit places in units of 8 bytes can address comfortably.
@@ -82,8 +84,9 @@ impl Sizes {
         let extent = config.extent_size_max.min(fitting).min(EXTENT_SIZE_LIMIT).next_multiple_of(BATCH_ALIGNMENT);
         let step = STEP_MAX.min(extent);
         let margin = (step / 8).min(MARGIN_MAX).next_multiple_of(BATCH_ALIGNMENT);
-        // Five percent, but enough to compact with, and no more than compaction can use.
-        let reserve = (space.total / 20).clamp(2 * extent, EXTENTS_MIN * extent);
+        // A hundredth, but enough to compact with, and no more than compaction and deletes can use: file systems are shared,
+        // and nobody should be refused because of a tenth of a laptop's disk.
+        let reserve = (space.total / 100).clamp(2 * extent, RESERVE_EXTENTS_MAX * extent);
         Self { extent, step, margin, reserve }
     }
 }
@@ -97,8 +100,8 @@ mod tests {
         let config = DiskConfig::new(1);
         let sizes = |total: u64| Sizes::new(&config, Space { total, available: total });
         assert_eq!(sizes(10 << 40).extent, 256 * MIB);
-        assert_eq!(sizes(10 << 40).reserve, 16 << 30);
-        assert_eq!(sizes(100 << 30).reserve, 5 << 30);
+        assert_eq!(sizes(10 << 40).reserve, 4 << 30);
+        assert_eq!(sizes(100 << 30).reserve, 1 << 30);
         assert_eq!(sizes(64 * MIB), Sizes { extent: 4 * MIB, step: 4 * MIB, margin: MIB / 2, reserve: 8 * MIB });
     }
 }

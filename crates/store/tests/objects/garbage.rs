@@ -1,11 +1,11 @@
 //! What may be deleted is, in the end; what is referenced never (I8).
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use store::condition::Precondition;
 use store::{BodyError, GetRequest, PutRequest, StreamBody};
 
-use crate::node::{Node, bytes};
+use crate::node::{Node, bytes, shard_count};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn overwritten_shards_stay_until_their_readers_are_done() {
@@ -46,9 +46,9 @@ async fn orphans_are_collected_within_three_epochs_and_nothing_else() {
     let node = Node::start(6, "4+2").await;
     node.put("kept", bytes(1, 500_000)).await.unwrap();
     let expected = node.shard_count();
-    let broken = stream::iter([Ok(Bytes::from(bytes(2, 1_000_000))), Err(BodyError::Incomplete)]);
+    let broken = broken_off(&node);
     // Nobody serves the discard queue here: as after a crash.
-    node.store.put_object("bucket", "lost", PutRequest::default(), Box::new(StreamBody(broken))).await.unwrap_err();
+    node.store.put_object("bucket", "lost", PutRequest::default(), Box::new(broken)).await.unwrap_err();
     assert!(expected < node.shard_count());
     assert_eq!(node.store.collect_garbage().await.unwrap().orphaned_shards, 0, "its epoch is not over");
     for _ in 0..3 {
@@ -86,9 +86,9 @@ async fn a_long_upload_outlives_epochs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_background_deletes_nothing_that_is_needed() {
     let node = Node::start(6, "4+2").await;
+    let broken = broken_off(&node);
     let background = store::Background::start(&node.store, node.queues);
-    let broken = stream::iter([Ok(Bytes::from(bytes(2, 1_000_000))), Err(BodyError::Incomplete)]);
-    node.store.put_object("bucket", "lost", PutRequest::default(), Box::new(StreamBody(broken))).await.unwrap_err();
+    node.store.put_object("bucket", "lost", PutRequest::default(), Box::new(broken)).await.unwrap_err();
     for seed in 0..20 {
         let body = Bytes::from(bytes(seed, 900_000));
         node.store
@@ -101,4 +101,16 @@ async fn the_background_deletes_nothing_that_is_needed() {
     let report = node.store.fsck().await.unwrap();
     assert!(report.is_clean() && report.objects == 3, "{report:?}");
     node.cluster.close().await.unwrap();
+}
+
+/// A body that breaks off once something of it has been stored.
+fn broken_off(node: &Node) -> StreamBody<impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin + use<>> {
+    let (cluster, before) = (node.cluster.clone(), node.shard_count());
+    let breaks_off = async move {
+        while shard_count(&cluster) == before {
+            tokio::task::yield_now().await;
+        }
+        Err(BodyError::Incomplete)
+    };
+    StreamBody(stream::iter([Ok(Bytes::from(bytes(2, 1_000_000)))]).chain(stream::once(breaks_off).boxed()))
 }

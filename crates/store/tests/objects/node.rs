@@ -104,10 +104,8 @@ impl Node {
     }
 
     /// Number of shards on all disks.
-    pub fn shard_count(&self) -> usize {
-        let topology = self.cluster.topology();
-        let disks = topology.members().values().filter_map(|member| member.disk.as_ref());
-        disks.map(|disk| disk.inventory(None, usize::MAX).len()).sum()
+    pub(crate) fn shard_count(&self) -> usize {
+        shard_count(&self.cluster)
     }
 
     /// Does the background's work on what the requests have asked for.
@@ -157,6 +155,13 @@ impl Node {
         assert_eq!(bytes.len() as u64, size, "the body has the size announced");
         Ok((reader.object, bytes))
     }
+}
+
+/// Number of shards on all disks of a node.
+pub(crate) fn shard_count(cluster: &Cluster) -> usize {
+    let topology = cluster.topology();
+    let disks = topology.members().values().filter_map(|member| member.disk.as_ref());
+    disks.map(|disk| disk.inventory(None, usize::MAX).len()).sum()
 }
 
 /// Bytes that follow from a seed and differ everywhere.
