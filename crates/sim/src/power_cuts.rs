@@ -13,6 +13,9 @@ const CALLS_MAX: u64 = 1500;
 /// Operations of a writer in one round; the power is usually gone before.
 const OPERATIONS_MAX: u64 = 200;
 const WRITERS: u64 = 4;
+/// Cuts that one cluster lives through; the next has the next seed. A node lives too shortly here to compact what it
+/// deletes, and its disks are in memory: 100 MiB more with each cut.
+const CUTS_PER_CLUSTER: usize = 40;
 
 /// A series of power cuts.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +46,19 @@ impl PowerCuts {
     ///
     /// [`crate::Violation`] when anything acknowledged is not found; any other error when the node does not start again.
     pub async fn run(self) -> anyhow::Result<Counts> {
+        let mut counts = Counts::default();
+        for (seed, first) in (self.seed..).zip((0..self.cuts).step_by(CUTS_PER_CLUSTER)) {
+            let cuts = (self.cuts - first).min(CUTS_PER_CLUSTER as u64);
+            let series = Self { cuts, seed, ..self };
+            series.run_cluster(&mut counts).await.with_context(|| format!("cluster of seed {seed}"))?;
+        }
+        Ok(counts)
+    }
+
+    /// Runs the series on one cluster.
+    async fn run_cluster(self, counts: &mut Counts) -> anyhow::Result<()> {
         let dice = Dice::new(self.seed);
         let mut files = SimFiles::new(self.seed);
-        let mut counts = Counts::default();
         let mut writers: Vec<_> =
             (0..WRITERS).map(|name| Writer::new(name, self.seed.wrapping_mul(31).wrapping_add(name))).collect();
         let node = Node::start(&files, self.disk_count, self.seed).await.context("first start")?;
@@ -71,6 +84,6 @@ impl PowerCuts {
             counts.acknowledged += writer.acknowledged();
         }
         node.stop().await?;
-        Ok(counts)
+        Ok(())
     }
 }
