@@ -56,8 +56,12 @@ impl Store {
         let name = bookmark_name(disk);
         let bookmark = self.query(move |view| query::document(view, &name)).await?;
         let from = bookmark.and_then(|document| decode_cursor(&document.value)).unwrap_or_default();
+        let found = from != ScrubCursor::default();
         let progress = self.scrub_disk(disk, from, &throttle).await?;
-        self.set_bookmark(disk, None).await?;
+        // Where none was set there is none to remove: an idle store writes nothing.
+        if found || BOOKMARK_DISTANCE <= progress.bytes {
+            self.set_bookmark(disk, None).await?;
+        }
         Ok(progress)
     }
 
