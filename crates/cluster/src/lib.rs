@@ -16,6 +16,7 @@ mod error;
 mod health;
 mod monitor;
 mod raft;
+mod rpc;
 mod start;
 mod tables;
 mod topology;

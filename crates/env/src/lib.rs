@@ -1,4 +1,4 @@
-//! Everything the outside world decides: time, randomness, tasks and files, as traits.
+//! Everything the outside world decides: time, randomness, tasks, files and sockets, as traits.
 //!
 //! The rest of the workspace reaches the wall clock, OS randomness, threads and the file system only
 //! through an [`Env`]; clippy's disallowed lists enforce it. The same code therefore runs on the real
@@ -10,6 +10,7 @@ mod buffer;
 mod clock;
 mod entropy;
 mod file;
+mod net;
 mod task;
 
 pub use buffer::{Buffer, Buffers, DIRECT_ALIGNMENT};
@@ -18,6 +19,7 @@ pub use entropy::{Entropy, RealEntropy, SeededEntropy};
 pub use file::{
     CountedFiles, DirectoryId, Failure, File, FileCounts, FileLock, Files, Flip, OpenMode, RealFiles, SimFiles, Space,
 };
+pub use net::{Listener, Net, NetFuture, RealNet, Stream};
 pub use task::{RealSpawn, Spawn, Task, TaskFailed, Thread};
 
 use std::sync::Arc;
@@ -31,6 +33,8 @@ pub struct Env {
     pub entropy: Arc<dyn Entropy>,
     /// The file system.
     pub files: Arc<dyn Files>,
+    /// Sockets to other nodes.
+    pub net: Arc<dyn Net>,
     /// Tasks and threads.
     pub spawn: Arc<dyn Spawn>,
     /// Memory for bodies and transfers.
@@ -45,6 +49,7 @@ impl Env {
             clock: Arc::new(RealClock::new()),
             entropy: Arc::new(RealEntropy),
             files: Arc::new(RealFiles::new(buffers.clone())),
+            net: Arc::new(RealNet),
             spawn: Arc::new(RealSpawn),
             buffers,
         }

@@ -11,6 +11,7 @@ pub(crate) fn env_of(files: &SimFiles, seed: u64) -> Env {
         clock: Arc::new(ManualClock::new(UnixMillis(0))),
         entropy: Arc::new(SeededEntropy::new(seed)),
         files: Arc::new(files.clone()),
+        net: Arc::new(env::RealNet),
         spawn: Arc::new(RealSpawn),
         buffers: Buffers::default(),
     }

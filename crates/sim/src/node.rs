@@ -24,6 +24,7 @@ impl Node {
             clock: Arc::new(RealClock::new()),
             entropy: Arc::new(SeededEntropy::new(seed)),
             files: Arc::new(files.clone()),
+            net: Arc::new(env::RealNet),
             spawn: Arc::new(RealSpawn),
             buffers: Buffers::default(),
         };

@@ -73,6 +73,7 @@ impl World {
             clock: self.clock.clone(),
             entropy: Arc::new(SeededEntropy::new(self.seed)),
             files: Arc::new(self.files.clone()),
+            net: Arc::new(env::RealNet),
             spawn: Arc::new(RealSpawn),
             buffers: Buffers::default(),
         }
