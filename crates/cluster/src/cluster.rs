@@ -110,7 +110,7 @@ impl Cluster {
         };
         let decided = self.consensus.close().await;
         for (id, member) in self.publisher.current().members() {
-            let Some(disk) = &member.disk else { continue };
+            let Some(disk) = member.local() else { continue };
             match answer(&self.env, disk.close()).await {
                 Some(Ok(())) => {}
                 Some(Err(error)) => {

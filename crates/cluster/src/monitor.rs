@@ -77,7 +77,7 @@ impl Monitor {
     /// One round.
     async fn look(&mut self) -> Result<()> {
         for (id, member) in self.publisher.current().members().clone() {
-            if let Some(disk) = &member.disk {
+            if let Some(disk) = member.local() {
                 self.check(id, &member, disk).await;
             }
         }
@@ -145,7 +145,7 @@ impl Monitor {
         self.absent_since.insert(id, self.env.clock.monotonic());
         self.pause(&member.path);
         self.publisher.change_members(|members| {
-            members.insert(id, Member::absent(member.path.clone(), reason));
+            members.insert(id, Member::absent(member.node, member.path.clone(), reason));
         });
         self.engine.retire_mirror(&meta_directory(&member.path));
         match answer(&self.env, disk.close()).await {
@@ -196,7 +196,7 @@ impl Monitor {
     }
 
     async fn site(&mut self, path: PathBuf, members: &BTreeMap<DiskId, Member>) -> Site {
-        let here = members.iter().find(|(_, member)| member.path == path && member.disk.is_some());
+        let here = members.iter().find(|(_, member)| member.path == path && member.local().is_some());
         if let Some((id, _)) = here {
             let identity = DiskIdentity { cluster_id: self.cluster_id, disk_id: id.0 };
             return Site { path, found: Found::Disk(identity), is_mount_point: false };
@@ -297,8 +297,7 @@ impl Monitor {
         let serving: Vec<PathBuf> =
             mirrors.into_iter().filter(|mirror| mirror.in_service).map(|mirror| mirror.directory).collect();
         let topology = self.publisher.current();
-        let open = topology.members().values().filter(|member| member.disk.is_some());
-        let directories = open.map(|member| meta_directory(&member.path));
+        let directories = topology.local_disks().map(|disk| meta_directory(disk.path()));
         let spare: Vec<PathBuf> = directories.filter(|directory| !serving.contains(directory)).collect();
         let wanted = self.config.meta.mirror_count.saturating_sub(serving.len());
         let ready: Vec<PathBuf> =

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use disk::Disk;
-use placement::{DiskId, Group, GroupId, StripeId, Table, WritableGroups};
+use placement::{DiskId, Group, GroupId, NodeId, StripeId, Table, WritableGroups};
 use tokio::sync::watch;
+
+use crate::handle::DiskHandle;
 
 /// Whether a disk takes part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,17 +30,24 @@ pub enum MemberState {
 /// A disk of the cluster.
 #[derive(Clone)]
 pub struct Member {
-    /// Its storage directory.
+    /// The node that it belongs to.
+    pub node: NodeId,
+    /// Its storage directory on that node.
     pub path: PathBuf,
     /// Whether it takes part.
     pub state: MemberState,
     /// New shards do not fit.
     pub full: bool,
-    /// The open disk; `None` exactly when it is absent.
-    pub disk: Option<Arc<Disk>>,
+    /// The disk; `None` exactly when it is absent.
+    pub disk: Option<DiskHandle>,
 }
 
 impl Member {
+    /// The open disk, when it is one of this node's.
+    pub fn local(&self) -> Option<&Arc<Disk>> {
+        self.disk.as_ref()?.local()
+    }
+
     fn is_writable(&self) -> bool {
         self.disk.is_some() && !self.full
     }
@@ -88,9 +97,14 @@ impl Topology {
         })
     }
 
-    /// The open disk `disk`; `None` when it is absent or unknown.
-    pub fn disk(&self, disk: DiskId) -> Option<&Arc<Disk>> {
+    /// The disk `disk`; `None` when it is absent or unknown.
+    pub fn disk(&self, disk: DiskId) -> Option<&DiskHandle> {
         self.members.get(&disk)?.disk.as_ref()
+    }
+
+    /// The open disks of this node.
+    pub fn local_disks(&self) -> impl Iterator<Item = &Arc<Disk>> {
+        self.members.values().filter_map(Member::local)
     }
 
     /// Whether [`Topology::choose`] finds a group.

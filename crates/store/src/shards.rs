@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster::{Cluster, NoGroup};
-use disk::{Disk, Shard};
+use cluster::{Cluster, Destination, DiskHandle, NoGroup, ShardError, Topology};
+use disk::Shard;
 use env::Env;
 use erasure::{Codec, FramedShard, Geometry, ShardIdentity};
 use meta::record::{IntentEpoch, Segment, StripeException, WriteId};
@@ -244,16 +244,17 @@ impl Shards {
         ticket: &WriteTicket,
         group: GroupId,
         epoch: Epoch,
+        destination: Destination,
     ) -> Result<(), AppendFault> {
         let disk = self.cluster.topology().disk(disk).cloned().ok_or(AppendFault::Unavailable)?;
         let shard = Shard { framed, group: group.0, epoch: epoch.0, intent_epoch: ticket.intent_epoch.0 };
         let begun = self.env.clock.monotonic();
-        match disk.append(shard).await {
+        match disk.append(shard, destination).await {
             Ok(()) => {
                 self.appends.record(self.env.clock.monotonic().saturating_sub(begun));
                 Ok(())
             }
-            Err(disk::Error::Full { .. }) => Err(AppendFault::Full),
+            Err(ShardError::Full) => Err(AppendFault::Full),
             Err(error) => {
                 tracing::warn!(%error, "a shard could not be written");
                 Err(AppendFault::Unavailable)
@@ -273,8 +274,8 @@ impl Shards {
                     self.reads.record(self.env.clock.monotonic().saturating_sub(begun));
                     return Ok(payload);
                 }
-                Err(disk::Error::NotFound { .. }) if fault == ShardFault::Unreachable => fault = ShardFault::Absent,
-                Err(disk::Error::Corrupt { .. } | disk::Error::OutOfRange { .. }) => fault = ShardFault::Corrupt,
+                Err(ShardError::NotFound) if fault == ShardFault::Unreachable => fault = ShardFault::Absent,
+                Err(ShardError::Corrupt) => fault = ShardFault::Corrupt,
                 Err(_) => {}
             }
         }
@@ -286,22 +287,22 @@ impl Shards {
         let disk = self.disk_at_slot(stripe, index).ok_or(ShardFault::Unreachable)?;
         match disk.read(&stripe.identity(index), 0..size as u64).await {
             Ok(payload) => Ok(payload),
-            Err(disk::Error::NotFound { .. }) => Err(ShardFault::Absent),
-            Err(disk::Error::Corrupt { .. } | disk::Error::OutOfRange { .. }) => Err(ShardFault::Corrupt),
+            Err(ShardError::NotFound) => Err(ShardFault::Absent),
+            Err(ShardError::Corrupt) => Err(ShardFault::Corrupt),
             Err(_) => Err(ShardFault::Unreachable),
         }
     }
 
     /// Whether the index of the disk that a shard's slot names has it. Does no I/O.
     pub(crate) fn is_at_slot(&self, stripe: &Stripe, index: u8) -> bool {
-        let entry = self.disk_at_slot(stripe, index).and_then(|disk| disk.lookup(&stripe.identity(index)));
+        let entry = self.disk_at_slot(stripe, index).and_then(|disk| disk.local()?.lookup(&stripe.identity(index)));
         entry.is_some_and(|entry| !entry.damaged)
     }
 
     /// Whether a shard could be written to the disk that its slot names.
     pub(crate) fn can_write_at_slot(&self, stripe: &Stripe, index: u8) -> bool {
-        self.disk_at_slot(stripe, index)
-            .is_some_and(|disk| self.cluster.topology().is_writable(DiskId(disk.identity().disk_id)))
+        let topology = self.cluster.topology();
+        self.target_of(stripe, index, &topology).is_some_and(|disk| topology.is_writable(disk))
     }
 
     /// Stores a rebuilt shard on the disk that its slot names. Durable on return.
@@ -316,17 +317,21 @@ impl Shards {
         let id = stripe.group(topology.table());
         let epoch = topology.table().group(id).map_or(stripe.epoch, |group| group.epoch);
         let shard = Shard { framed, group: id.0, epoch: epoch.0, intent_epoch: intent_epoch.0 };
-        disk.append(shard).await.map_err(|error| match error {
-            disk::Error::Full { .. } => AppendFault::Full,
+        disk.append(shard, Destination::Slot).await.map_err(|error| match error {
+            ShardError::Full => AppendFault::Full,
             _ => AppendFault::Unavailable,
         })
     }
 
-    fn disk_at_slot(&self, stripe: &Stripe, index: u8) -> Option<Arc<Disk>> {
+    fn disk_at_slot(&self, stripe: &Stripe, index: u8) -> Option<DiskHandle> {
         let topology = self.cluster.topology();
+        topology.disk(self.target_of(stripe, index, &topology)?).cloned()
+    }
+
+    /// The disk that a shard's slot names.
+    fn target_of(&self, stripe: &Stripe, index: u8, topology: &Topology) -> Option<DiskId> {
         let group = topology.table().group(stripe.group(topology.table()))?;
-        let slot = group.slots.get(usize::from(index))?;
-        topology.disk(slot.write_target()?).cloned()
+        group.slots.get(usize::from(index))?.write_target()
     }
 
     /// What the disks' indexes say of a shard. Does no I/O.
@@ -337,7 +342,11 @@ impl Shards {
             match topology.disk(disk) {
                 None => presence = Presence::Unknown,
                 Some(disk) => {
-                    if disk.lookup(&stripe.identity(index)).is_some_and(|entry| !entry.damaged) {
+                    if disk
+                        .local()
+                        .and_then(|disk| disk.lookup(&stripe.identity(index)))
+                        .is_some_and(|entry| !entry.damaged)
+                    {
                         return Presence::Present;
                     }
                 }

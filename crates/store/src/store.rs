@@ -129,9 +129,9 @@ impl Store {
         &self.shared.cluster
     }
 
-    /// The disks that answer.
+    /// This node's disks that answer.
     pub(crate) fn disks(&self) -> Vec<Arc<Disk>> {
-        self.cluster().topology().members().values().filter_map(|member| member.disk.clone()).collect()
+        self.cluster().topology().local_disks().cloned().collect()
     }
 
     pub(crate) fn config(&self) -> &StoreConfig {

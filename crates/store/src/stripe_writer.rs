@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
+use cluster::Destination;
 use env::Buffers;
 use erasure::{Codec, FramedShard, ShardIdentity};
 use futures_util::StreamExt;
@@ -133,7 +134,7 @@ impl StripeWrite<'_> {
         let quorum = self.ticket.quorum;
         for index in self.row.indices() {
             match self.row.write_target(index) {
-                Some(disk) => self.start(index, disk),
+                Some(disk) => self.start(index, disk, Destination::Slot),
                 None => self.substitute(index, AppendFault::Unavailable),
             }
         }
@@ -160,11 +161,11 @@ impl StripeWrite<'_> {
         Ok(self.written())
     }
 
-    fn start(&mut self, index: u8, disk: DiskId) {
+    fn start(&mut self, index: u8, disk: DiskId, destination: Destination) {
         let shard = self.framed[usize::from(index)].clone();
         let (shards, ticket, group, epoch) = (self.shards, self.ticket, self.row.group, self.row.epoch);
         self.pending.push(Box::pin(async move {
-            let result = shards.append(disk, shard, ticket, group, epoch).await;
+            let result = shards.append(disk, shard, ticket, group, epoch, destination).await;
             (index, disk, result)
         }));
     }
@@ -181,7 +182,7 @@ impl StripeWrite<'_> {
     /// Sends a shard to a disk outside of the group, once; if there is none, it stays missing.
     fn substitute(&mut self, index: u8, fault: AppendFault) {
         match self.row.take_substitute() {
-            Some(disk) => self.start(index, disk),
+            Some(disk) => self.start(index, disk, Destination::Substitute),
             None => {
                 self.settled.insert(index, Settled::Failed(fault));
             }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use disk::{Disk, DiskConfig, DiskIdentity};
 use env::Env;
-use placement::DiskId;
+use placement::{DiskId, NodeId};
 
 use crate::error::Result;
+use crate::handle::DiskHandle;
 use crate::topology::{Member, MemberState};
 
 /// Bytes in the unit of weights: fine enough to tell disks apart, coarse enough to call equal disks equal.
@@ -59,13 +60,14 @@ pub(crate) async fn weight(disk: &Disk) -> Result<u64> {
 }
 
 impl Member {
-    /// A disk that was just opened.
-    pub(crate) fn open(disk: Arc<Disk>) -> Self {
-        Self { path: disk.path().to_path_buf(), state: MemberState::InService, full: false, disk: Some(disk) }
+    /// A disk of this node, `node`, that was just opened.
+    pub(crate) fn open(node: NodeId, disk: Arc<Disk>) -> Self {
+        let path = disk.path().to_path_buf();
+        Self { node, path, state: MemberState::InService, full: false, disk: Some(DiskHandle::Local(disk)) }
     }
 
     /// A disk that is not there.
-    pub(crate) fn absent(path: PathBuf, reason: String) -> Self {
-        Self { path, state: MemberState::Absent { reason }, full: false, disk: None }
+    pub(crate) fn absent(node: NodeId, path: PathBuf, reason: String) -> Self {
+        Self { node, path, state: MemberState::Absent { reason }, full: false, disk: None }
     }
 }

@@ -50,7 +50,7 @@ impl DiskSet {
                     None => self.open(path.clone()).await?,
                 };
                 self.moved(disk, path).await?;
-                Ok((disk, Member::open(handle), None))
+                Ok((disk, Member::open(self.node, handle), None))
             }
             Step::Admit { path, formatted, replaces } => {
                 let handle = match formatted.and_then(|disk| open.remove(&disk)) {
@@ -59,12 +59,12 @@ impl DiskSet {
                 };
                 let disk = DiskId(handle.identity().disk_id);
                 self.joined(disk, &handle, replaces).await?;
-                Ok((disk, Member::open(handle), replaces))
+                Ok((disk, Member::open(self.node, handle), replaces))
             }
             Step::Miss { disk, reason } => {
                 let path = self.roster().disks.get(&disk).map(|entry| entry.path.clone()).unwrap_or_default();
                 tracing::error!(%disk, path = %path.display(), reason, "disk is missing");
-                Ok((disk, Member::absent(path, reason), None))
+                Ok((disk, Member::absent(self.node, path, reason), None))
             }
         }
     }

@@ -54,7 +54,7 @@ async fn full_disks_take_no_new_stripes_until_room_returns() {
     assert!(node.topology().choose(stripe).is_ok());
     for member in node.topology().members().values() {
         world.files.set_capacity(&member.path, world.files.used(&member.path));
-        let disk = member.disk.clone().unwrap();
+        let disk = member.local().unwrap();
         let identity = ShardIdentity { write_id: 7, stripe: 0, index: 0 };
         let framed = FramedShard::new(identity, vec![1; 2 << 20].into());
         let error = disk.append(Shard { framed, group: 0, epoch: 1, intent_epoch: 0 }).await.unwrap_err();

@@ -36,7 +36,7 @@ async fn full_disks_refuse_objects_and_recover_when_space_returns() {
     assert_eq!(node.shard_count(), 0);
     let topology = node.cluster.topology();
     for member in topology.members().values() {
-        member.disk.as_ref().unwrap().compact().await.unwrap();
+        member.local().unwrap().compact().await.unwrap();
     }
     node.wait_until_writable().await;
     node.put("after", bytes(7, 8 << 20)).await.unwrap();

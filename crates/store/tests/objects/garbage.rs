@@ -29,7 +29,7 @@ async fn shards_freed_just_before_a_crash_are_not_taken_for_lost() {
     node.put("overwritten", bytes(1, 300_000)).await.unwrap();
     node.put("deleted", bytes(2, 300_000)).await.unwrap();
     let topology = node.cluster.topology();
-    for disk in topology.members().values().filter_map(|member| member.disk.as_ref()) {
+    for disk in topology.local_disks() {
         disk.delete(disk.inventory(None, usize::MAX).iter().map(|shard| shard.identity).collect()).await.unwrap();
     }
     node.put("overwritten", bytes(3, 300_000)).await.unwrap();

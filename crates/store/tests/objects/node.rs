@@ -160,7 +160,7 @@ impl Node {
 /// Number of shards on all disks of a node.
 pub(crate) fn shard_count(cluster: &Cluster) -> usize {
     let topology = cluster.topology();
-    let disks = topology.members().values().filter_map(|member| member.disk.as_ref());
+    let disks = topology.local_disks();
     disks.map(|disk| disk.inventory(None, usize::MAX).len()).sum()
 }
 

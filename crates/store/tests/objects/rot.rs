@@ -158,7 +158,7 @@ async fn assert_whole(node: &mut Node, objects: &[(String, Vec<u8>)], what: &str
 async fn rotten_places(node: &Node) -> Vec<(usize, Finding)> {
     let mut found = Vec::new();
     let topology = node.cluster.topology();
-    for disk in topology.members().values().filter_map(|member| member.disk.as_ref()) {
+    for disk in topology.local_disks() {
         let number = (0..6).find(|number| disk.path() == disk_path(*number)).unwrap();
         let mut cursor = Some(ScrubCursor::default());
         while let Some(from) = cursor {
