@@ -125,6 +125,23 @@ pub enum Error {
         /// What it says.
         reason: String,
     },
+    /// A key or certificate cannot be made or read.
+    #[error("cannot make or read a certificate: {reason}")]
+    Certificate {
+        /// What is wrong.
+        reason: String,
+    },
+    /// Copy the token again.
+    #[error("this is no join token: it begins with `stonecrop1.` and is printed whole by the first node")]
+    MalformedToken,
+    /// The address for other nodes cannot be listened on.
+    #[error("cannot listen on {address} for other nodes")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A background task panicked.
     #[error(transparent)]
     Task(#[from] env::TaskFailed),

@@ -18,6 +18,7 @@ mod health;
 mod monitor;
 mod raft;
 mod rpc;
+mod security;
 mod start;
 mod tables;
 mod topology;

@@ -22,6 +22,8 @@ pub(crate) enum Class {
 /// What a node can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Method {
+    /// Become a member. The only method for whom has no certificate.
+    Join,
     /// Raft: replicate entries.
     RaftAppend,
     /// Raft: elect.
@@ -50,7 +52,8 @@ pub(crate) enum Method {
 
 impl Method {
     /// All of them.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Join,
         Self::RaftAppend,
         Self::RaftVote,
         Self::RaftSnapshot,
@@ -68,6 +71,7 @@ impl Method {
     /// Its path in the request line.
     pub(crate) fn path(self) -> &'static str {
         match self {
+            Self::Join => "/1/join",
             Self::RaftAppend => "/1/raft/append",
             Self::RaftVote => "/1/raft/vote",
             Self::RaftSnapshot => "/1/raft/snapshot",
@@ -91,7 +95,7 @@ impl Method {
     /// The pool that it uses.
     pub(crate) fn class(self) -> Class {
         match self {
-            Self::RaftVote | Self::Gossip | Self::NodeStatus => Class::Control,
+            Self::Join | Self::RaftVote | Self::Gossip | Self::NodeStatus => Class::Control,
             Self::RaftAppend | Self::RaftSnapshot | Self::Propose | Self::ReadIndex => Class::Metadata,
             Self::Pages | Self::ShardAppend | Self::ShardRead | Self::ShardLookup | Self::ShardDelete => Class::Bulk,
         }

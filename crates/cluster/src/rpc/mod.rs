@@ -8,5 +8,14 @@
 //! anything but the request to join; what is held in memory for calls is bounded. What methods mean is their handlers'.
 
 mod call;
+mod peers;
+mod server;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod wire;
 
 pub(crate) use call::{Answer, Call, CallError, Class, Handler, HandlerFuture, Method};
+pub(crate) use peers::{Addresses, Peers, ask_to_join};
+pub(crate) use server::Server;
+pub(crate) use tls::Tls;

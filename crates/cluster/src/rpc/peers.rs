@@ -1,0 +1,188 @@
+//! [`Peers`]: calls other nodes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use env::Env;
+use http::StatusCode;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use placement::NodeId;
+use tokio::sync::Semaphore;
+
+use super::call::{Answer, Call, CallError, Class};
+use super::tls::{Tls, connect_to_join};
+use super::wire::{self, Pieces};
+
+/// A node that does not take a connection within this time is not there.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Idle connections kept for a peer and class.
+const IDLE_MAX: usize = 32;
+
+/// The addresses of the nodes, `HOST:PORT`.
+pub(crate) type Addresses = BTreeMap<NodeId, String>;
+
+/// Connections to the other nodes, pooled by node and class.
+pub(crate) struct Peers {
+    env: Env,
+    tls: Arc<Tls>,
+    addresses: ArcSwap<Addresses>,
+    pools: Mutex<BTreeMap<(NodeId, Class), Arc<Pool>>>,
+}
+
+/// The connections to one node for one class of calls.
+struct Pool {
+    /// One permit a call under way (a bulkhead: a node that hangs absorbs no more than these).
+    permits: Semaphore,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// An open connection that nobody uses, and the address that it leads to.
+struct Connection {
+    address: String,
+    sender: SendRequest<Pieces>,
+}
+
+impl Class {
+    /// Calls that may be under way to one node.
+    fn width(self) -> usize {
+        match self {
+            Self::Control => 16,
+            Self::Metadata => 64,
+            Self::Bulk => 128,
+        }
+    }
+}
+
+impl Peers {
+    pub(crate) fn new(env: Env, tls: Arc<Tls>) -> Self {
+        Self { env, tls, addresses: ArcSwap::default(), pools: Mutex::default() }
+    }
+
+    /// Where the nodes are, from now on.
+    pub(crate) fn set_addresses(&self, addresses: Addresses) {
+        self.pools.lock().retain(|(node, _), _| addresses.contains_key(node));
+        self.addresses.store(Arc::new(addresses));
+    }
+
+    /// Asks `node`. Dropped before it resolves, the call may have an effect.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] says whether the call can have had an effect.
+    pub(crate) async fn call(&self, node: NodeId, call: Call) -> Result<Answer, CallError> {
+        let mut expired = self.env.clock.sleep(call.deadline);
+        let mut sent = false;
+        tokio::select! {
+            biased;
+            answer = self.attempt(node, call, &mut sent) => answer,
+            () = &mut expired => match sent {
+                true => Err(CallError::Expired { node }),
+                false => Err(CallError::Unreachable { node, reason: "no connection in time".to_owned() }),
+            },
+        }
+    }
+
+    async fn attempt(&self, node: NodeId, call: Call, sent: &mut bool) -> Result<Answer, CallError> {
+        let unreachable = |reason: String| CallError::Unreachable { node, reason };
+        let address = self.addresses.load().get(&node).cloned();
+        let address = address.ok_or_else(|| unreachable("it is not a member".to_owned()))?;
+        let pool = self.pool(node, call.method.class());
+        let _permit = pool.permits.acquire().await.map_err(|_| CallError::Overloaded { node })?;
+        let mut connection = match pool.take_idle(&address) {
+            Some(connection) => connection,
+            None => self.connect(node, address).await.map_err(unreachable)?,
+        };
+        let request = wire::request(&connection.address, call);
+        *sent = true;
+        let broken = |reason: String| CallError::Broken { node, reason };
+        let response = connection.sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::SERVICE_UNAVAILABLE => return Err(CallError::Overloaded { node }),
+            status => return Err(broken(format!("it answered {status}"))),
+        }
+        let answer = wire::read_answer(response).await.map_err(broken)?;
+        pool.keep(connection);
+        Ok(answer)
+    }
+
+    fn pool(&self, node: NodeId, class: Class) -> Arc<Pool> {
+        let new = || Arc::new(Pool { permits: Semaphore::new(class.width()), idle: Mutex::default() });
+        self.pools.lock().entry((node, class)).or_insert_with(new).clone()
+    }
+
+    async fn connect(&self, node: NodeId, address: String) -> Result<Connection, String> {
+        let connecting = async {
+            let stream = self.env.net.connect(address.clone()).await?;
+            self.tls.connect(node, stream).await
+        };
+        let stream = tokio::select! {
+            biased;
+            stream = connecting => stream.map_err(|error| error.to_string())?,
+            () = self.env.clock.sleep(CONNECT_DEADLINE) => return Err("no connection in time".to_owned()),
+        };
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        let serve = async {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to a node broke");
+            }
+        };
+        // Ends when the connection is dropped or breaks.
+        self.env.spawn.task("peer-connection", Box::pin(serve));
+        Ok(Connection { address, sender })
+    }
+}
+
+/// Asks the node at `address` for admission, if it is of the cluster whose authority has this fingerprint.
+///
+/// # Errors
+///
+/// What went wrong, as text.
+pub(crate) async fn ask_to_join(env: &Env, address: &str, fingerprint: [u8; 32], call: Call) -> Result<Answer, String> {
+    let mut expired = env.clock.sleep(call.deadline);
+    let asked = async {
+        let stream = env.net.connect(address.to_owned()).await.map_err(|error| error.to_string())?;
+        let stream = connect_to_join(env, fingerprint, stream).await.map_err(|error| error.to_string())?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        let answered = async {
+            let request = wire::request(address, call);
+            let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+            match response.status() {
+                StatusCode::OK => wire::read_answer(response).await,
+                status => Err(format!("it answered {status}")),
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = answered => answer,
+            ended = connection => Err(format!("the connection ended: {ended:?}")),
+        }
+    };
+    tokio::select! {
+        biased;
+        answer = asked => answer,
+        () = &mut expired => Err("it did not answer in time".to_owned()),
+    }
+}
+
+impl Pool {
+    fn take_idle(&self, address: &str) -> Option<Connection> {
+        let mut idle = self.idle.lock();
+        // Others lead to where the node was, or have been closed.
+        idle.retain(|connection| connection.address == address && connection.sender.is_ready());
+        idle.pop()
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.idle.lock();
+        if idle.len() < IDLE_MAX {
+            idle.push(connection);
+        }
+    }
+}
