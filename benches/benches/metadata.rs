@@ -21,6 +21,7 @@ use meta::record::{
 use meta::{BucketId, Command, LogEntry, LogId, MetaConfig, MetaEngine, Opened, Reply};
 use placement::{Epoch, GroupId};
 use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::Runtime;
 
 const OBJECT_COUNT: u64 = 1_000_000;
 /// Commands in one entry of the log, as under load.
@@ -36,6 +37,7 @@ fn cpu_time() -> Duration {
 /// A node's metadata in a temporary directory.
 struct Node {
     env: Env,
+    runtime: Runtime,
     directories: Vec<PathBuf>,
     opened: Opened,
     bucket: BucketId,
@@ -46,11 +48,12 @@ struct Node {
 impl Node {
     fn with_objects(directory: &tempfile::TempDir, count: u64) -> Self {
         let env = Env::real();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let directories: Vec<PathBuf> =
             (0..3).map(|number| directory.path().join(format!("disk{number}/meta"))).collect();
-        let opened = MetaEngine::open(&env, &directories, MetaConfig::default()).unwrap();
+        let opened = runtime.block_on(MetaEngine::open(&env, &directories, MetaConfig::default())).unwrap();
         let (next_index, next_object) = (AtomicU64::new(1), AtomicU64::new(0));
-        let mut node = Self { env, directories, opened, bucket: BucketId(0), next_index, next_object };
+        let mut node = Self { env, runtime, directories, opened, bucket: BucketId(0), next_index, next_object };
         let fence = |group| GroupFence { group: GroupId(group), epoch: Epoch(1), accepted_from: Epoch(1) };
         let fences = (0..GROUP_COUNT).map(fence).collect();
         node.apply(&[Command::SetTable(SetTable { based_on: 0, table: Vec::new(), fences })]);
@@ -68,6 +71,7 @@ impl Node {
     fn apply(&self, commands: &[Command]) -> Vec<meta::Outcome> {
         let index = self.next_index.fetch_add(1, Ordering::Relaxed);
         let id = LogId { term: 1, node: 1, index };
+        self.runtime.block_on(self.opened.engine.wait_for_room());
         self.opened.engine.apply(id, UnixMillis(1_790_000_000_000 + index), commands).unwrap()
     }
 
@@ -78,10 +82,11 @@ impl Node {
     }
 
     fn restart(&mut self) -> Duration {
-        self.opened.engine.close();
+        self.runtime.block_on(self.opened.engine.close());
         let clock = RealClock::new();
         let started = clock.monotonic();
-        self.opened = MetaEngine::open(&self.env, &self.directories, MetaConfig::default()).unwrap();
+        self.opened =
+            self.runtime.block_on(MetaEngine::open(&self.env, &self.directories, MetaConfig::default())).unwrap();
         black_box(query::object(self.opened.engine.view().as_ref(), self.bucket, &key_of(1)).unwrap()).unwrap();
         clock.monotonic() - started
     }
@@ -178,7 +183,7 @@ fn metadata(criterion: &mut Criterion) {
         bencher.iter_custom(|count| (0..count).map(|_| node.restart()).sum());
     });
     group.finish();
-    node.opened.engine.close();
+    node.runtime.block_on(node.opened.engine.close());
 }
 
 fn log(criterion: &mut Criterion) {
@@ -205,7 +210,7 @@ fn log(criterion: &mut Criterion) {
         });
     }
     group.finish();
-    node.opened.engine.close();
+    node.runtime.block_on(node.opened.engine.close());
 }
 
 criterion_group!(benches, log, metadata);

@@ -303,8 +303,7 @@ impl Monitor {
         let ready: Vec<PathBuf> =
             spare.into_iter().filter(|directory| !self.is_paused(directory)).take(wanted).collect();
         for directory in ready {
-            let (engine, path) = (self.engine.clone(), directory.clone());
-            match self.env.blocking(move || engine.replace_mirror(&path)).await {
+            match self.engine.replace_mirror(&directory).await {
                 Ok(()) => tracing::info!(directory = %directory.display(), "the metadata has another mirror"),
                 Err(error) => {
                     tracing::warn!(directory = %directory.display(), %error, "cannot mirror the metadata here");

@@ -158,24 +158,27 @@ async fn open_metadata(env: &Env, config: &ClusterConfig, sites: &[Site], open: 
     let is_open = |site: &&Site| open.values().any(|disk| disk.path() == site.path);
     let here: Vec<PathBuf> = sites.iter().filter(is_open).map(|site| site.path.clone()).collect();
     let missing: Vec<PathBuf> = sites.iter().filter(|site| !is_open(site)).map(|site| site.path.clone()).collect();
-    let (open_env, meta) = (env.clone(), config.meta);
-    env.blocking(move || {
-        let candidates: Vec<PathBuf> = here.iter().map(|path| meta_directory(path)).collect();
-        let mut exists = false;
-        for candidate in &candidates {
-            exists |= meta::is_mirror(&open_env, candidate)?;
+    let look_env = env.clone();
+    let candidates = env.blocking(move || metadata_directories(&look_env, &here, missing)).await?;
+    Ok(MetaEngine::open(env, &candidates, config.meta).await?)
+}
+
+/// Where the metadata is, or will be when it never existed. Blocks.
+fn metadata_directories(env: &Env, here: &[PathBuf], missing: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+    let candidates: Vec<PathBuf> = here.iter().map(|path| meta_directory(path)).collect();
+    let mut exists = false;
+    for candidate in &candidates {
+        exists |= meta::is_mirror(env, candidate)?;
+    }
+    for path in here {
+        if !exists && is_marked(env, path)? {
+            return Err(Error::MetadataMissing { present: here.len(), missing });
         }
-        for path in &here {
-            if !exists && is_marked(&open_env, path)? {
-                return Err(Error::MetadataMissing { present: here.len(), missing });
-            }
-        }
-        if candidates.is_empty() {
-            return Err(Error::MetadataMissing { present: 0, missing });
-        }
-        Ok(MetaEngine::open(&open_env, &candidates, meta)?)
-    })
-    .await
+    }
+    if candidates.is_empty() {
+        return Err(Error::MetadataMissing { present: 0, missing });
+    }
+    Ok(candidates)
 }
 
 async fn close_disks(disks: impl IntoIterator<Item = Arc<Disk>>) {

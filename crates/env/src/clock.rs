@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::task::executor;
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UnixMillis(pub u64);
@@ -22,7 +24,7 @@ pub trait Clock: Send + Sync + 'static {
     fn sleep(&self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
-/// The machine's clocks and tokio's timer.
+/// The machine's clocks; tokio's timer in tasks, the thread's own in workers.
 pub struct RealClock {
     started: Instant,
 }
@@ -53,7 +55,10 @@ impl Clock for RealClock {
     }
 
     fn sleep(&self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(tokio::time::sleep(span))
+        match executor::sleep(span) {
+            Some(sleep) => Box::pin(sleep),
+            None => Box::pin(tokio::time::sleep(span)),
+        }
     }
 }
 

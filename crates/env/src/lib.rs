@@ -20,7 +20,7 @@ pub use file::{
     CountedFiles, DirectoryId, Failure, File, FileCounts, FileLock, Files, Flip, OpenMode, RealFiles, SimFiles, Space,
 };
 pub use net::{Listener, Net, NetFuture, RealNet, Stream};
-pub use task::{RealSpawn, Spawn, Task, TaskFailed, Thread};
+pub use task::{RealSpawn, Spawn, Task, TaskFailed, Thread, Work, Worker};
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub struct Env {
     pub files: Arc<dyn Files>,
     /// Sockets to other nodes.
     pub net: Arc<dyn Net>,
-    /// Tasks and threads.
+    /// Tasks and workers.
     pub spawn: Arc<dyn Spawn>,
     /// Memory for bodies and transfers.
     pub buffers: Buffers,

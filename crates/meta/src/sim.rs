@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use env::{Buffers, Env, ManualClock, RealSpawn, SeededEntropy, SimFiles, UnixMillis};
+use env::{Buffers, Env, RealClock, RealSpawn, SeededEntropy, SimFiles};
 
 /// An environment on `files` whose randomness follows from `seed`.
 pub(crate) fn env_of(files: &SimFiles, seed: u64) -> Env {
     Env {
-        clock: Arc::new(ManualClock::new(UnixMillis(0))),
+        clock: Arc::new(RealClock::new()),
         entropy: Arc::new(SeededEntropy::new(seed)),
         files: Arc::new(files.clone()),
         net: Arc::new(env::RealNet),

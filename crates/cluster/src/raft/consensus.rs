@@ -93,8 +93,7 @@ impl RaftConsensus {
         if let Some(purge) = purge {
             purge.abort();
         }
-        let engine = self.engine.clone();
-        self.env.blocking(move || engine.close()).await;
+        self.engine.close().await;
         stopped.map_err(|error| Error::Consensus { reason: error.to_string() })?;
         Ok(flushed?)
     }

@@ -64,6 +64,7 @@ impl StateMachine {
             }
             EntryPayload::Normal(batch) => {
                 let (engine, content) = (self.engine.clone(), batch.content().clone());
+                self.engine.wait_for_room().await;
                 let applied = move || engine.apply(id, content.time(), &content.commands);
                 let outcomes = self.env.blocking(applied).await;
                 let outcomes =

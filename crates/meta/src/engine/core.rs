@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex, MutexGuard};
-use tokio::sync::watch;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::{Notify, watch};
 
 use super::base::Base;
 use super::layers::{Frozen, Layers};
@@ -26,7 +26,7 @@ pub(super) struct Core {
     current: ArcSwap<Layers>,
     applier: Mutex<Applier>,
     /// The one who applies waits on it while two overlays are full.
-    room: Condvar,
+    room: Notify,
     pub(super) durable: watch::Sender<Durable>,
 }
 
@@ -55,6 +55,11 @@ impl Applier {
         limit.max(config.overlay_bytes_min) <= self.layers.active.size()
     }
 
+    /// Whether the next commands must wait for the flush that is under way.
+    fn must_wait(&self, config: &MetaConfig) -> bool {
+        self.is_full(config) && self.layers.frozen.is_some() && !self.flush_failed
+    }
+
     /// Whether a flush is due: for want of memory, or so that a restart need not replay too much.
     pub(super) fn wants_flush(&self, config: &MetaConfig, log: &MetaLog) -> bool {
         self.is_full(config)
@@ -79,7 +84,7 @@ impl Core {
             log,
             current: ArcSwap::from_pointee(applier.layers.clone()),
             applier: Mutex::new(applier),
-            room: Condvar::new(),
+            room: Notify::new(),
             durable: watch::Sender::new(durable),
         }
     }
@@ -92,15 +97,18 @@ impl Core {
         self.applier.lock()
     }
 
-    /// As [`Core::lock`], but waits while the active overlay is full and the frozen one is being folded. When that failed
-    /// it waits no more: what is in the log must be applied, and [`MetaEngine::admits`](super::MetaEngine::admits) keeps
-    /// more from getting there.
-    pub(super) fn lock_with_room(&self) -> MutexGuard<'_, Applier> {
-        let mut applier = self.applier.lock();
-        while applier.is_full(&self.config) && applier.layers.frozen.is_some() && !applier.flush_failed {
-            self.room.wait(&mut applier);
+    /// Waits while the active overlay is full and the frozen one is being folded. When that failed it waits no more: what
+    /// is in the log must be applied, and [`MetaEngine::admits`](super::MetaEngine::admits) keeps more from getting there.
+    pub(super) async fn wait_for_room(&self) {
+        loop {
+            let mut freed = std::pin::pin!(self.room.notified());
+            // Registered before the look, so that a flush that ends in between is not missed.
+            freed.as_mut().enable();
+            if !self.applier.lock().must_wait(&self.config) {
+                return;
+            }
+            freed.await;
         }
-        applier
     }
 
     /// Whether so little room is left that what could go should go.
@@ -140,7 +148,7 @@ impl Core {
         applier.flush_failed = false;
         self.publish(&applier);
         drop(applier);
-        self.room.notify_all();
+        self.room.notify_waiters();
     }
 
     /// Puts trees with the same records in place of the present ones.
@@ -153,6 +161,6 @@ impl Core {
     /// The flush failed: those who wait for room wait in vain.
     pub(super) fn note_failure(&self) {
         self.applier.lock().flush_failed = true;
-        self.room.notify_all();
+        self.room.notify_waiters();
     }
 }

@@ -30,10 +30,9 @@ mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use bytes::Bytes;
-use env::{Env, Thread, UnixMillis};
+use env::{Env, UnixMillis, Worker};
 use parking_lot::Mutex;
 use prolly::PackId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -42,7 +41,7 @@ use self::core::{Applier, Core};
 use self::effects::{EffectsHash, EntryEffects};
 pub use self::scrub::MetaScrub;
 use self::scrub::scrub_after;
-use self::worker::{Job, Worker};
+use self::worker::Job;
 use crate::apply::apply;
 use crate::command::{Command, LogStamp};
 use crate::error::{Error, Result};
@@ -134,7 +133,7 @@ pub struct MetaEngine {
     env: Env,
     core: Arc<Core>,
     jobs: mpsc::Sender<Job>,
-    worker: Mutex<Option<Thread>>,
+    worker: Mutex<Option<Worker>>,
     /// The pack verified last.
     scrubbed: Mutex<PackId>,
 }
@@ -142,24 +141,24 @@ pub struct MetaEngine {
 impl MetaEngine {
     /// Opens the metadata in up to `config.mirror_count` of the `candidates` (directories such as `<DISK>/meta`, in
     /// order of preference; those that are mirrors already come first). Begins anew when none is a mirror and all could
-    /// be read. Blocks.
+    /// be read.
     ///
     /// # Errors
     ///
     /// Whatever makes the metadata unusable; see [`Error`].
-    pub fn open(env: &Env, candidates: &[PathBuf], config: MetaConfig) -> Result<Opened> {
-        let (core, start) = open::open(env, candidates, config)?;
+    pub async fn open(env: &Env, candidates: &[PathBuf], config: MetaConfig) -> Result<Opened> {
+        let (core, start) = open::open(env, candidates, config).await?;
         let core = Arc::new(core);
         let (jobs, receiver) = mpsc::channel(JOBS_MAX);
-        let worker = Worker::new(core.clone(), receiver, start);
-        let thread = env.spawn.thread("meta-worker".to_owned(), Box::new(move || worker.run()));
+        let worker = worker::Worker::new(core.clone(), receiver, start);
+        let worker = env.spawn.worker("meta-worker".to_owned(), Box::pin(worker.run()));
         let log = core.log.clone();
         Ok(Opened {
             engine: Arc::new(Self {
                 env: env.clone(),
                 core,
                 jobs,
-                worker: Mutex::new(Some(thread)),
+                worker: Mutex::new(Some(worker)),
                 scrubbed: Mutex::new(PackId(0)),
             }),
             log,
@@ -183,8 +182,8 @@ impl MetaEngine {
     }
 
     /// Applies the commands of entry `id` in order; each sees the effects of those before. Readers see all or none.
-    /// Blocks on reads of pages that are not cached, and while a flush lags behind: call it off the reactor. What is in
-    /// the log can always be applied; [`MetaEngine::admits`] is for keeping it out.
+    /// Blocks on reads of pages that are not cached: call it off the reactor, after [`MetaEngine::wait_for_room`]. What is
+    /// in the log can always be applied; [`MetaEngine::admits`] is for keeping it out.
     ///
     /// # Errors
     ///
@@ -194,6 +193,11 @@ impl MetaEngine {
         self.change(id, commands, |view, command| apply(view, command, stamp))
     }
 
+    /// Waits while a flush lags behind, so that memory stays bounded: await it before each [`MetaEngine::apply`].
+    pub async fn wait_for_room(&self) {
+        self.core.wait_for_room().await;
+    }
+
     /// Applies `steps` in order as entry `id`: `decide` says what each does in the state that the ones before left.
     fn change<S, T>(
         &self,
@@ -201,7 +205,7 @@ impl MetaEngine {
         steps: &[S],
         decide: impl Fn(&dyn View, &S) -> Result<(T, Edits)>,
     ) -> Result<Vec<T>> {
-        let mut applier = self.core.lock_with_room();
+        let mut applier = self.core.lock();
         // Worked on aside: an error half way leaves the state as it was.
         let mut layers = applier.layers.clone();
         let mut effects = EntryEffects::new(layers.marks.effects, id);
@@ -319,20 +323,21 @@ impl MetaEngine {
         self.core.mirrors.retire_at(directory);
     }
 
-    /// Makes the vacant `directory` a mirror, in place of the one that was there or of one that is out of service.
-    /// Blocks until it has everything.
+    /// Makes the vacant `directory` a mirror, in place of the one that was there or of one that is out of service, and
+    /// waits until it has everything.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] when it cannot be written, [`Error::Unavailable`] when no other mirror works.
-    pub fn replace_mirror(&self, directory: &Path) -> Result<()> {
+    pub async fn replace_mirror(&self, directory: &Path) -> Result<()> {
         self.core.mirrors.retire_at(directory);
-        let mirror = Mirror::vacant(&self.env, directory.to_path_buf())?;
-        self.core.log.join(&mirror)?;
+        let (env, directory) = (self.env.clone(), directory.to_path_buf());
+        let mirror = self.env.blocking(move || Mirror::vacant(&env, directory)).await?;
+        self.core.log.join(&mirror).await?;
         self.core.mirrors.replace(mirror.clone());
-        let (sender, receiver) = sync_channel(1);
-        self.jobs.blocking_send(Job::Fill(mirror, sender)).map_err(|_| Error::Unavailable)?;
-        receiver.recv().unwrap_or(Err(Error::Unavailable))
+        let (sender, receiver) = oneshot::channel();
+        self.jobs.send(Job::Fill(mirror, sender)).await.map_err(|_| Error::Unavailable)?;
+        receiver.await.unwrap_or(Err(Error::Unavailable))
     }
 
     /// Rereads the next pack in all its copies, down to the hashes, and heals what one copy has whole. Blocks, for as long
@@ -353,14 +358,14 @@ impl MetaEngine {
         Ok(found?.map(|(_, found)| found))
     }
 
-    /// Ends the background work and the log's. Blocks. Call [`MetaEngine::flush`] before for a quick restart.
-    pub fn close(&self) {
+    /// Ends the background work and the log's. Call [`MetaEngine::flush`] before for a quick restart.
+    pub async fn close(&self) {
         // The channel is closed only once the worker has ended.
-        let _ = self.jobs.blocking_send(Job::Close);
+        let _ = self.jobs.send(Job::Close).await;
         let worker = self.worker.lock().take();
         if let Some(worker) = worker {
-            worker.join();
+            worker.join().await;
         }
-        self.core.log.close();
+        self.core.log.close().await;
     }
 }

@@ -37,9 +37,16 @@ struct Chosen {
 }
 
 /// Opens everything but the worker, and says where that begins.
-pub(super) fn open(env: &Env, candidates: &[PathBuf], config: MetaConfig) -> Result<(Core, Start)> {
-    let mirrors = Arc::new(Mirrors::open(env, candidates, config.mirror_count)?);
-    let log = MetaLog::open(env, &mirrors, log_config(&config))?;
+pub(super) async fn open(env: &Env, candidates: &[PathBuf], config: MetaConfig) -> Result<(Core, Start)> {
+    let (mirrors_env, candidates) = (env.clone(), candidates.to_vec());
+    let mirrors = env.blocking(move || Mirrors::open(&mirrors_env, &candidates, config.mirror_count)).await?;
+    let mirrors = Arc::new(mirrors);
+    let log = MetaLog::open(env, &mirrors, log_config(&config)).await?;
+    env.blocking(move || open_state(mirrors, log, config)).await
+}
+
+/// Finds the newest state that the log can go on from. Blocks.
+fn open_state(mirrors: Arc<Mirrors>, log: MetaLog, config: MetaConfig) -> Result<(Core, Start)> {
     let storage = Arc::new(MirroredPacks::new(mirrors.clone()));
     let found = read_all(&mirrors)?;
     let mut records: Vec<&RootRecord> = found.iter().flat_map(|found| &found.records).collect();

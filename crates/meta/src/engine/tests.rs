@@ -31,7 +31,7 @@ fn config() -> MetaConfig {
 }
 
 fn open(files: &SimFiles, directories: &[PathBuf], seed: u64) -> Result<Opened> {
-    MetaEngine::open(&env_of(files, seed), directories, config())
+    block_on(MetaEngine::open(&env_of(files, seed), directories, config()))
 }
 
 fn id(index: u64) -> LogId {
@@ -67,7 +67,8 @@ fn edits_of(index: u64) -> Edits {
     edits.into_values().collect()
 }
 
-fn apply_entry(engine: &MetaEngine, index: u64) -> Result<()> {
+async fn apply_entry(engine: &MetaEngine, index: u64) -> Result<()> {
+    engine.wait_for_room().await;
     engine.change(id(index), &[edits_of(index)], |_, edits| Ok(((), edits.clone()))).map(|_| ())
 }
 
@@ -143,7 +144,7 @@ proptest! {
         for (count, flush, take) in steps {
             for _ in 0..count {
                 index += 1;
-                apply_entry(&engine, index).unwrap();
+                block_on(apply_entry(&engine, index)).unwrap();
             }
             if take {
                 taken.push((engine.view(), index));
@@ -158,7 +159,7 @@ proptest! {
             check_same(view.as_ref(), &model, "taken earlier");
             check_queries(view.as_ref(), &model, &probes);
         }
-        engine.close();
+        block_on(engine.close());
     }
 }
 
@@ -186,7 +187,7 @@ fn run(opened: &Opened, range: std::ops::Range<u64>) -> (u64, u64) {
             }
             receiver.await.unwrap_or(Err(Error::Unavailable))?;
             for index in applied + 1..=index {
-                apply_entry(&opened.engine, index)?;
+                apply_entry(&opened.engine, index).await?;
                 applied = index;
             }
             if index % 12 == 0 {
@@ -210,7 +211,7 @@ fn replay(opened: &Opened) -> Result<u64> {
     let entries = opened.log.read(applied + 1..u64::MAX)?;
     for entry in &entries {
         assert_eq!(entry.payload[..], entry.id.index.to_le_bytes());
-        apply_entry(&opened.engine, entry.id.index)?;
+        block_on(apply_entry(&opened.engine, entry.id.index))?;
     }
     Ok(entries.last().map_or(applied, |entry| entry.id.index))
 }
@@ -258,7 +259,7 @@ fn check_power_cuts(mirror_count: usize, crash_at: u64, seed: u64) -> bool {
     let opened = open(&files, &all, seed + 2).expect(&context);
     let found = replay(&opened).expect(&context);
     check_recovered(&opened, found, bounds, &context);
-    opened.engine.close();
+    block_on(opened.engine.close());
     crashed
 }
 
@@ -278,7 +279,7 @@ fn filled(mirror_count: usize, seed: u64) -> SimFiles {
     let files = new_files(mirror_count, seed);
     let opened = open(&files, &directories(mirror_count), seed).unwrap();
     assert_eq!(run(&opened, 1..61), (60, 60));
-    opened.engine.close();
+    block_on(opened.engine.close());
     files
 }
 
@@ -305,12 +306,12 @@ fn losing_any_one_directory_loses_nothing_and_it_is_filled_again() {
             let found = replay(&opened).unwrap();
             check_recovered(&opened, found, (60, 60), "after the loss");
             wait_until_complete(&opened);
-            opened.engine.close();
+            block_on(opened.engine.close());
             all.iter().filter(|directory| **directory != all[lost]).for_each(|other| files.vanish(other));
             let opened = open(&files, &all[lost..=lost], 7).unwrap();
             let found = replay(&opened).unwrap();
             check_recovered(&opened, found, (60, 60), "from the refilled one alone");
-            opened.engine.close();
+            block_on(opened.engine.close());
         }
     }
 }
@@ -324,14 +325,14 @@ fn a_mirror_is_replaced_while_running() {
     files.fail_path(Path::new("/disk0"), Failure::Io);
     assert_eq!(run(&opened, 31..61), (60, 60));
     assert_eq!(opened.engine.mirrors().iter().filter(|mirror| mirror.in_service).count(), 1);
-    opened.engine.replace_mirror(&all[2]).unwrap();
+    block_on(opened.engine.replace_mirror(&all[2])).unwrap();
     assert!(opened.engine.mirrors().iter().all(|mirror| mirror.in_service && mirror.complete));
     assert_eq!(run(&opened, 61..91), (90, 90));
-    opened.engine.close();
+    block_on(opened.engine.close());
     let opened = open(&files, &all[2..], 2).unwrap();
     let found = replay(&opened).unwrap();
     check_recovered(&opened, found, (90, 90), "from the new mirror alone");
-    opened.engine.close();
+    block_on(opened.engine.close());
 }
 
 #[test]
@@ -343,13 +344,13 @@ fn a_directory_that_vanishes_is_noticed_and_made_a_mirror_again() {
     files.vanish(&all[0]);
     assert_eq!(run(&opened, 31..61), (60, 60));
     assert_eq!(opened.engine.mirrors().iter().filter(|mirror| mirror.in_service).count(), 1);
-    opened.engine.replace_mirror(&all[0]).unwrap();
+    block_on(opened.engine.replace_mirror(&all[0])).unwrap();
     assert_eq!(run(&opened, 61..70), (69, 69));
-    opened.engine.close();
+    block_on(opened.engine.close());
     let opened = open(&files, &all[..1], 3).unwrap();
     let found = replay(&opened).unwrap();
     check_recovered(&opened, found, (69, 69), "from the returned directory alone");
-    opened.engine.close();
+    block_on(opened.engine.close());
 }
 
 #[test]
@@ -358,11 +359,11 @@ fn a_damaged_newest_root_costs_a_longer_replay_and_nothing_else() {
     let all = directories(2);
     // A collection would write a record of the same entry.
     let config = MetaConfig { collect_bytes_min: u64::MAX, ..config() };
-    let opened = MetaEngine::open(&env_of(&files, 4), &all, config).unwrap();
+    let opened = block_on(MetaEngine::open(&env_of(&files, 4), &all, config)).unwrap();
     assert_eq!(run(&opened, 1..61), (60, 60));
     let before = *opened.engine.durable().borrow();
     assert!(before.purgeable < before.newest);
-    opened.engine.close();
+    block_on(opened.engine.close());
     for directory in &all {
         for slot in ["root.0", "root.1"] {
             let path = directory.join(slot);
@@ -383,7 +384,7 @@ fn a_damaged_newest_root_costs_a_longer_replay_and_nothing_else() {
     let found = replay(&opened).unwrap();
     check_recovered(&opened, found, (60, 60), "from the older root");
     assert_eq!(run(&opened, 61..91), (90, 90));
-    opened.engine.close();
+    block_on(opened.engine.close());
 }
 
 #[test]
@@ -395,12 +396,12 @@ fn rotten_packs_are_read_from_the_other_mirror_and_healed() {
         let opened = open(&files, &all, seed + 1).unwrap();
         let found = replay(&opened).unwrap();
         check_recovered(&opened, found, (60, 60), "with rot in one mirror");
-        opened.engine.close();
+        block_on(opened.engine.close());
         files.vanish(&all[1]);
         let opened = open(&files, &all[..1], seed + 2).unwrap();
         let found = replay(&opened).unwrap();
         check_recovered(&opened, found, (60, 60), "healed");
-        opened.engine.close();
+        block_on(opened.engine.close());
     }
 }
 
@@ -418,7 +419,7 @@ fn scrubbing_finds_and_heals_rot_before_anything_reads_it() {
     let (damaged, lost) = pass();
     assert!(0 < damaged && lost == 0, "{damaged} damaged, {lost} lost of {flips:?}");
     assert_eq!(pass(), (0, 0), "healed");
-    opened.engine.close();
+    block_on(opened.engine.close());
 }
 
 #[test]
@@ -430,15 +431,15 @@ fn a_mirror_joins_while_entries_are_appended() {
         run(&opened, 1..31);
         let engine = opened.engine.clone();
         let directory = all[1].clone();
-        let joining = move || engine.replace_mirror(&directory).unwrap();
-        let joining = env::Spawn::thread(&RealSpawn, "joining".to_owned(), Box::new(joining));
+        let joining = move || block_on(engine.replace_mirror(&directory)).unwrap();
+        let joining = env::Spawn::worker(&RealSpawn, "joining".to_owned(), Box::pin(async move { joining() }));
         assert_eq!(run(&opened, 31..91), (90, 90));
-        joining.join();
+        block_on(joining.join());
         assert!(opened.engine.mirrors().iter().all(|mirror| mirror.in_service && mirror.complete));
-        opened.engine.close();
+        block_on(opened.engine.close());
         let opened = open(&files, &all[1..], 3).unwrap();
         check_recovered(&opened, replay(&opened).unwrap(), (90, 90), "from the new mirror alone");
-        opened.engine.close();
+        block_on(opened.engine.close());
     }
 }
 
@@ -472,11 +473,11 @@ fn packs_are_collected_while_old_views_stay_readable() {
     assert_eq!(run(&opened, 3000..3100), (3099, 3099));
     let left = files.used(&all[0].join("packs"));
     assert!(left < 4 << 20, "{left} bytes left, {most} at most");
-    opened.engine.close();
+    block_on(opened.engine.close());
     let opened = open(&files, &all, 2).unwrap();
     let found = replay(&opened).unwrap();
     check_recovered(&opened, found, (3099, 3099), "after a restart");
-    opened.engine.close();
+    block_on(opened.engine.close());
 }
 
 #[test]
@@ -502,16 +503,17 @@ fn readers_see_whole_entries_while_others_are_applied_and_flushed() {
                 newest = seen;
             }
         };
-        env::Spawn::thread(&RealSpawn, "reader".to_owned(), Box::new(work))
+        env::Spawn::worker(&RealSpawn, "reader".to_owned(), Box::pin(async move { work() }))
     };
     for index in 1..600u64 {
         let put = |key: &Bytes| Edit::Put { tree, key: key.clone(), value: index.to_le_bytes().to_vec().into() };
         let edits: Edits = keys.iter().map(put).collect();
+        block_on(engine.wait_for_room());
         engine.change(id(index), &[edits], |_, edits| Ok(((), edits.clone()))).unwrap();
     }
     done.store(true, Ordering::Release);
-    reader.join();
-    engine.close();
+    block_on(reader.join());
+    block_on(engine.close());
 }
 
 #[test]
@@ -527,14 +529,14 @@ fn when_every_mirror_fails_nothing_more_is_promised() {
         opened.engine.view().summary(TreeId::Internal, (Bound::Unbounded, Bound::Unbounded)).ok(),
         Some(Summary::EMPTY)
     );
-    opened.engine.close();
+    block_on(opened.engine.close());
 }
 
 /// Appends and applies entries from `first` on until the engine admits no more; the number of the last one applied.
 fn run_until_full(opened: &Opened, first: u64) -> u64 {
     for index in first.. {
         let entry = LogEntry { id: id(index), kind: 1, payload: index.to_le_bytes().to_vec().into() };
-        let (sender, receiver) = sync_channel(1);
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         block_on(opened.log.append(vec![entry], Box::new(move |result| drop(sender.send(result))))).unwrap();
         while receiver.try_recv().is_err() {
             if !opened.engine.admits() {
@@ -542,7 +544,7 @@ fn run_until_full(opened: &Opened, first: u64) -> u64 {
             }
             std::thread::yield_now();
         }
-        apply_entry(&opened.engine, index).unwrap();
+        block_on(apply_entry(&opened.engine, index)).unwrap();
         if !opened.engine.admits() {
             return index;
         }
@@ -566,7 +568,7 @@ fn a_full_disk_stops_writes_until_there_is_room_again() {
         }
         // While one disk was full and the other was not, the node went on without the one.
         for mirror in opened.engine.mirrors().iter().filter(|mirror| !mirror.in_service) {
-            opened.engine.replace_mirror(&mirror.directory).unwrap();
+            block_on(opened.engine.replace_mirror(&mirror.directory)).unwrap();
         }
         assert!(opened.engine.mirrors().iter().all(|mirror| mirror.in_service), "{capacity}");
         let last = opened.log.state().last.unwrap().index;
@@ -575,10 +577,10 @@ fn a_full_disk_stops_writes_until_there_is_room_again() {
         let end = (last + 40).next_multiple_of(3);
         assert_eq!(run(&opened, last + 1..end + 1), (end, end));
         block_on(opened.engine.flush()).unwrap();
-        opened.engine.close();
+        block_on(opened.engine.close());
         let opened = open(&files, &all, 2).unwrap();
         check_recovered(&opened, replay(&opened).unwrap(), (end, end), "after a restart");
-        opened.engine.close();
+        block_on(opened.engine.close());
     }
 }
 
@@ -602,14 +604,14 @@ fn what_adds_is_refused_while_there_is_room_for_the_rest() {
         std::thread::yield_now();
     }
     check_same(opened.engine.view().as_ref(), &model_of(end), "with room again");
-    opened.engine.close();
+    block_on(opened.engine.close());
 }
 
 #[test]
 fn an_error_half_way_leaves_the_state_as_it_was() {
     let files = new_files(1, 1);
     let Opened { engine, .. } = open(&files, &directories(1), 1).unwrap();
-    apply_entry(&engine, 1).unwrap();
+    block_on(apply_entry(&engine, 1)).unwrap();
     let before = engine.effects_hash();
     let failed = engine.change(id(2), &[2, 3], |_, index| match index {
         2 => Ok(((), edits_of(2))),
@@ -618,5 +620,5 @@ fn an_error_half_way_leaves_the_state_as_it_was() {
     assert!(failed.is_err());
     assert_eq!(engine.effects_hash(), before);
     check_same(engine.view().as_ref(), &model_of(1), "after the error");
-    engine.close();
+    block_on(engine.close());
 }

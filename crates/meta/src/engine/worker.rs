@@ -1,7 +1,6 @@
-//! The background thread: folds overlays into trees, fills mirrors, empties sparse packs.
+//! The background worker: folds overlays into trees, fills mirrors, empties sparse packs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Weak};
 
 use prolly::{PackId, RootRef, SealedPack};
@@ -34,7 +33,7 @@ pub(super) enum Job {
     /// Make durable what is applied. Who asked for it is told.
     Flush(Option<oneshot::Sender<Result<()>>>),
     /// Fill this mirror, which the log has accepted, and tell.
-    Fill(Arc<Mirror>, SyncSender<Result<()>>),
+    Fill(Arc<Mirror>, oneshot::Sender<Result<()>>),
     /// End.
     Close,
 }
@@ -43,7 +42,7 @@ pub(super) enum Job {
 pub(super) struct Fill {
     pub(super) mirror: Arc<Mirror>,
     pub(super) missing: PackList,
-    pub(super) done: Option<SyncSender<Result<()>>>,
+    pub(super) done: Option<oneshot::Sender<Result<()>>>,
 }
 
 pub(super) struct Worker {
@@ -82,16 +81,17 @@ impl Worker {
         Self { core, jobs, fills, newest, previous, next_number, old_bases: Vec::new(), examined }
     }
 
-    /// The thread's body.
-    pub(super) fn run(mut self) {
+    /// The worker's work.
+    pub(super) async fn run(mut self) {
         loop {
             let job = if self.fills.is_empty() {
-                self.jobs.blocking_recv()
+                self.jobs.recv().await
             } else {
                 match self.jobs.try_recv() {
                     Ok(job) => Some(job),
                     Err(TryRecvError::Empty) => {
                         self.fill_some();
+                        tokio::task::yield_now().await;
                         continue;
                     }
                     Err(TryRecvError::Disconnected) => None,

@@ -6,7 +6,7 @@
 //!                                          └─► writer of mirror 3 ─► fdatasync ─┘
 //! ```
 //!
-//! Everything that changes the log becomes a record in one stream, which a thread for each mirror writes and syncs;
+//! Everything that changes the log becomes a record in one stream, which a worker for each mirror writes and syncs;
 //! what queues up during a sync is written before the next one (group commit). A record is acknowledged once two copies
 //! are durable, or the only one when one mirror works; a third follows at its own pace. A mirror whose write or sync
 //! fails is retired and the others go on. At the next start, `recover` takes the union of what the mirrors have and
@@ -30,12 +30,10 @@ pub use entry::{LogEntry, LogId, LogState};
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::time::Duration;
 
 use bytes::Bytes;
-use env::{Env, File, OpenMode, Spawn, Thread};
-use parking_lot::{Condvar, Mutex};
+use env::{Env, File, OpenMode, Worker};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use self::index::{Index, Place};
@@ -48,11 +46,8 @@ use self::writer::Writer;
 use crate::error::{Error, Result};
 use crate::mirror::{Mirror, Mirrors};
 
-/// What is called once when appended entries are durable or never will be. Runs on a log thread: it must not block.
+/// What is called once when appended entries are durable or never will be. Runs in a writer: it must not block.
 pub type Done = Box<dyn FnOnce(Result<()>) + Send>;
-
-/// Longest wait of calls that block for an acknowledgement.
-const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Largest payload of an entry, in bytes.
 pub(crate) const PAYLOAD_SIZE_MAX: usize = 64 << 20;
@@ -72,33 +67,34 @@ pub(crate) struct LogConfig {
 pub struct MetaLog {
     shared: Arc<Shared>,
     config: LogConfig,
-    spawn: Arc<dyn Spawn>,
-    writers: Mutex<Vec<Thread>>,
+    env: Env,
+    writers: Mutex<Vec<Worker>>,
 }
 
 impl MetaLog {
-    /// Recovers the log from the mirrors in service, heals them, and begins a new generation. Blocks.
+    /// Recovers the log from the mirrors in service, heals them, and begins a new generation.
     ///
     /// # Errors
     ///
     /// [`Error::LogHole`], [`Error::Diverged`], [`Error::Unsupported`], [`Error::ForeignMirror`], [`Error::Unavailable`].
-    pub(crate) fn open(env: &Env, mirrors: &Mirrors, config: LogConfig) -> Result<Self> {
-        let recovered = recover::recover(&mirrors.in_service(), mirrors.realm())?;
+    pub(crate) async fn open(env: &Env, mirrors: &Mirrors, config: LogConfig) -> Result<Self> {
+        let (sources, realm) = (mirrors.in_service(), mirrors.realm());
+        let recovered = env.blocking(move || recover::recover(&sources, realm)).await?;
         let mut nonce = [0; 8];
         env.entropy.fill(&mut nonce);
         let state = new_state(recovered, mirrors.realm(), u64::from_le_bytes(nonce), config);
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
-            work: Condvar::new(),
+            work: Notify::new(),
             room: Notify::new(),
             clock: env.clock.clone(),
         });
-        let log = Self { shared, config, spawn: env.spawn.clone(), writers: Mutex::new(Vec::new()) };
+        let log = Self { shared, config, env: env.clone(), writers: Mutex::new(Vec::new()) };
         for mirror in mirrors.in_service() {
             let id = log.shared.state.lock().stream.add_counted(mirror.clone());
             log.start_writer(mirror, id);
         }
-        log.change_and_wait(|state| state.begin_segment(0))?;
+        log.change_and_wait(|state| state.begin_segment(0)).await?;
         Ok(log)
     }
 
@@ -128,7 +124,7 @@ impl MetaLog {
         state.index.shrink_cache(self.config.cache_bytes, acknowledged);
         state.stream.wait_for(last, done);
         drop(state);
-        self.shared.work.notify_all();
+        self.shared.work.notify_waiters();
         Ok(())
     }
 
@@ -166,7 +162,7 @@ impl MetaLog {
         state.tail.segments = kept;
         if !needless.is_empty() {
             state.stream.push(Operation::Remove(needless.into()));
-            self.shared.work.notify_all();
+            self.shared.work.notify_waiters();
         }
         Ok(())
     }
@@ -242,26 +238,18 @@ impl MetaLog {
         self.shared.state.lock().index.appended_bytes()
     }
 
-    /// Gives a prepared, empty mirror everything the log holds and lets it take part. Blocks.
+    /// Gives a prepared, empty mirror everything the log holds and lets it take part.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] when the mirror cannot be written, [`Error::Unavailable`] when no other mirror works.
-    pub(crate) fn join(&self, mirror: &Arc<Mirror>) -> Result<()> {
-        let mut state = self.shared.state.lock();
-        let finished = state.stream.remove_retired();
-        let older = state.tail.segments.clone();
-        let sources: Vec<Arc<Mirror>> = state.stream.counted_mirrors().cloned().collect();
-        let id = state.stream.add_joining(mirror.clone());
-        // In one step with joining: the first thing the mirror is given must be the beginning of a segment.
-        state.begin_segment(0);
-        drop(state);
-        finished.announce();
-        self.start_writer(mirror.clone(), id);
+    pub(crate) async fn join(&self, mirror: &Arc<Mirror>) -> Result<()> {
+        let (id, older, sources) = self.begin_joining(mirror);
         // Once the new segment is acknowledged, the sources hold the older ones to their ends.
-        let joined = self
-            .change_and_wait(|_| {})
-            .and_then(|()| older.iter().try_for_each(|segment| self.copy_segment(*segment, &sources, mirror)));
+        let joined = match self.change_and_wait(|_| {}).await {
+            Ok(()) => self.copy_segments(older, sources, mirror).await,
+            Err(error) => Err(error),
+        };
         let mut state = self.shared.state.lock();
         let finished: Option<Finished> = match &joined {
             Ok(()) => {
@@ -277,21 +265,46 @@ impl MetaLog {
         joined
     }
 
-    fn copy_segment(&self, segment: SegmentName, sources: &[Arc<Mirror>], target: &Mirror) -> Result<()> {
-        let bytes =
-            sources.iter().find_map(|source| source.read_whole(&segment.path(&source.log_directory())).ok().flatten());
-        match bytes {
-            Some(bytes) => target.replace(&segment.path(&target.log_directory()), &[&bytes]),
-            None if self.shared.state.lock().tail.segments.contains(&segment) => Err(Error::Unavailable),
-            // Purged meanwhile.
-            None => Ok(()),
+    /// Gives `mirror` the stream from a new segment on; its place, the segments before, and who has them.
+    fn begin_joining(&self, mirror: &Arc<Mirror>) -> (MemberId, Vec<SegmentName>, Vec<Arc<Mirror>>) {
+        let mut state = self.shared.state.lock();
+        let finished = state.stream.remove_retired();
+        let older = state.tail.segments.clone();
+        let sources: Vec<Arc<Mirror>> = state.stream.counted_mirrors().cloned().collect();
+        let id = state.stream.add_joining(mirror.clone());
+        // In one step with joining: the first thing the mirror is given must be the beginning of a segment.
+        state.begin_segment(0);
+        drop(state);
+        finished.announce();
+        self.start_writer(mirror.clone(), id);
+        (id, older, sources)
+    }
+
+    async fn copy_segments(
+        &self,
+        segments: Vec<SegmentName>,
+        sources: Vec<Arc<Mirror>>,
+        target: &Arc<Mirror>,
+    ) -> Result<()> {
+        for segment in segments {
+            let (shared, sources, target) = (self.shared.clone(), sources.clone(), target.clone());
+            self.env.blocking(move || copy_segment(&shared, segment, &sources, &target)).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes out what is queued, leaves a record that all of it was durable, and ends the writers.
+    pub(crate) async fn close(&self) {
+        // When no mirror works any more there is nothing left to write.
+        let _ = self.change_and_wait(|_| {}).await;
+        self.end_stream();
+        let writers = std::mem::take(&mut *self.writers.lock());
+        for writer in writers {
+            writer.join().await;
         }
     }
 
-    /// Writes out what is queued, leaves a record that all of it was durable, and ends the writers. Blocks.
-    pub(crate) fn close(&self) {
-        // When no mirror works any more there is nothing left to write.
-        let _ = self.change_and_wait(|_| {});
+    fn end_stream(&self) {
         let mut state = self.shared.state.lock();
         if state.stream.is_alive() {
             let committed = state.committed;
@@ -299,56 +312,41 @@ impl MetaLog {
         }
         state.stream.close();
         drop(state);
-        self.shared.work.notify_all();
-        let writers = std::mem::take(&mut *self.writers.lock());
-        for writer in writers {
-            writer.join();
-        }
+        self.shared.work.notify_waiters();
     }
 
     fn start_writer(&self, mirror: Arc<Mirror>, id: MemberId) {
         let name = format!("meta-log-{}", self.writers.lock().len());
         let writer = Writer::new(self.shared.clone(), mirror, id);
-        let thread = self.spawn.thread(name, Box::new(move || writer.run()));
-        self.writers.lock().push(thread);
+        let worker = self.env.spawn.worker(name, Box::pin(writer.run()));
+        self.writers.lock().push(worker);
     }
 
-    /// Makes a change under the lock and blocks until all records are acknowledged.
-    fn change_and_wait(&self, change: impl FnOnce(&mut State)) -> Result<()> {
-        let (sender, receiver) = sync_channel(1);
-        let mut state = self.shared.state.lock();
-        if !state.stream.is_alive() {
-            return Err(Error::Unavailable);
-        }
-        change(&mut state);
-        let last = state.tail.next - 1;
-        if last <= state.stream.acknowledged() {
-            return Ok(());
-        }
-        let done: Done = Box::new(move |result| {
-            // The receiver outlives the wait below.
-            let _ = sender.send(result);
-        });
-        state.stream.wait_for(last, done);
-        drop(state);
-        self.shared.work.notify_all();
-        receiver.recv_timeout(WAIT_LIMIT).unwrap_or(Err(Error::Unavailable))
-    }
-
-    /// Makes a change of the state under the lock and waits until its record is acknowledged.
+    /// Puts the control record that `change` gives into the stream, and waits until it is acknowledged.
     async fn change(&self, change: impl FnOnce(&mut State) -> Control + Send) -> Result<()> {
+        self.change_and_wait(|state| {
+            let control = change(state);
+            state.control(&control);
+        })
+        .await
+    }
+
+    /// Makes a change of the state under the lock and waits until all records are acknowledged.
+    async fn change_and_wait(&self, change: impl FnOnce(&mut State) + Send) -> Result<()> {
         let (done, acknowledged) = completion();
         {
             let mut state = self.shared.state.lock();
             if !state.stream.is_alive() {
                 return Err(Error::Unavailable);
             }
-            let control = change(&mut state);
-            state.control(&control);
+            change(&mut state);
             let last = state.tail.next - 1;
+            if last <= state.stream.acknowledged() {
+                return Ok(());
+            }
             state.stream.wait_for(last, done);
         }
-        self.shared.work.notify_all();
+        self.shared.work.notify_waiters();
         acknowledged.await
     }
 
@@ -369,7 +367,18 @@ impl Drop for MetaLog {
     fn drop(&mut self) {
         // Without `close` the writers finish the queue on their own.
         self.shared.state.lock().stream.close();
-        self.shared.work.notify_all();
+        self.shared.work.notify_waiters();
+    }
+}
+
+fn copy_segment(shared: &Shared, segment: SegmentName, sources: &[Arc<Mirror>], target: &Mirror) -> Result<()> {
+    let bytes =
+        sources.iter().find_map(|source| source.read_whole(&segment.path(&source.log_directory())).ok().flatten());
+    match bytes {
+        Some(bytes) => target.replace(&segment.path(&target.log_directory()), &[&bytes]),
+        None if shared.state.lock().tail.segments.contains(&segment) => Err(Error::Unavailable),
+        // Purged meanwhile.
+        None => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use env::Clock;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::entry::{LogEntry, LogId};
@@ -18,7 +18,7 @@ use bytes::Bytes;
 pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     /// Writers wait on it for operations.
-    pub(super) work: Condvar,
+    pub(super) work: Notify,
     /// Appenders wait on it for room in the queue.
     pub(super) room: Notify,
     pub(super) clock: Arc<dyn Clock>,

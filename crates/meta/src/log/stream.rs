@@ -1,6 +1,6 @@
 //! The one stream of changes that all mirrors write, and who has written how much of it.
 //!
-//! Pure bookkeeping under the log's lock: the writers, a thread for each mirror, take operations off the stream and
+//! Pure bookkeeping under the log's lock: the writers, a worker for each mirror, take operations off the stream and
 //! report what is durable. A slow mirror therefore delays acknowledgements only where two copies need it.
 
 use std::collections::VecDeque;

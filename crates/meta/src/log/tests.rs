@@ -77,7 +77,7 @@ impl Model {
 fn open(files: &SimFiles, directories: &[PathBuf], seed: u64) -> Result<(MetaLog, Mirrors)> {
     let env = env_of(files, seed);
     let mirrors = Mirrors::open(&env, directories, 3)?;
-    let log = MetaLog::open(&env, &mirrors, CONFIG)?;
+    let log = block_on(MetaLog::open(&env, &mirrors, CONFIG))?;
     for mirror in mirrors.in_service() {
         if let Err(error) = mirror.confirm(mirrors.realm()) {
             mirror.retire(&error);
@@ -155,7 +155,7 @@ fn check_power_cuts(mirror_count: usize, crash_at: u64, seed: u64) -> bool {
     let files = files.power_cut(seed + 1);
     let (log, _) = open(&files, &directories, seed + 2).expect(&context);
     check_is_prefix(&Model::of(&log), &states, acknowledged, &context);
-    log.close();
+    block_on(log.close());
     crashed
 }
 
@@ -174,7 +174,7 @@ fn filled(mirror_count: usize, seed: u64) -> (SimFiles, Model) {
     let files = new_files(mirror_count, seed);
     let (log, _) = open(&files, &directories(mirror_count), seed).unwrap();
     let (states, acknowledged) = run(&log, Model::default(), 0..61);
-    log.close();
+    block_on(log.close());
     assert_eq!(acknowledged + 1, states.len());
     (files, states.last().unwrap().clone())
 }
@@ -189,7 +189,7 @@ fn losing_any_one_directory_loses_nothing_and_it_is_filled_again() {
             let files = files.power_cut(1);
             let (log, _) = open(&files, &all, 6).unwrap();
             assert_eq!(Model::of(&log), model);
-            log.close();
+            block_on(log.close());
             // Now the refilled one alone has everything.
             for other in all.iter().filter(|directory| **directory != all[lost]) {
                 files.vanish(other);
@@ -210,12 +210,12 @@ fn a_mirror_that_fails_while_running_is_retired_and_healed_at_the_next_start() {
     let (states, acknowledged) = run(&log, states.last().unwrap().clone(), 20..61);
     assert_eq!(acknowledged + 1, states.len());
     assert_eq!(mirrors.in_service().len(), 1);
-    log.close();
+    block_on(log.close());
     files.heal_path(Path::new("/disk0"));
     let (log, mirrors) = open(&files, &all, 2).unwrap();
     assert_eq!(mirrors.in_service().len(), 2);
     assert_eq!(&Model::of(&log), states.last().unwrap());
-    log.close();
+    block_on(log.close());
     files.vanish(&all[1]);
     let (log, _) = open(&files, &all[..1], 3).unwrap();
     assert_eq!(&Model::of(&log), states.last().unwrap());
@@ -229,7 +229,7 @@ fn a_retired_mirror_alone_is_refused() {
     files.fail_call(files.calls(), Failure::Io);
     let (_, acknowledged) = run(&log, Model::default(), 0..10);
     assert_eq!(acknowledged, 10);
-    log.close();
+    block_on(log.close());
     let retired = all.iter().position(|directory| env::Files::exists(&files, &directory.join("retired")).unwrap());
     let retired = retired.expect("the mirror whose call failed is marked");
     let alone = open(&files, &all[retired..=retired], 2);
@@ -257,7 +257,7 @@ fn rot_in_one_mirror_is_healed_from_another() {
         let flips = files.flip_bits(&all[0].join("log"), 20, seed);
         let (log, _) = open(&files, &all, seed + 1).unwrap();
         assert_eq!(Model::of(&log), model, "seed {seed}, {flips:?}");
-        log.close();
+        block_on(log.close());
         files.vanish(&all[1]);
         let (log, _) = open(&files, &all[..1], seed + 2).unwrap();
         assert_eq!(Model::of(&log), model, "seed {seed}, {flips:?}");
@@ -298,7 +298,7 @@ fn mirrors_that_went_separate_ways_are_refused() {
     let all = directories(2);
     for (number, alone) in [&all[..1], &all[1..]].into_iter().enumerate() {
         let (log, _) = open(&files, alone, 10 + number as u64).unwrap();
-        log.close();
+        block_on(log.close());
     }
     assert!(matches!(open(&files, &all, 20), Err(Error::Diverged { .. })));
 }
@@ -308,7 +308,7 @@ fn mirrors_of_different_realms_are_refused() {
     let files = new_files(2, 1);
     let all = directories(2);
     for (number, alone) in [&all[..1], &all[1..]].into_iter().enumerate() {
-        open(&files, alone, 10 + number as u64).unwrap().0.close();
+        block_on(open(&files, alone, 10 + number as u64).unwrap().0.close());
     }
     assert!(matches!(open(&files, &all, 20), Err(Error::ForeignMirror { .. })));
 }
@@ -327,10 +327,10 @@ fn a_mirror_joins_while_the_log_is_written() {
     let (log, mirrors) = open(&files, &all[..1], 1).unwrap();
     let (states, _) = run(&log, Model::default(), 0..40);
     let newcomer = Mirror::vacant(&env_of(&files, 1), all[1].clone()).unwrap();
-    log.join(&newcomer).unwrap();
+    block_on(log.join(&newcomer)).unwrap();
     newcomer.confirm(mirrors.realm()).unwrap();
     let (states, _) = run(&log, states.last().unwrap().clone(), 40..61);
-    log.close();
+    block_on(log.close());
     let (log, _) = open(&files, &all[1..], 2).unwrap();
     assert_eq!(&Model::of(&log), states.last().unwrap());
 }
@@ -345,7 +345,7 @@ fn purged_segments_are_removed_and_a_purge_beyond_the_end_moves_the_log() {
     let beyond = LogId { term: 9, node: 1, index: states.last().unwrap().last_index() + 100 };
     block_on(log.purge(beyond)).unwrap();
     assert_eq!(log.state(), LogState { purged: Some(beyond), last: Some(beyond) });
-    log.close();
+    block_on(log.close());
     let after = env::Files::list(&files, &all[0].join("log")).unwrap().len();
     assert!(after < before && after <= 2, "{before} segments before, {after} after");
     let (log, _) = open(&files, &all, 2).unwrap();

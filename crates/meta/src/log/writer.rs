@@ -1,5 +1,6 @@
-//! The thread that writes the log's stream into one mirror.
+//! The worker that writes the log's stream into one mirror.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,11 @@ use crate::mirror::Mirror;
 const BATCH_BYTES_MAX: usize = 8 << 20;
 /// A mirror that is at one batch for longer than this is retired, if others work.
 const STALL_LIMIT: Duration = Duration::from_secs(10);
-/// How often a writer with nothing to do looks after the others.
+/// How often a writer looks after the others when it has nothing else to do.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Resolves when it is time to look after the other mirrors.
+type Watch = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Writes one mirror's copy until the log is closed or the mirror fails.
 pub(super) struct Writer {
@@ -46,10 +50,12 @@ impl Writer {
         Self { shared, mirror, id, open: None }
     }
 
-    /// The thread's body.
-    pub(super) fn run(mut self) {
-        while let Some(operations) = self.next_batch() {
-            let written = if self.mirror.in_service() { self.write(&operations) } else { Err(Error::Unavailable) };
+    /// The worker's work.
+    pub(super) async fn run(mut self) {
+        let mut watch = self.shared.clock.sleep(WATCH_INTERVAL);
+        while let Some(operations) = self.next_batch(&mut watch).await {
+            let in_service = self.mirror.in_service();
+            let written = if in_service { self.write(&operations).await } else { Err(Error::Unavailable) };
             self.mirror.measure_room();
             let finished = match written {
                 Ok(durable) => self.shared.state.lock().stream.complete(self.id, operations.len(), durable),
@@ -78,32 +84,43 @@ impl Writer {
     }
 
     /// Waits for work; `None` once there will be none. Looks after stalled mirrors meanwhile.
-    fn next_batch(&self) -> Option<Vec<Operation>> {
-        let mut state = self.shared.state.lock();
+    async fn next_batch(&self, watch: &mut Watch) -> Option<Vec<Operation>> {
         loop {
+            let mut work = std::pin::pin!(self.shared.work.notified());
+            // Registered before the look, so that work queued in between is not missed.
+            work.as_mut().enable();
             let now = self.shared.clock.monotonic();
-            let batch = state.stream.take(self.id, BATCH_BYTES_MAX, now)?;
+            let batch = self.shared.state.lock().stream.take(self.id, BATCH_BYTES_MAX, now)?;
             if !batch.is_empty() {
                 return Some(batch);
             }
-            let timed_out = self.shared.work.wait_for(&mut state, WATCH_INTERVAL).timed_out();
-            if timed_out {
-                // Somebody may have made room without any write here.
-                parking_lot::MutexGuard::unlocked(&mut state, || self.mirror.measure_room());
-            }
-            if timed_out && state.stream.is_awaited() {
-                let since = self.shared.clock.monotonic().saturating_sub(STALL_LIMIT);
-                for (id, mirror) in state.stream.stalled(since) {
-                    mirror.retire(&Error::Stalled { directory: mirror.directory().to_path_buf() });
-                    let finished = state.stream.remove(id);
-                    parking_lot::MutexGuard::unlocked(&mut state, || finished.announce());
+            tokio::select! {
+                biased;
+                () = work => {}
+                () = &mut *watch => {
+                    self.look_after_others();
+                    *watch = self.shared.clock.sleep(WATCH_INTERVAL);
                 }
             }
         }
     }
 
+    fn look_after_others(&self) {
+        // Somebody may have made room without any write here.
+        self.mirror.measure_room();
+        let since = self.shared.clock.monotonic().saturating_sub(STALL_LIMIT);
+        let state = self.shared.state.lock();
+        let stalled = if state.stream.is_awaited() { state.stream.stalled(since) } else { Vec::new() };
+        drop(state);
+        for (id, mirror) in stalled {
+            mirror.retire(&Error::Stalled { directory: mirror.directory().to_path_buf() });
+            let finished = self.shared.state.lock().stream.remove(id);
+            finished.announce();
+        }
+    }
+
     /// Carries out the operations and makes them durable; the last record's number, if there was one.
-    fn write(&mut self, operations: &[Operation]) -> Result<Option<Sequence>> {
+    async fn write(&mut self, operations: &[Operation]) -> Result<Option<Sequence>> {
         let mut durable = None;
         let mut rest = operations;
         while let Some((operation, others)) = rest.split_first() {
@@ -111,7 +128,7 @@ impl Writer {
                 Operation::Begin { name, size, bytes, last } => {
                     // A segment that exists proves its predecessor complete.
                     self.sync()?;
-                    self.begin(*name, *size, bytes)?;
+                    self.begin(*name, *size, bytes).await?;
                     durable = Some(*last);
                     rest = others;
                 }
@@ -135,12 +152,12 @@ impl Writer {
 
     /// Begins a segment, once there is room for it: the file that did not fit is removed, so nothing is tried twice on
     /// the same file.
-    fn begin(&mut self, name: SegmentName, size: u64, bytes: &[u8]) -> Result<()> {
+    async fn begin(&mut self, name: SegmentName, size: u64, bytes: &[u8]) -> Result<()> {
         loop {
             match self.try_begin(name, size, bytes) {
                 Err(error) if error.is_full() => {
                     self.mirror.remove(&name.path(&self.mirror.log_directory()))?;
-                    if !self.wait_for_space() {
+                    if !self.wait_for_space().await {
                         return Err(error);
                     }
                 }
@@ -150,10 +167,14 @@ impl Writer {
     }
 
     /// Waits a little; whether to try again.
-    fn wait_for_space(&self) -> bool {
+    async fn wait_for_space(&mut self) -> bool {
+        self.shared.state.lock().full_mirrors += 1;
+        tokio::select! {
+            biased;
+            () = self.shared.work.notified() => {}
+            () = self.shared.clock.sleep(WATCH_INTERVAL) => {}
+        }
         let mut state = self.shared.state.lock();
-        state.full_mirrors += 1;
-        self.shared.work.wait_for(&mut state, WATCH_INTERVAL);
         state.full_mirrors -= 1;
         state.stream.is_wanted(self.id)
     }

@@ -1,4 +1,9 @@
-//! Tasks, threads and blocking work.
+//! Tasks, workers and blocking work.
+
+pub(crate) mod executor;
+mod worker;
+
+pub use worker::{Work, Worker};
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +15,9 @@ pub trait Spawn: Send + Sync + 'static {
 
     /// Starts a thread of its own for `work`, which may block.
     fn thread(&self, name: String, work: Box<dyn FnOnce() + Send>) -> Thread;
+
+    /// Starts a worker, which runs `work` on a thread of its own.
+    fn worker(&self, name: String, work: Work) -> Worker;
 
     /// Runs short blocking or CPU-bound `work` on a shared pool, off the reactor.
     fn blocking(&self, work: Box<dyn FnOnce() + Send>);
@@ -85,6 +93,10 @@ impl Spawn for RealSpawn {
     fn thread(&self, name: String, work: Box<dyn FnOnce() + Send>) -> Thread {
         let handle = std::thread::Builder::new().name(name).spawn(work).expect("the machine can start a thread");
         Thread { handle }
+    }
+
+    fn worker(&self, name: String, work: Work) -> Worker {
+        Worker::start(name, work)
     }
 
     fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
