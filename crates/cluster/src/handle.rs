@@ -6,12 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use disk::{Disk, Shard, ShardEntry};
 use erasure::ShardIdentity;
+use serde::{Deserialize, Serialize};
+
+use crate::shards::RemoteDisk;
 
 /// Inventory entries looked at in one step.
 const PAGE_SIZE: usize = 1024;
 
 /// Why a disk does not do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ShardError {
     /// The disk answers and does not hold the shard: take others.
     #[error("the disk does not hold the shard")]
@@ -48,7 +51,7 @@ impl From<disk::Error> for ShardError {
 }
 
 /// Why a shard is sent to a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Destination {
     /// The disk is the write target of the shard's slot at the epoch that the shard carries.
     Slot,
@@ -61,6 +64,8 @@ pub enum Destination {
 pub enum DiskHandle {
     /// A disk of this node: no call leaves the process.
     Local(Arc<Disk>),
+    /// A disk of another node.
+    Remote(RemoteDisk),
 }
 
 impl DiskHandle {
@@ -68,6 +73,7 @@ impl DiskHandle {
     pub fn local(&self) -> Option<&Arc<Disk>> {
         match self {
             Self::Local(disk) => Some(disk),
+            Self::Remote(_) => None,
         }
     }
 
@@ -79,8 +85,9 @@ impl DiskHandle {
     ///
     /// `Full`, `StaleEpoch`, `Unavailable` (the shard may be stored nevertheless).
     pub async fn append(&self, shard: Shard, destination: Destination) -> Result<(), ShardError> {
-        match (self, destination) {
-            (Self::Local(disk), _) => Ok(disk.append(shard).await?),
+        match self {
+            Self::Local(disk) => Ok(disk.append(shard).await?),
+            Self::Remote(disk) => disk.append(shard, destination).await,
         }
     }
 
@@ -92,6 +99,7 @@ impl DiskHandle {
     pub async fn read(&self, shard: &ShardIdentity, range: Range<u64>) -> Result<Bytes, ShardError> {
         match self {
             Self::Local(disk) => Ok(disk.read(shard, range).await?),
+            Self::Remote(disk) => disk.read(shard, range).await,
         }
     }
 
@@ -103,6 +111,7 @@ impl DiskHandle {
     pub async fn lookup(&self, shards: &[ShardIdentity]) -> Result<Vec<Option<ShardEntry>>, ShardError> {
         match self {
             Self::Local(disk) => Ok(shards.iter().map(|shard| disk.lookup(shard)).collect()),
+            Self::Remote(disk) => disk.lookup(shards).await,
         }
     }
 
@@ -114,6 +123,7 @@ impl DiskHandle {
     pub async fn delete_writes(&self, writes: &[u128]) -> Result<u64, ShardError> {
         match self {
             Self::Local(disk) => delete_writes(disk, writes).await,
+            Self::Remote(disk) => disk.delete_writes(writes).await,
         }
     }
 }
