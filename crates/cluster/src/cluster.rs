@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::health::Health;
 use crate::monitor::answer;
 use crate::raft::RaftConsensus;
+use crate::readers::Readers;
 use crate::start;
 use crate::tables::TableKeeper;
 use crate::topology::{Publisher, Topology};
@@ -34,6 +35,7 @@ pub struct Cluster {
     pub(crate) consensus: Arc<RaftConsensus>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) tables: Arc<TableKeeper>,
+    pub(crate) readers: Arc<Readers>,
     pub(crate) env: Env,
     pub(crate) mirror_count: usize,
     pub(crate) stopping: watch::Sender<bool>,

@@ -19,6 +19,7 @@ use crate::disks::{
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, SCRUB_PAUSE_MIN};
 use crate::raft::RaftConsensus;
+use crate::readers::Readers;
 use crate::tables::{Kept, TableKeeper};
 use crate::topology::{Member, Publisher};
 
@@ -237,6 +238,7 @@ impl Parts {
             consensus: self.consensus.clone(),
             publisher: publisher.clone(),
             tables: tables.clone(),
+            readers: Arc::new(Readers::new(self.env.clone(), NODE, None)),
             env: self.env.clone(),
             mirror_count: self.config.meta.mirror_count,
             stopping: watch::Sender::new(false),

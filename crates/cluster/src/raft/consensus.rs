@@ -70,6 +70,13 @@ impl RaftConsensus {
         &self.engine
     }
 
+    /// Whether this node leads, as far as it knows.
+    pub(crate) fn is_leader(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        metrics.current_leader == Some(metrics.id)
+    }
+
     /// Whether commands can be decided.
     pub(crate) fn is_running(&self) -> bool {
         self.raft.metrics().borrow().running_state.is_ok()

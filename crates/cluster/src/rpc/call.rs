@@ -40,6 +40,8 @@ pub(crate) enum Method {
     Gossip,
     /// How the node and its disks are.
     NodeStatus,
+    /// The oldest state that a reader of the node may still read from.
+    OldestReader,
     /// Operations on a disk's shards; which one is in the head.
     ShardAppend,
     /// See [`Method::ShardAppend`].
@@ -52,7 +54,7 @@ pub(crate) enum Method {
 
 impl Method {
     /// All of them.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Join,
         Self::RaftAppend,
         Self::RaftVote,
@@ -62,6 +64,7 @@ impl Method {
         Self::Pages,
         Self::Gossip,
         Self::NodeStatus,
+        Self::OldestReader,
         Self::ShardAppend,
         Self::ShardRead,
         Self::ShardLookup,
@@ -80,6 +83,7 @@ impl Method {
             Self::Pages => "/1/meta/pages",
             Self::Gossip => "/1/node/gossip",
             Self::NodeStatus => "/1/node/status",
+            Self::OldestReader => "/1/node/oldest-reader",
             Self::ShardAppend => "/1/shard/append",
             Self::ShardRead => "/1/shard/read",
             Self::ShardLookup => "/1/shard/lookup",
@@ -95,7 +99,7 @@ impl Method {
     /// The pool that it uses.
     pub(crate) fn class(self) -> Class {
         match self {
-            Self::Join | Self::RaftVote | Self::Gossip | Self::NodeStatus => Class::Control,
+            Self::Join | Self::RaftVote | Self::Gossip | Self::NodeStatus | Self::OldestReader => Class::Control,
             Self::RaftAppend | Self::RaftSnapshot | Self::Propose | Self::ReadIndex => Class::Metadata,
             Self::Pages | Self::ShardAppend | Self::ShardRead | Self::ShardLookup | Self::ShardDelete => Class::Bulk,
         }

@@ -69,6 +69,11 @@ impl Peers {
         self.addresses.store(Arc::new(addresses));
     }
 
+    /// The nodes that have an address.
+    pub(crate) fn nodes(&self) -> Vec<NodeId> {
+        self.addresses.load().keys().copied().collect()
+    }
+
     /// Asks `node`. Dropped before it resolves, the call may have an effect.
     ///
     /// # Errors

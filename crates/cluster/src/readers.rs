@@ -1,0 +1,112 @@
+//! Who still reads what: shards that were retired are freed once no node has a reader of a state that names them.
+//!
+//! The node that frees asks all others. One that has not answered for [`SILENCE_MAX`] is not waited for any longer:
+//! should it serve a reader nevertheless, cut off from the others, that reader finds shards missing and breaks off. It
+//! never gets wrong bytes, since shards are verified against their write, which is never used again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use env::Env;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+use parking_lot::{Mutex, RwLock};
+use placement::NodeId;
+
+use crate::cluster::Cluster;
+use crate::rpc::{Answer, Call, Handler, HandlerFuture, Method, Peers};
+
+/// How long a node may take to answer.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long nothing is freed for the sake of a node that does not answer.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Tells the index of the oldest state that a reader of this node may still read from; readers that begin later read
+/// from that or a newer one. `None` when that cannot be told now.
+pub type OldestReader = Arc<dyn Fn() -> BoxFuture<'static, Option<u64>> + Send + Sync>;
+
+/// Asks other nodes for their oldest readers, and tells them of this node's.
+pub(crate) struct Readers {
+    env: Env,
+    node: NodeId,
+    /// `None` on a node that is alone for good.
+    peers: Option<Arc<Peers>>,
+    own: RwLock<Option<OldestReader>>,
+    /// When each node answered last, or was first asked, on the monotonic clock.
+    heard: Mutex<BTreeMap<NodeId, Duration>>,
+}
+
+impl Readers {
+    pub(crate) fn new(env: Env, node: NodeId, peers: Option<Arc<Peers>>) -> Self {
+        Self { env, node, peers, own: RwLock::default(), heard: Mutex::default() }
+    }
+
+    /// See [`Cluster::oldest_reader_elsewhere`].
+    async fn oldest_elsewhere(&self) -> Option<u64> {
+        let Some(peers) = &self.peers else { return Some(u64::MAX) };
+        let nodes: Vec<NodeId> = peers.nodes().into_iter().filter(|node| *node != self.node).collect();
+        self.heard.lock().retain(|node, _| nodes.contains(node));
+        let answers = join_all(nodes.into_iter().map(|node| self.ask(peers, node))).await;
+        answers.into_iter().try_fold(u64::MAX, |oldest, answer| Some(oldest.min(answer?)))
+    }
+
+    /// The oldest reader of `node`; `None` while it has to be waited for.
+    async fn ask(&self, peers: &Peers, node: NodeId) -> Option<u64> {
+        let asked = self.env.clock.monotonic();
+        let answer = peers.call(node, Call::new(Method::OldestReader, &(), DEADLINE)).await;
+        let oldest = answer.and_then(|answer| answer.parse::<Option<u64>>(node));
+        let mut heard = self.heard.lock();
+        let last = heard.entry(node).or_insert(asked);
+        match oldest {
+            Ok(oldest) => {
+                *last = asked;
+                oldest
+            }
+            Err(error) if SILENCE_MAX <= asked.saturating_sub(*last) => {
+                tracing::debug!(%error, "what a silent node may read is freed");
+                Some(u64::MAX)
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+impl Handler for Readers {
+    fn handle(&self, _: NodeId, _: Call) -> HandlerFuture<'_> {
+        async {
+            let own = self.own.read().clone();
+            let oldest = match own {
+                Some(own) => own().await,
+                // It serves nobody yet; whoever comes reads what is newest then. But that is not known to be so.
+                None => None,
+            };
+            Some(Answer::new(&oldest))
+        }
+        .boxed()
+    }
+}
+
+impl Cluster {
+    /// Has this node answer other nodes who ask for its oldest reader.
+    pub fn tell_oldest_reader(&self, oldest: OldestReader) {
+        *self.readers.own.write() = Some(oldest);
+    }
+
+    /// Index of the oldest state that a reader of another node may still read from; `u64::MAX` when there are no other
+    /// nodes. `None` when a node does not say: nothing may be freed now.
+    pub async fn oldest_reader_elsewhere(&self) -> Option<u64> {
+        self.readers.oldest_elsewhere().await
+    }
+
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        self.readers.node
+    }
+
+    /// Whether this node leads the cluster, as far as it knows: it does what one node has to do for all.
+    pub fn is_leader(&self) -> bool {
+        self.consensus.is_leader()
+    }
+}
