@@ -86,7 +86,7 @@ fn etag(criterion: &mut Criterion) {
         });
     });
     group.finish();
-    hasher.close();
+    runtime.block_on(hasher.close());
 }
 
 criterion_group! {

@@ -1,6 +1,6 @@
-//! Group commit: one thread takes all records that wait, writes them as one batch, syncs once, and answers them all.
+//! Group commit: one worker takes all records that wait, writes them as one batch, syncs once, and answers them all.
 //!
-//! Only this thread appends, so the order of records in the log is the order in which it takes them. It is also where
+//! Only this worker appends, so the order of records in the log is the order in which it takes them. It is also where
 //! the rules about trouble live: a failed write or sync retires the extent and is never retried, its waiters fail, and
 //! the next batch goes to a new extent.
 
@@ -14,7 +14,7 @@ use crate::batch::{Batch, Job, Purpose, Task};
 use crate::device::Device;
 use crate::extent::{self, Extent, ExtentHeader, RECORDS_START};
 use crate::index::Position;
-use crate::queue::{EndWithThread, Queue};
+use crate::queue::{EndWithWorker, Queue};
 use crate::record::BATCH_ALIGNMENT;
 use crate::roots::Event;
 use crate::upkeep::Nudge;
@@ -47,10 +47,10 @@ impl Writer {
     }
 
     /// Works until the queue ends.
-    pub(crate) fn run(mut self) {
-        let _end = EndWithThread(self.queue.clone());
+    pub(crate) async fn run(mut self) {
+        let _end = EndWithWorker(self.queue.clone());
         let mut waiting = VecDeque::new();
-        while self.queue.take_all(&mut waiting) {
+        while self.queue.take_all(&mut waiting).await {
             while let Some(job) = waiting.front() {
                 let Some((size, purpose)) = job.task.need() else {
                     let ends = matches!(job.task, Task::Close);

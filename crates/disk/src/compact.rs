@@ -38,12 +38,12 @@ pub(crate) struct Compactor {
 
 impl Compactor {
     /// Removes extents until none is worth it; how many.
-    pub(crate) fn run(&self) -> Result<u64> {
+    pub(crate) async fn run(&self) -> Result<u64> {
         let mut removed = 0;
         let merges_small = SMALL_EXTENTS_MAX <= self.small_extents().len();
         while let Some(extent) = self.worst_extent().or_else(|| self.small_extents().pop().filter(|_| merges_small)) {
             self.device.health.require_service()?;
-            if self.empty(&extent)? {
+            if self.empty(&extent).await? {
                 self.retire(&extent)?;
                 self.device.counters.compacted_extents.add(1);
                 removed += 1;
@@ -79,10 +79,10 @@ impl Compactor {
     }
 
     /// Copies what is live out of `extent`. `false` if damage was found, which the index knows now.
-    fn empty(&self, extent: &Extent) -> Result<bool> {
+    async fn empty(&self, extent: &Extent) -> Result<bool> {
         if !self.device.extents.exists(extent.id).map_err(|error| self.read_error(extent, error))? {
             self.device.check()?;
-            self.bury_unseen(extent)?;
+            self.bury_unseen(extent).await?;
             return Ok(self.device.index.tally(extent.id).records == 0);
         }
         let file = self.device.extent_file(extent.id)?;
@@ -101,29 +101,29 @@ impl Compactor {
             match entry.map(|entry| entry.state) {
                 Some(State::Live) => {
                     match read_whole(&*file, &header).map_err(|error| self.read_error(extent, error))? {
-                        Some(framed) => copies.submit(Task::Move { shard: shard_of(framed, &header), source })?,
+                        Some(framed) => copies.submit(Task::Move { shard: shard_of(framed, &header), source }).await?,
                         None => {
                             self.device.quarantine(&header.identity, source);
                         }
                     }
                 }
-                Some(State::Deleted) => copies.submit(Task::Bury { identity: header.identity, source })?,
+                Some(State::Deleted) => copies.submit(Task::Bury { identity: header.identity, source }).await?,
                 Some(State::Damaged) | None => {}
             }
         }
-        copies.finish()?;
-        self.bury_unseen(extent)?;
+        copies.finish().await?;
+        self.bury_unseen(extent).await?;
         Ok(self.device.index.tally(extent.id).records == 0)
     }
 
     /// Deals with entries whose records the scan did not meet, because their place is damaged: tombstones are written
     /// again from the index, shards are lost here.
-    fn bury_unseen(&self, extent: &Extent) -> Result<()> {
+    async fn bury_unseen(&self, extent: &Extent) -> Result<()> {
         if self.device.index.tally(extent.id).records == 0 {
             return Ok(());
         }
         self.device.quarantine_range(extent.id, &(0..u64::MAX), Damage::Corrupt);
-        self.device.rebury(&self.writer, extent.id, &(0..u64::MAX))
+        self.device.rebury(&self.writer, extent.id, &(0..u64::MAX)).await
     }
 
     /// Removes an extent that nothing points to any more: first durably retired, then counted down, then unlinked.
@@ -182,24 +182,24 @@ impl Device {
     }
 
     /// Has an extent sealed in which damage was found, if it is open: when the process dies, nobody shall take the damage
-    /// for the torn end of the log, and drop the records behind it. Blocks until durable.
-    pub(crate) fn seal_damaged(&self, writer: &Queue<Job>, extent: &Extent) -> Result<()> {
+    /// for the torn end of the log, and drop the records behind it. Durable on return.
+    pub(crate) async fn seal_damaged(&self, writer: &Queue<Job>, extent: &Extent) -> Result<()> {
         let mut copies = Copies::new(writer);
         if !extent.is_sealed {
-            copies.submit(Task::Seal { extent: extent.id })?;
+            copies.submit(Task::Seal { extent: extent.id }).await?;
         }
-        copies.finish()
+        copies.finish().await
     }
 
-    /// Writes the tombstones that the index expects in bytes `range` of an extent again. Blocks until durable.
-    pub(crate) fn rebury(&self, writer: &Queue<Job>, extent: u32, range: &Range<u64>) -> Result<()> {
+    /// Writes the tombstones that the index expects in bytes `range` of an extent again. Durable on return.
+    pub(crate) async fn rebury(&self, writer: &Queue<Job>, extent: u32, range: &Range<u64>) -> Result<()> {
         let mut copies = Copies::new(writer);
         for (identity, entry) in self.index.in_range(extent, range) {
             if entry.state == State::Deleted {
-                copies.submit(Task::Bury { identity, source: entry.position })?;
+                copies.submit(Task::Bury { identity, source: entry.position }).await?;
             }
         }
-        copies.finish()
+        copies.finish().await
     }
 }
 
@@ -207,7 +207,7 @@ pub(crate) fn shard_of(framed: erasure::FramedShard, header: &Header) -> Shard {
     Shard { framed, group: header.group, epoch: header.epoch, intent_epoch: header.intent_epoch }
 }
 
-/// Tasks on their way to the writer, from a thread that may block. Few at a time, so that memory stays bounded.
+/// Tasks on their way to the writer, from another worker. Few at a time, so that memory stays bounded.
 struct Copies<'a> {
     writer: &'a Queue<Job>,
     waiting: Vec<oneshot::Receiver<Result<()>>>,
@@ -219,7 +219,7 @@ impl<'a> Copies<'a> {
         Self { writer, waiting: Vec::new(), bytes: 0 }
     }
 
-    fn submit(&mut self, task: Task) -> Result<()> {
+    async fn submit(&mut self, task: Task) -> Result<()> {
         self.bytes += match &task {
             Task::Move { shard, .. } => shard.framed.payload().len() as u64,
             _ => 0,
@@ -229,20 +229,20 @@ impl<'a> Copies<'a> {
         self.writer.push(job).map_err(|_| Error::Closed)?;
         self.waiting.push(receiver);
         if IN_FLIGHT_RECORDS_MAX <= self.waiting.len() || IN_FLIGHT_BYTES_MAX <= self.bytes {
-            self.wait()?;
+            self.wait().await?;
         }
         Ok(())
     }
 
-    fn wait(&mut self) -> Result<()> {
+    async fn wait(&mut self) -> Result<()> {
         self.bytes = 0;
         for receiver in self.waiting.drain(..) {
-            receiver.blocking_recv().map_err(|_| Error::Closed)??;
+            receiver.await.map_err(|_| Error::Closed)??;
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<()> {
-        self.wait()
+    async fn finish(mut self) -> Result<()> {
+        self.wait().await
     }
 }

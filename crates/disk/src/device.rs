@@ -1,4 +1,4 @@
-//! What the threads of one open disk share.
+//! What the workers of one open disk share.
 
 use std::io;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub(crate) struct Device {
     pub(crate) counters: Counters,
     /// The last shard was refused for lack of room.
     pub(crate) is_full: AtomicBool,
-    /// Held until the disk is closed, or its last thread is gone.
+    /// Held until the disk is closed, or its last worker is gone.
     pub(crate) lock: Mutex<Option<Box<dyn FileLock>>>,
 }
 

@@ -1,11 +1,11 @@
-//! The disk: its public operations, and the threads behind them.
+//! The disk: its public operations, and the workers behind them.
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use env::{Env, Thread};
+use env::{Env, Work, Worker};
 use erasure::{FramedShard, ShardIdentity};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -45,20 +45,17 @@ pub struct Shard {
     pub intent_epoch: u64,
 }
 
-type Reading = Box<dyn FnOnce() + Send>;
-
 /// One storage directory, open.
 ///
 /// Dropped without [`Disk::close`], it stops as if the process had been killed: the next open recovers.
 pub struct Disk {
-    env: Env,
     device: Arc<Device>,
     writes: Arc<Queue<Job>>,
     write_gate: Gate,
-    reads: Arc<Queue<Reading>>,
+    reads: Arc<Queue<Work>>,
     read_gate: Gate,
     chores: Arc<Queue<Chore>>,
-    threads: Mutex<Vec<Thread>>,
+    workers: Mutex<Vec<Worker>>,
 }
 
 impl Disk {
@@ -80,7 +77,7 @@ impl Disk {
         superblock::read(&*env.files, path)
     }
 
-    /// Opens the disk at `path`, recovers its index and starts its threads. Blocks; no runtime is needed.
+    /// Opens the disk at `path`, recovers its index and starts its workers. Blocks; no runtime is needed.
     ///
     /// # Errors
     ///
@@ -128,28 +125,27 @@ impl Disk {
         let writer = Writer::new(device.clone(), writes.clone(), nudge, next_extent);
 
         let name = |part: &str| format!("disk-{part}");
-        let mut threads = vec![
-            env.spawn.thread(name("writer"), Box::new(move || writer.run())),
-            env.spawn.thread(name("upkeep"), Box::new(move || caretaker.run())),
+        let mut workers = vec![
+            env.spawn.worker(name("writer"), Box::pin(writer.run())),
+            env.spawn.worker(name("upkeep"), Box::pin(caretaker.run())),
         ];
         for number in 0..config.reader_count.max(1) {
-            let queue: Arc<Queue<Reading>> = reads.clone();
-            let read_on = move || {
-                while let Some(reading) = queue.take() {
-                    reading();
+            let queue: Arc<Queue<Work>> = reads.clone();
+            let read_on = async move {
+                while let Some(reading) = queue.take().await {
+                    reading.await;
                 }
             };
-            threads.push(env.spawn.thread(name(&format!("reader-{number}")), Box::new(read_on)));
+            workers.push(env.spawn.worker(name(&format!("reader-{number}")), Box::pin(read_on)));
         }
         Self {
-            env: env.clone(),
             device,
             writes,
             write_gate: Gate::new(WRITE_QUEUE_JOBS, config.write_queue_bytes),
             reads,
             read_gate: Gate::new(READ_QUEUE_JOBS, config.read_queue_bytes),
             chores,
-            threads: Mutex::new(threads),
+            workers: Mutex::new(workers),
         }
     }
 
@@ -232,11 +228,11 @@ impl Disk {
         waiting.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
-    /// Why a thread does not answer.
+    /// Why a worker does not answer.
     fn stopped(&self) -> Error {
         match self.device.health.require_service() {
             Err(error) => error,
-            Ok(()) => self.device.health.fail("one of its threads has stopped"),
+            Ok(()) => self.device.health.fail("one of its workers has stopped"),
         }
     }
 
@@ -247,7 +243,7 @@ impl Disk {
     /// `NotFound`, `Corrupt`, `OutOfRange`, `Io`, `Failed`, `Closed`.
     pub async fn read(&self, identity: &ShardIdentity, range: Range<u64>) -> Result<Bytes> {
         self.device.health.require_service()?;
-        // What is known not to be there needs no thread.
+        // What is known not to be there needs no reader.
         self.device.locate(identity, &range)?;
         let identity = *identity;
         let layout = Layout::shard(usize::try_from(range.end - range.start).unwrap_or(PAYLOAD_SIZE_MAX));
@@ -264,18 +260,27 @@ impl Disk {
         self.read(identity, 0..u64::from(entry.size)).await
     }
 
-    /// Runs `work` on one of the reader threads, which may block; `size` is the memory it needs, in bytes.
+    /// Runs `work` on one of the readers, which may block for the device; `size` is the memory it needs, in bytes.
     async fn on_reader<T: Send + 'static>(
         &self,
         size: usize,
         work: impl FnOnce(&Device) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let device = self.device.clone();
+        self.run_on_reader(size, async move { work(&device) }).await
+    }
+
+    /// As `on_reader`, for work that awaits the writer.
+    async fn run_on_reader<T: Send + 'static>(
+        &self,
+        size: usize,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         self.device.health.require_service()?;
         let permits = self.read_gate.enter(size).await?;
         let (done, receiver) = oneshot::channel();
-        let device = self.device.clone();
-        let reading = Box::new(move || {
-            let result = if done.is_closed() { Err(Error::Closed) } else { work(&device) };
+        let reading = Box::pin(async move {
+            let result = if done.is_closed() { Err(Error::Closed) } else { work.await };
             drop(permits);
             // A caller that went away needs no answer.
             let _ = done.send(result);
@@ -305,8 +310,9 @@ impl Disk {
     ///
     /// `Failed`, `Closed`, `Io` when an extent cannot be opened. A place that cannot be read is a finding, no error.
     pub async fn scrub_next(&self, cursor: ScrubCursor, budget: u64) -> Result<ScrubStep> {
-        let writes = self.writes.clone();
-        self.on_reader(Layout::shard(PAYLOAD_SIZE_MAX).size, move |device| scrub(device, &writes, cursor, budget)).await
+        let (device, writes) = (self.device.clone(), self.writes.clone());
+        let step = async move { scrub(&device, &writes, cursor, budget).await };
+        self.run_on_reader(Layout::shard(PAYLOAD_SIZE_MAX).size, step).await
     }
 
     /// Empties and removes extents that are mostly garbage; how many. Also runs in the background by itself.
@@ -363,7 +369,7 @@ impl Disk {
         self.device.health.state()
     }
 
-    /// Finishes what is queued, seals the open extent, writes a checkpoint and stops the threads.
+    /// Finishes what is queued, seals the open extent, writes a checkpoint and stops the workers.
     ///
     /// # Errors
     ///
@@ -377,8 +383,10 @@ impl Disk {
         };
         self.device.health.close();
         self.stop();
-        let threads = std::mem::take(&mut *self.threads.lock());
-        self.env.blocking(move || threads.into_iter().for_each(Thread::join)).await;
+        let workers = std::mem::take(&mut *self.workers.lock());
+        for worker in workers {
+            worker.join().await;
+        }
         self.device.lock.lock().take();
         sealed.and(checkpointed)
     }

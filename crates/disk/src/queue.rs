@@ -1,17 +1,17 @@
-//! What stands between callers that wait in async code and threads that block.
+//! What stands between callers and the workers that block for the device.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{Error, Result};
 
 /// First in, first out. Bounded by its users: they take permits of a semaphore before they push.
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
-    changed: Condvar,
+    changed: Notify,
 }
 
 struct State<T> {
@@ -21,7 +21,7 @@ struct State<T> {
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::new(State { items: VecDeque::new(), is_closed: false }), changed: Condvar::new() }
+        Self { state: Mutex::new(State { items: VecDeque::new(), is_closed: false }), changed: Notify::new() }
     }
 
     /// Adds `item`; gives it back if the queue is closed.
@@ -37,27 +37,34 @@ impl<T> Queue<T> {
     }
 
     /// Waits for an item; `None` once the queue is closed and empty.
-    pub(crate) fn take(&self) -> Option<T> {
-        let mut state = self.state.lock();
-        loop {
-            if let Some(item) = state.items.pop_front() {
-                return Some(item);
-            }
-            if state.is_closed {
-                return None;
-            }
-            self.changed.wait(&mut state);
-        }
+    pub(crate) async fn take(&self) -> Option<T> {
+        self.wait_for(|items| items.pop_front()).await
     }
 
     /// Waits for items and moves all of them behind those of `target`; `false` once closed and empty.
-    pub(crate) fn take_all(&self, target: &mut VecDeque<T>) -> bool {
-        let mut state = self.state.lock();
-        while state.items.is_empty() && !state.is_closed {
-            self.changed.wait(&mut state);
+    pub(crate) async fn take_all(&self, target: &mut VecDeque<T>) -> bool {
+        let moved = self.wait_for(|items| {
+            target.append(items);
+            (!target.is_empty()).then_some(())
+        });
+        moved.await.is_some()
+    }
+
+    /// Waits until `take` finds something; `None` once the queue is closed and it finds nothing.
+    async fn wait_for<R>(&self, mut take: impl FnMut(&mut VecDeque<T>) -> Option<R>) -> Option<R> {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // Registered before the look, so that what comes in between is not missed, and wakes one taker each.
+            changed.as_mut().enable();
+            {
+                let mut state = self.state.lock();
+                let taken = take(&mut state.items);
+                if taken.is_some() || state.is_closed {
+                    return taken;
+                }
+            }
+            changed.await;
         }
-        target.append(&mut state.items);
-        !target.is_empty()
     }
 
     /// Refuses new items and drops what is queued.
@@ -66,22 +73,22 @@ impl<T> Queue<T> {
         state.is_closed = true;
         let dropped = std::mem::take(&mut state.items);
         drop(state);
-        self.changed.notify_all();
+        self.changed.notify_waiters();
         // Their owners' replies run outside the lock.
         drop(dropped);
     }
 }
 
-/// Ends a queue with the thread that takes from it, even by panic: nobody waits for a thread that is gone.
-pub(crate) struct EndWithThread<T>(pub(crate) Arc<Queue<T>>);
+/// Ends a queue with the worker that takes from it, even by panic: nobody waits for a worker that is gone.
+pub(crate) struct EndWithWorker<T>(pub(crate) Arc<Queue<T>>);
 
-impl<T> Drop for EndWithThread<T> {
+impl<T> Drop for EndWithWorker<T> {
     fn drop(&mut self) {
         self.0.abandon();
     }
 }
 
-/// Bounds what may wait for a thread, in number and in bytes.
+/// Bounds what may wait for a worker, in number and in bytes.
 pub(crate) struct Gate {
     jobs: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
@@ -106,25 +113,25 @@ impl Gate {
 mod tests {
     use super::*;
 
-    #[test]
-    fn items_come_out_in_the_order_they_went_in() {
+    #[tokio::test]
+    async fn items_come_out_in_the_order_they_went_in() {
         let queue = Queue::new();
         for item in 1..=4 {
             queue.push(item).unwrap();
         }
-        assert_eq!(queue.take(), Some(1));
+        assert_eq!(queue.take().await, Some(1));
         let mut rest = VecDeque::from([0]);
-        assert!(queue.take_all(&mut rest));
+        assert!(queue.take_all(&mut rest).await);
         assert_eq!(rest, [0, 2, 3, 4]);
     }
 
-    #[test]
-    fn an_abandoned_queue_drops_what_it_has_and_takes_nothing() {
+    #[tokio::test]
+    async fn an_abandoned_queue_drops_what_it_has_and_takes_nothing() {
         let queue = Arc::new(Queue::new());
         queue.push(1).unwrap();
-        drop(EndWithThread(queue.clone()));
-        assert_eq!(queue.take(), None);
+        drop(EndWithWorker(queue.clone()));
+        assert_eq!(queue.take().await, None);
         assert_eq!(queue.push(2), Err(2));
-        assert!(!queue.take_all(&mut VecDeque::new()));
+        assert!(!queue.take_all(&mut VecDeque::new()).await);
     }
 }

@@ -16,8 +16,8 @@ use crate::report::{Damage, Finding, ScrubCursor, ScrubStep};
 use crate::scan::{Item, Scanner};
 use crate::{Error, Result};
 
-/// Rereads about `budget` bytes of records from `cursor` on. Blocks.
-pub(crate) fn scrub(device: &Device, writer: &Queue<Job>, cursor: ScrubCursor, budget: u64) -> Result<ScrubStep> {
+/// Rereads about `budget` bytes of records from `cursor` on.
+pub(crate) async fn scrub(device: &Device, writer: &Queue<Job>, cursor: ScrubCursor, budget: u64) -> Result<ScrubStep> {
     device.check()?;
     let mut step = ScrubStep { findings: Vec::new(), bytes: 0, next: None };
     if cursor == ScrubCursor::default() {
@@ -26,7 +26,7 @@ pub(crate) fn scrub(device: &Device, writer: &Queue<Job>, cursor: ScrubCursor, b
     let mut cursor = cursor;
     while let Some(extent) = device.extents.at_or_after(cursor.extent) {
         let start = if extent.id == cursor.extent { cursor.offset.max(RECORDS_START) } else { RECORDS_START };
-        let stopped_at = scrub_extent(device, writer, &extent, start, budget, &mut step)?;
+        let stopped_at = scrub_extent(device, writer, &extent, start, budget, &mut step).await?;
         if let Some(offset) = stopped_at {
             step.next = Some(ScrubCursor { extent: extent.id, offset });
             break;
@@ -51,7 +51,7 @@ fn restore_roots(device: &Device) -> Result<Vec<Finding>> {
 }
 
 /// Rereads one extent from `start`; where it stopped, if the budget was used up before the end.
-fn scrub_extent(
+async fn scrub_extent(
     device: &Device,
     writer: &Queue<Job>,
     extent: &Extent,
@@ -81,14 +81,14 @@ fn scrub_extent(
         match item {
             Item::Record(header) => {
                 if let Some(damage) = scrub_record(device, &file, extent, &header)? {
-                    device.seal_damaged(writer, extent)?;
+                    device.seal_damaged(writer, extent).await?;
                     step.findings.extend(lose_record(device, extent, &header, damage));
                 }
             }
             Item::Damage { range, .. } => {
-                device.seal_damaged(writer, extent)?;
+                device.seal_damaged(writer, extent).await?;
                 step.findings.extend(device.quarantine_range(extent.id, &range, damage));
-                device.rebury(writer, extent.id, &range)?;
+                device.rebury(writer, extent.id, &range).await?;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The thread that keeps the disk tidy: compaction and checkpoints.
+//! The worker that keeps the disk tidy: compaction and checkpoints.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +10,9 @@ use crate::checkpoint;
 use crate::compact::Compactor;
 use crate::config::{DiskConfig, Upkeep};
 use crate::device::Device;
-use crate::queue::{EndWithThread, Queue};
+use crate::queue::{EndWithWorker, Queue};
 
-/// Work for the thread.
+/// Work for the caretaker.
 pub(crate) enum Chore {
     /// Something changed: see whether anything is worth doing.
     Look,
@@ -22,7 +22,7 @@ pub(crate) enum Chore {
     Close(oneshot::Sender<Result<()>>),
 }
 
-/// Wakes the thread, at most once until it looks.
+/// Wakes the caretaker, at most once until it looks.
 #[derive(Clone)]
 pub(crate) struct Nudge {
     queue: Arc<Queue<Chore>>,
@@ -38,13 +38,13 @@ impl Nudge {
 
     pub(crate) fn now(&self) {
         if self.is_wanted && !self.is_pending.swap(true, Ordering::AcqRel) {
-            // A thread that has ended needs no waking.
+            // A caretaker that has ended needs no waking.
             let _ = self.queue.push(Chore::Look);
         }
     }
 }
 
-/// The thread's work.
+/// The worker's work.
 pub(crate) struct Caretaker {
     device: Arc<Device>,
     queue: Arc<Queue<Chore>>,
@@ -68,16 +68,16 @@ impl Caretaker {
     }
 
     /// Works until the queue ends.
-    pub(crate) fn run(mut self) {
-        let _end = EndWithThread(self.queue.clone());
-        while let Some(chore) = self.queue.take() {
+    pub(crate) async fn run(mut self) {
+        let _end = EndWithWorker(self.queue.clone());
+        while let Some(chore) = self.queue.take().await {
             match chore {
                 Chore::Look => {
                     self.nudge.is_pending.store(false, Ordering::Release);
-                    self.look();
+                    self.look().await;
                 }
                 Chore::Compact(done) => {
-                    let result = self.compactor.run();
+                    let result = self.compactor.run().await;
                     // A caller that went away needs no answer.
                     let _ = done.send(result);
                 }
@@ -89,12 +89,12 @@ impl Caretaker {
         }
     }
 
-    fn look(&mut self) {
+    async fn look(&mut self) {
         let disk = self.device.path.display();
         if self.device.health.require_service().is_err() {
             return;
         }
-        if let Err(error) = self.compactor.run() {
+        if let Err(error) = self.compactor.run().await {
             tracing::warn!(%disk, %error, "compaction stopped");
         }
         let written = self.device.counters.records.value();

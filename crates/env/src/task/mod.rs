@@ -13,9 +13,6 @@ pub trait Spawn: Send + Sync + 'static {
     /// Starts `future` on the runtime. The owner of the returned [`Task`] awaits or aborts it.
     fn task(&self, name: &'static str, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Task;
 
-    /// Starts a thread of its own for `work`, which may block.
-    fn thread(&self, name: String, work: Box<dyn FnOnce() + Send>) -> Thread;
-
     /// Starts a worker, which runs `work` on a thread of its own.
     fn worker(&self, name: String, work: Work) -> Worker;
 
@@ -63,24 +60,6 @@ impl Task {
     }
 }
 
-/// A running thread; detaches when dropped.
-pub struct Thread {
-    handle: std::thread::JoinHandle<()>,
-}
-
-impl Thread {
-    /// Waits for the thread's end.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the thread panicked, so that its panic surfaces.
-    pub fn join(self) {
-        if let Err(panic) = self.handle.join() {
-            std::panic::resume_unwind(panic);
-        }
-    }
-}
-
 /// Tokio's runtime and the machine's threads.
 pub struct RealSpawn;
 
@@ -88,11 +67,6 @@ pub struct RealSpawn;
 impl Spawn for RealSpawn {
     fn task(&self, name: &'static str, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Task {
         Task { name, handle: tokio::spawn(future) }
-    }
-
-    fn thread(&self, name: String, work: Box<dyn FnOnce() + Send>) -> Thread {
-        let handle = std::thread::Builder::new().name(name).spawn(work).expect("the machine can start a thread");
-        Thread { handle }
     }
 
     fn worker(&self, name: String, work: Work) -> Worker {

@@ -1,7 +1,7 @@
 //! MD5 for entity tags, off the reactor and in several lanes.
 //!
 //! MD5 is a chain: one message keeps one lane busy however wide the registers are. Concurrent uploads therefore hand their
-//! chunks to a few worker threads (`queue`), and a worker hashes up to 16 uploads in lockstep (`batch`). Lanes are
+//! chunks to a few workers (`queue`), and a worker hashes up to 16 uploads in lockstep (`batch`). Lanes are
 //! only worth their registers when they are filled, so a chunk may wait until enough of them are there, until its
 //! upload has a good deal waiting, or until its upload ends.
 //!
@@ -16,39 +16,39 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use env::{Spawn, Thread};
+use env::{Spawn, Worker};
 use md5_many::Md5Many;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use batch::Lane;
 use queue::{Ending, Queue, StreamId};
 
-/// Hashes the bodies of concurrent uploads on threads of its own.
+/// Hashes the bodies of concurrent uploads in workers of its own.
 pub struct EtagHasher {
     shared: Arc<Shared>,
-    workers: Vec<Thread>,
+    workers: Vec<Worker>,
 }
 
 /// What streams and workers share.
 struct Shared {
     queue: Mutex<Queue>,
     /// Signalled when there may be a batch to hash, or when the workers may end.
-    work: Condvar,
+    work: Notify,
 }
 
 impl EtagHasher {
-    /// Starts `worker_count` threads. One hashes 7 GB/s of 16 uploads in step, but 0.7 GB/s of a single one.
+    /// Starts `worker_count` workers. One hashes 7 GB/s of 16 uploads in step, but 0.7 GB/s of a single one.
     ///
     /// # Panics
     ///
     /// Panics if `worker_count` is 0.
     pub fn new(spawn: &dyn Spawn, worker_count: usize) -> Self {
         assert!(0 < worker_count, "somebody has to hash");
-        let shared = Arc::new(Shared { queue: Mutex::default(), work: Condvar::new() });
+        let shared = Arc::new(Shared { queue: Mutex::default(), work: Notify::new() });
         let start = |number| {
             let shared = Arc::clone(&shared);
-            spawn.thread(format!("etag-{number}"), Box::new(move || shared.run_worker()))
+            spawn.worker(format!("etag-{number}"), Box::pin(async move { shared.run_worker().await }))
         };
         let workers = (0..worker_count).map(start).collect();
         Self { shared, workers }
@@ -61,15 +61,17 @@ impl EtagHasher {
         EtagStream { shared: Arc::clone(&self.shared), id, changed }
     }
 
-    /// Waits until all streams have ended, then for the threads. Blocks.
+    /// Waits until all streams have ended, then for the workers.
     ///
     /// # Panics
     ///
     /// Panics if a worker panicked, so that its panic surfaces.
-    pub fn close(mut self) {
+    pub async fn close(mut self) {
         let workers = std::mem::take(&mut self.workers);
         drop(self);
-        workers.into_iter().for_each(Thread::join);
+        for worker in workers {
+            worker.join().await;
+        }
     }
 }
 
@@ -77,32 +79,37 @@ impl Drop for EtagHasher {
     /// Lets the workers end with the last stream.
     fn drop(&mut self) {
         self.shared.queue.lock().close();
-        self.shared.work.notify_all();
+        self.shared.work.notify_waiters();
     }
 }
 
 impl Shared {
-    fn run_worker(&self) {
+    async fn run_worker(&self) {
         let engine = Md5Many::new();
         let _alarm = FailureAlarm { shared: self };
-        while let Some(mut lanes) = self.next_batch() {
+        while let Some(mut lanes) = self.next_batch().await {
             batch::hash(engine, &mut lanes);
             self.queue.lock().give_back(lanes);
         }
     }
 
     /// Waits for streams to hash; `None` when there will be no more.
-    fn next_batch(&self) -> Option<Vec<Lane>> {
-        let mut queue = self.queue.lock();
+    async fn next_batch(&self) -> Option<Vec<Lane>> {
         loop {
-            let lanes = queue.take_batch();
-            if !lanes.is_empty() {
-                return Some(lanes);
+            let mut work = std::pin::pin!(self.work.notified());
+            // Registered before the look, so that what comes in between is not missed.
+            work.as_mut().enable();
+            {
+                let mut queue = self.queue.lock();
+                let lanes = queue.take_batch();
+                if !lanes.is_empty() {
+                    return Some(lanes);
+                }
+                if queue.is_done() {
+                    return None;
+                }
             }
-            if queue.is_done() {
-                return None;
-            }
-            self.work.wait(&mut queue);
+            work.await;
         }
     }
 }
@@ -174,7 +181,7 @@ impl Drop for EtagStream {
         // The chunks are freed after the lock.
         drop(removed);
         if is_done {
-            self.shared.work.notify_all();
+            self.shared.work.notify_waiters();
         }
     }
 }

@@ -162,7 +162,7 @@ impl Queue {
     }
 
     fn stream(&mut self, id: StreamId) -> &mut Stream {
-        assert!(!self.has_failed, "a thread that hashes entity tags panicked");
+        assert!(!self.has_failed, "a worker that hashes entity tags panicked");
         self.streams.get_mut(&id).expect("open until its handle is dropped")
     }
 }

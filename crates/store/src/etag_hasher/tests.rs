@@ -46,7 +46,7 @@ fn check(worker_count: usize, bodies: &[Vec<Bytes>]) {
     for (number, (digest, chunks)) in digests.into_iter().zip(bodies).enumerate() {
         assert_eq!(digest, expected(chunks), "stream {number} of {}", bodies.len());
     }
-    hasher.close();
+    run(hasher.close());
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_dropped_stream_leaves_nothing_and_holds_up_no_other() {
         assert_eq!(upload(&hasher, &body(3, &[700_000, 9])).await, expected(&body(3, &[700_000, 9])));
     });
     let shared = Arc::clone(&hasher.shared);
-    hasher.close();
+    run(hasher.close());
     assert!(shared.queue.lock().is_empty());
     assert!(chunk.is_unique(), "no worker and no queue holds the bytes");
 }
@@ -117,7 +117,7 @@ fn streams_outlive_the_hasher() {
 }
 
 #[test]
-#[should_panic(expected = "a thread that hashes entity tags panicked")]
+#[should_panic(expected = "a worker that hashes entity tags panicked")]
 fn a_panic_of_a_worker_reaches_the_streams() {
     let hasher = hasher(1);
     let stream = hasher.stream();
