@@ -1,6 +1,6 @@
 //! Who still reads what: shards that were retired are freed once no node has a reader of a state that names them.
 //!
-//! The node that frees asks all others. One that has not answered for [`SILENCE_MAX`] is not waited for any longer:
+//! The node that frees asks all others. One that has not been able to tell for [`SILENCE_MAX`] is not waited for any longer:
 //! should it serve a reader nevertheless, cut off from the others, that reader finds shards missing and breaks off. It
 //! never gets wrong bytes, since shards are verified against their write, which is never used again.
 
@@ -60,15 +60,15 @@ impl Readers {
         let mut heard = self.heard.lock();
         let last = heard.entry(node).or_insert(asked);
         match oldest {
-            Ok(oldest) => {
+            Ok(Some(oldest)) => {
                 *last = asked;
-                oldest
+                Some(oldest)
             }
-            Err(error) if SILENCE_MAX <= asked.saturating_sub(*last) => {
-                tracing::debug!(%error, "what a silent node may read is freed");
+            Ok(None) | Err(_) if SILENCE_MAX <= asked.saturating_sub(*last) => {
+                tracing::debug!(node = node.0, "what a silent node may read is freed");
                 Some(u64::MAX)
             }
-            Err(_) => None,
+            Ok(None) | Err(_) => None,
         }
     }
 }

@@ -1,11 +1,17 @@
 //! The work that goes on behind the requests: repair, scrub, census and garbage, each a task with one owner.
+//!
+//! Every node works on what belongs on its own disks; only the leader does what is done once for all.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use cluster::Topology;
 use env::Task;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use meta::record::WriteId;
+use placement::DiskId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +21,9 @@ use crate::store::Store;
 
 /// How often the repair index and the slots are looked at without a special reason.
 const REPAIR_PERIOD: Duration = Duration::from_secs(10);
+
+/// Times in an intent epoch that a node looks whether it is over.
+const LOOKS_PER_EPOCH: u32 = 8;
 
 /// How often retired segments are freed.
 const FREE_PERIOD: Duration = Duration::from_secs(2);
@@ -73,6 +82,7 @@ impl Background {
             spawn("discard", Box::pin(discard(store.clone(), discarded))),
             spawn("free", Box::pin(free(store.clone()))),
             spawn("collect", Box::pin(collect(store.clone()))),
+            spawn("follow-epoch", Box::pin(follow_epoch(store.clone()))),
         ];
         Self { tasks, cancelled }
     }
@@ -100,6 +110,7 @@ async fn heal(store: Store, mut faults: mpsc::Receiver<FaultyStripe>) {
 /// Works on the repair index and on open slots, now and then and whenever disks come or go.
 async fn repair(store: Store) {
     let mut topologies = store.cluster().subscribe();
+    let mut counted = disks_of(&store.cluster().topology());
     loop {
         log_failure("repair", store.repair().await);
         log_failure("rebuild", store.rebuild().await);
@@ -109,11 +120,24 @@ async fn repair(store: Store) {
         tokio::select! {
             () = store.env().clock.sleep(REPAIR_PERIOD) => {}
             Ok(()) = topologies.changed() => {
-                // A disk that is back is not trusted to have everything that it had.
-                log_failure("census", store.take_census().await);
+                let now = disks_of(&store.cluster().topology());
+                if now != counted {
+                    // A disk that is back is not trusted to have everything that it had.
+                    log_failure("census", store.take_census().await);
+                    counted = now;
+                }
             }
         }
     }
+}
+
+/// The disks of a topology: whether each answers, and where the open one is in memory if it is this node's; one that was
+/// opened again is another.
+fn disks_of(topology: &Topology) -> BTreeMap<DiskId, (bool, Option<usize>)> {
+    let members = topology.members().iter();
+    members
+        .map(|(id, member)| (*id, (member.disk.is_some(), member.local().map(|disk| Arc::as_ptr(disk).addr()))))
+        .collect()
 }
 
 async fn census(store: Store) {
@@ -143,7 +167,9 @@ async fn discard(store: Store, mut discarded: mpsc::Receiver<WriteId>) {
 
 async fn free(store: Store) {
     loop {
-        log_failure("free", store.free_retired().await);
+        if store.cluster().is_leader() {
+            log_failure("free", store.free_retired().await);
+        }
         store.env().clock.sleep(FREE_PERIOD).await;
     }
 }
@@ -152,7 +178,16 @@ async fn collect(store: Store) {
     loop {
         log_failure("collect", store.collect_garbage().await);
         store.env().clock.sleep(store.config().epoch_period).await;
-        log_failure("collect", store.advance_epoch().await);
+        if store.cluster().is_leader() {
+            log_failure("collect", store.advance_epoch().await);
+        }
+    }
+}
+
+async fn follow_epoch(store: Store) {
+    loop {
+        store.env().clock.sleep(store.config().epoch_period / LOOKS_PER_EPOCH).await;
+        log_failure("follow-epoch", store.follow_epoch().await);
     }
 }
 

@@ -1,4 +1,6 @@
 //! Compares what the manifests name with what the disks hold, from the disks' indexes alone.
+//!
+//! Every node counts the shards that belong on its disks; the sum over the nodes is the whole cluster's census.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,22 +8,13 @@ use meta::query;
 use meta::record::{Segment, WriteId};
 
 use crate::error::Result;
+use crate::presence::Presence;
 use crate::shards::Stripe;
 use crate::store::Store;
+use crate::throttle::Throttle;
 
 /// Manifests read at a time.
 const PAGE_SIZE: usize = 256;
-
-/// What the disks' indexes say of one shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Presence {
-    /// Some disk holds it, undamaged as far as anyone knows.
-    Present,
-    /// Every disk that may hold it answers, and none has it undamaged.
-    Lost,
-    /// A disk that may hold it does not answer.
-    Unknown,
-}
 
 /// Walks over all manifests in order of write, a page at a time.
 pub(crate) struct SegmentWalk<'a> {
@@ -48,7 +41,7 @@ impl<'a> SegmentWalk<'a> {
     }
 }
 
-/// What a census counted.
+/// What a census counted: shards that belong on this node's disks, and stripes whose first one does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// Stripes that the manifests name.
@@ -71,12 +64,14 @@ impl Census {
 }
 
 impl Store {
-    /// Compares all manifests with the disks' inventories, and reports every lost shard for repair.
+    /// Compares all manifests with what the disks hold, and reports every lost shard for repair. Shards that lie elsewhere
+    /// than on their slot's disk are brought there, if it takes them.
     ///
     /// # Errors
     ///
     /// `Unavailable` when the metadata cannot be read.
     pub async fn take_census(&self) -> Result<Census> {
+        let throttle = Throttle::new(self.env().clock.clone(), self.config().repair_rate);
         let mut census = Census::default();
         let damage_noticed = self.damage_noticed();
         let mut walk = SegmentWalk::new(self);
@@ -86,14 +81,19 @@ impl Store {
                 self.journal().end_census(self.env().clock.now(), census, damage_noticed);
                 return Ok(census);
             }
-            for segment in page {
-                let (found, lost) = self.count_segment(&segment);
+            let counts = self.count_page(&page).await;
+            for (segment, counted) in page.iter().zip(counts) {
                 // Without an owner it was freed meanwhile.
-                if found.lost == 0 || self.is_live(segment.write_id).await? {
-                    census.add(found);
-                    if !lost.is_empty() {
-                        self.report_missing(segment.write_id, lost).await?;
+                if counted.census.lost == 0 || self.is_live(segment.write_id).await? {
+                    census.add(counted.census);
+                    if !counted.lost.is_empty() {
+                        self.report_missing(segment.write_id, counted.lost).await?;
                     }
+                }
+                for (number, indices) in counted.astray {
+                    let shards = u64::from(segment.data) + indices.len() as u64;
+                    throttle.pass(shards * u64::from(segment.shard_size)).await;
+                    self.repair_stripe(segment, number, &indices).await?;
                 }
             }
         }
@@ -117,27 +117,63 @@ impl Store {
         self.disks().iter().map(|disk| disk.stats().corrupt_blocks).sum()
     }
 
-    /// Counts the shards of one manifest; returns the lost ones that the repair index does not have yet.
-    fn count_segment(&self, segment: &Segment) -> (Census, BTreeMap<u32, BTreeSet<u8>>) {
-        let mut census = Census::default();
-        let mut lost = BTreeMap::new();
-        for number in 0..segment.stripe_count() {
-            let stripe = Stripe::of(segment, number);
-            census.stripes += 1;
+    /// Counts the shards of some manifests that this node cares for.
+    async fn count_page(&self, page: &[Segment]) -> Vec<Counted> {
+        let topology = self.cluster().topology();
+        let stripes: Vec<(usize, Stripe)> = page
+            .iter()
+            .enumerate()
+            .flat_map(|(position, segment)| {
+                (0..segment.stripe_count()).map(move |number| (position, Stripe::of(segment, number)))
+            })
+            .collect();
+        let mut counts: Vec<Counted> = Vec::new();
+        counts.resize_with(page.len(), Counted::default);
+        let mut asked = Vec::new();
+        let mut positions = Vec::new();
+        for (position, stripe) in &stripes {
             for index in stripe.indices() {
-                census.shards += 1;
-                match self.shards().presence(&stripe, index) {
-                    Presence::Present => {}
-                    Presence::Unknown => census.unknown += 1,
-                    Presence::Lost => {
-                        census.lost += 1;
-                        if !stripe.is_missing(index) {
-                            lost.entry(number).or_insert_with(BTreeSet::new).insert(index);
-                        }
-                    }
+                let target = stripe.target(topology.table(), index);
+                if self.shards().cares_for(&topology, target) {
+                    counts[*position].census.stripes += u64::from(index == 0);
+                    asked.push((stripe, index));
+                    positions.push(*position);
                 }
             }
         }
-        (census, lost)
+        let presences = self.shards().presences(&topology, &asked).await;
+        for (((stripe, index), presence), position) in asked.into_iter().zip(presences).zip(positions) {
+            counts[position].add(stripe, index, presence);
+            if stripe.is_elsewhere(index) && self.shards().can_write_at_slot(stripe, index) {
+                counts[position].astray.entry(stripe.number).or_default().insert(index);
+            }
+        }
+        counts
+    }
+}
+
+/// What a census found of one manifest.
+#[derive(Default)]
+struct Counted {
+    census: Census,
+    /// Lost shards that the repair index does not have yet.
+    lost: BTreeMap<u32, BTreeSet<u8>>,
+    /// Shards that lie elsewhere and could be where they belong.
+    astray: BTreeMap<u32, BTreeSet<u8>>,
+}
+
+impl Counted {
+    fn add(&mut self, stripe: &Stripe, index: u8, presence: Presence) {
+        self.census.shards += 1;
+        match presence {
+            Presence::Present => {}
+            Presence::Unknown => self.census.unknown += 1,
+            Presence::Lost => {
+                self.census.lost += 1;
+                if !stripe.is_missing(index) {
+                    self.lost.entry(stripe.number).or_default().insert(index);
+                }
+            }
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Deletes the shards that nobody can need any more.
 //!
 //! Three ways lead here: a write of this process that failed (`discard`), a segment that an overwrite or deletion
-//! retired and that no reader can still see (`free_retired`), and shards that no manifest names, found by comparing
-//! the disks' inventories with the metadata (`collect_orphans`). The last needs no clock: a shard is an orphan exactly when
-//! its intent epoch is over, its write is not pinned and nothing names it, all in one state (`distributed.md` §2.3, I8).
+//! retired and that no reader of any node can still see (`free_retired`, done by the leader), and shards that no manifest
+//! names, found by comparing the inventories of this node's disks with the metadata (`collect_orphans`). The last needs no
+//! clock: a shard is an orphan exactly when its intent epoch is over, its write is not pinned and nothing names it, all in
+//! one state (`distributed.md` §2.3, I8).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,21 +12,18 @@ use std::sync::Arc;
 use disk::{Disk, InventoryEntry};
 use erasure::ShardIdentity;
 use futures_util::future::join_all;
-use meta::command::{AdvanceIntentEpoch, DrainUploads, FreeRetired, PinWrite, UnpinWrite};
+use meta::command::{DrainUploads, FreeRetired, UnpinWrite};
 use meta::query;
 use meta::record::{IntentEpoch, RetiredId, WriteId};
 use meta::{Command, Reply};
 use placement::{DiskId, GroupId};
 
-use crate::error::{Error, ProposeError, Result};
+use crate::error::Result;
 use crate::shards::Stripe;
 use crate::store::Store;
 
 /// Inventory entries looked at in one step, and retired segments freed in one command.
 const PAGE_SIZE: usize = 1024;
-
-/// Pins read at a time.
-const PINS_MAX: usize = 4096;
 
 /// Records that one command drains from a deleted bucket.
 const DRAIN_SIZE: u32 = 1000;
@@ -40,40 +38,19 @@ pub struct Collected {
 }
 
 impl Store {
-    /// Begins the next intent epoch. Writes of this process that go on are pinned first, so that they can commit.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` when the metadata cannot be changed.
-    pub async fn advance_epoch(&self) -> Result<()> {
-        let (from, _) = self.query(|view| query::intent_epochs(view)).await?;
-        for (write_id, intent_epoch) in self.writes().unpinned_before(from) {
-            let pin = PinWrite { write_id, intent_epoch, holder: self.process_id() };
-            match self.propose(Command::PinWrite(pin)).await {
-                // It may have ended while it was being pinned; nobody else would unpin it then.
-                Ok(_) if !self.writes().set_pinned(write_id) => {
-                    self.propose(Command::UnpinWrite(UnpinWrite { write_id })).await?;
-                }
-                // Refused: it was committed meanwhile, or it will be refused.
-                Ok(_) | Err(ProposeError::Refused(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let reply = self.propose(Command::AdvanceIntentEpoch(AdvanceIntentEpoch { from })).await?;
-        let Reply::IntentEpoch(epoch) = reply else { return Err(Error::unexpected_reply()) };
-        self.writes().advance(epoch);
-        Ok(())
-    }
-
-    /// Deletes everything that nobody can need any more.
+    /// Deletes everything on this node's disks that nobody can need any more; on the leader, also what it deletes for all.
     ///
     /// # Errors
     ///
     /// `Unavailable` when the metadata cannot be read or changed. Disks that do not answer are skipped.
     pub async fn collect_garbage(&self) -> Result<Collected> {
-        self.drain_deleted_buckets().await?;
         self.drop_void_pins().await?;
-        let retired_segments = self.free_retired().await?;
+        let retired_segments = if self.cluster().is_leader() {
+            self.drain_deleted_buckets().await?;
+            self.free_retired().await?
+        } else {
+            0
+        };
         let orphaned_shards = self.collect_orphans().await?;
         Ok(Collected { retired_segments, orphaned_shards })
     }
@@ -83,7 +60,7 @@ impl Store {
         // Nothing can name it any more; should the metadata think otherwise, it is right.
         let referenced = self.query(move |view| query::is_referenced(view, write_id)).await?;
         if !referenced {
-            self.delete_writes(vec![write_id]).await;
+            self.delete_writes(&[write_id]).await;
             let pinned = self.query(move |view| query::pinned_write(view, write_id)).await?;
             if pinned.is_some() {
                 self.propose(Command::UnpinWrite(UnpinWrite { write_id })).await?;
@@ -92,20 +69,24 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes the shards of segments that were retired before the oldest read began.
+    /// Deletes the shards of segments that were retired before the oldest read of any node began. Only one node does so:
+    /// the leader.
     pub(crate) async fn free_retired(&self) -> Result<u64> {
         let mut freed = 0;
         loop {
-            // A reader that begins from now on sees the newest state that this process has read, or a newer one, and
-            // therefore none of the segments that were retired up to it.
-            let newest = self.read_index();
-            let up_to = self.reads().oldest().unwrap_or(newest).min(newest);
+            // Nothing that is new since can be freed in vain, and other nodes are only asked when there is something.
+            let newest = self.oldest_reader();
+            if self.query(move |view| query::retired_segments(view, newest, 1)).await?.is_empty() {
+                return Ok(freed);
+            }
+            let Some(elsewhere) = self.cluster().oldest_reader_elsewhere().await else { return Ok(freed) };
+            let up_to = newest.min(elsewhere);
             let retired = self.query(move |view| query::retired_segments(view, up_to, PAGE_SIZE)).await?;
             if retired.is_empty() {
                 return Ok(freed);
             }
             let ids: Vec<RetiredId> = retired.into_iter().map(|(id, _)| id).collect();
-            self.delete_writes(ids.iter().map(|id| id.write_id).collect()).await;
+            self.delete_writes(&ids.iter().map(|id| id.write_id).collect::<Vec<_>>()).await;
             freed += ids.len() as u64;
             metrics::counter!("stonecrop_retired_segments_freed_total").increment(ids.len() as u64);
             self.propose(Command::FreeRetired(FreeRetired { retired: ids })).await?;
@@ -120,18 +101,7 @@ impl Store {
         Ok(())
     }
 
-    /// Drops the pins of processes that are gone. Only one process serves a cluster for now.
-    async fn drop_void_pins(&self) -> Result<()> {
-        let pins = self.query(|view| query::pinned_writes(view, None, PINS_MAX)).await?;
-        for (write_id, pin) in pins {
-            if pin.holder != self.process_id() || !self.writes().contains(write_id) {
-                self.propose(Command::UnpinWrite(UnpinWrite { write_id })).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Compares the inventory of every disk with the metadata, and deletes what nothing names.
+    /// Compares the inventory of each of this node's disks with the metadata, and deletes what nothing names.
     async fn collect_orphans(&self) -> Result<u64> {
         let mut deleted = 0;
         for disk in self.disks() {
@@ -181,52 +151,37 @@ impl Store {
             let slot = group.and_then(|group| group.slots.get(usize::from(shard.identity.index)));
             slot.is_some_and(|slot| slot.read_sources().any(|source| source == id))
         };
-        let mut strays = Vec::new();
+        let mut astray = Vec::new();
         for shard in page.iter().filter(|shard| !expected(shard)).map(|shard| shard.identity) {
             let write_id = WriteId(shard.write_id);
             let segment = self.query(move |view| query::segment_of(view, write_id)).await?;
             let Some(segment) = segment.filter(|segment| shard.stripe < segment.stripe_count()) else { continue };
             let stripe = Stripe::of(&segment, shard.stripe);
-            let elsewhere = !stripe.locations(topology.table(), shard.index).contains(&id);
-            if elsewhere && self.shards().is_at_slot(&stripe, shard.index) {
-                strays.push(shard);
+            if !stripe.locations(topology.table(), shard.index).contains(&id) {
+                astray.push((stripe, shard.index));
             }
         }
-        Ok(strays)
+        let there = self.shards().are_at_slots(&topology, &astray).await;
+        let strays = astray.iter().zip(there).filter(|(_, there)| *there);
+        Ok(strays.map(|((stripe, index), _)| stripe.identity(*index)).collect())
     }
 
-    /// Deletes all shards of these writes from the disks that answer, on all disks side by side: one sync each.
-    async fn delete_writes(&self, writes: Vec<WriteId>) {
-        let writes = &writes;
-        let deletions = self.disks().into_iter().map(|disk| async move {
-            let shards: Vec<ShardIdentity> = writes.iter().flat_map(|write_id| shards_of(&disk, *write_id)).collect();
-            if !shards.is_empty() {
-                delete_shards(&disk, shards).await;
+    /// Deletes all shards of these writes from the disks of the cluster that answer, on all side by side: one sync each.
+    /// What a disk does not delete now is an orphan later.
+    async fn delete_writes(&self, writes: &[WriteId]) {
+        let writes: Vec<u128> = writes.iter().map(|write_id| write_id.0).collect();
+        let topology = self.cluster().topology();
+        let disks = topology.members().values().filter_map(|member| member.disk.as_ref());
+        let deletions = disks.map(|disk| async {
+            if let Err(error) = disk.delete_writes(&writes).await {
+                tracing::warn!(%error, "shards could not be deleted");
             }
         });
         join_all(deletions).await;
     }
 }
 
-/// The shards of a write that a disk holds.
-fn shards_of(disk: &Disk, write_id: WriteId) -> Vec<ShardIdentity> {
-    let mut shards = Vec::new();
-    // The inventory has no entry before index 0 of stripe 0; what comes directly before it ends the write before.
-    let mut after =
-        write_id.0.checked_sub(1).map(|before| ShardIdentity { write_id: before, stripe: u32::MAX, index: u8::MAX });
-    loop {
-        let page = disk.inventory(after, PAGE_SIZE);
-        let own = page.iter().map(|shard| shard.identity).take_while(|shard| shard.write_id == write_id.0);
-        let before = shards.len();
-        shards.extend(own);
-        if shards.len() - before < PAGE_SIZE {
-            return shards;
-        }
-        after = shards.last().copied();
-    }
-}
-
-/// Deletes shards; says whether they are gone. What a disk does not delete now is an orphan later.
+/// Deletes shards; says whether they are gone. What a disk does not delete now is found again later.
 async fn delete_shards(disk: &Arc<Disk>, shards: Vec<ShardIdentity>) -> bool {
     match disk.delete(shards).await {
         Ok(()) => true,

@@ -31,6 +31,7 @@ mod digests;
 mod etag_hasher;
 mod latency;
 mod layout;
+mod presence;
 mod shards;
 mod store;
 mod stripe_reader;
@@ -38,6 +39,7 @@ mod stripe_writer;
 
 mod background;
 mod census;
+mod epochs;
 mod error;
 mod fsck;
 mod garbage;

@@ -1,7 +1,8 @@
 //! Fills slots whose disk does not have all its shards yet: a replaced disk, or one that takes over from another.
 //!
-//! The table's slots are the durable note of what is to do. Two walks over the manifests restore the shards, stripes
-//! without a spare shard first; a third only counts. What that census finds complete becomes stable (I16).
+//! The table's slots are the durable note of what is to do; each node fills those of its own disks. Two walks over the
+//! manifests restore the shards, stripes without a spare shard first; a third only counts. What that census finds complete
+//! becomes stable (I16).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use futures_util::FutureExt;
 use meta::record::Segment;
 use placement::{GroupId, Slot};
 
-use crate::census::{Presence, SegmentWalk};
+use crate::census::SegmentWalk;
 use crate::error::{Error, Result};
 use crate::repair::{RepairProgress, Repaired};
 use crate::shards::Stripe;
@@ -22,7 +23,7 @@ use crate::throttle::Throttle;
 type OpenSlots = BTreeMap<GroupId, BTreeMap<u8, Slot>>;
 
 impl Store {
-    /// Fills all slots that are being rebuilt or moved and whose disks answer.
+    /// Fills all slots of this node's disks that are being rebuilt or moved.
     ///
     /// # Errors
     ///
@@ -47,14 +48,15 @@ impl Store {
         Ok(progress)
     }
 
-    /// The slots that wait for shards and whose disks answer.
+    /// The slots of this node's disks that wait for shards.
     fn open_slots(&self) -> OpenSlots {
         let topology = self.cluster().topology();
         let mut open = OpenSlots::new();
         for (id, group) in topology.table().groups() {
             for (slot, index) in group.slots.iter().zip(0..=u8::MAX) {
                 let settles = slot.settled().is_some();
-                if settles && slot.write_target().is_some_and(|disk| topology.disk(disk).is_some()) {
+                let here = |disk| topology.disk(disk).is_some_and(|disk| disk.local().is_some());
+                if settles && slot.write_target().is_some_and(here) {
                     open.entry(id).or_default().insert(index, *slot);
                 }
             }
@@ -98,12 +100,12 @@ impl Store {
         let lacking = (0..segment.stripe_count()).filter_map(|number| {
             let stripe = Stripe::of(segment, number);
             let slots = open.get(&stripe.group(topology.table()))?;
-            let lacks = |index: &u8| !self.shards().is_at_slot(&stripe, *index);
+            let lacks = |index: &u8| !self.shards().is_at_own_slot(&topology, &stripe, *index);
             let indices: BTreeSet<u8> = slots.keys().copied().filter(lacks).collect();
             if indices.is_empty() {
                 return None;
             }
-            let present = stripe.indices().filter(|index| self.shards().presence(&stripe, *index) == Presence::Present);
+            let present = stripe.indices().filter(|index| self.shards().seems_present(&topology, &stripe, *index));
             let spare_shards = present.count().saturating_sub(stripe.geometry.data_count());
             Some(Lacking { number, indices, spare_shards })
         });

@@ -1,7 +1,7 @@
 //! Restores missing shards: the repair queue, heal on read, and slots that wait for their shards.
 //!
 //! The queue is the metadata's repair index, ordered by spare shards, then by age. A repaired stripe leaves it in the
-//! command that says so ([`meta::command::RepairDone`]).
+//! command that says so ([`meta::command::RepairDone`]). Each node restores the shards that belong on its own disks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -48,6 +48,7 @@ impl RepairProgress {
             match repaired {
                 Ok(Repaired::Restored(count)) => self.repaired_shards += count,
                 Ok(Repaired::Gone) => self.gone_stripes += 1,
+                Ok(Repaired::Elsewhere) => {}
                 Ok(Repaired::Waiting) | Err(_) => self.waiting_stripes += 1,
             }
         }
@@ -59,6 +60,8 @@ pub(crate) enum Repaired {
     Restored(u64),
     Gone,
     Waiting,
+    /// Other nodes care for what it lacks.
+    Elsewhere,
 }
 
 impl Store {
@@ -114,6 +117,9 @@ impl Store {
         let write_id = entry.write_id;
         let segment = self.query(move |view| query::segment_of(view, write_id)).await?;
         let Some(segment) = segment else { return Ok(Repaired::Gone) };
+        if self.own_among(&segment, entry.stripe, &entry.missing).is_empty() {
+            return Ok(Repaired::Elsewhere);
+        }
         // With no shard to spare, the next loss is data: do not dawdle.
         if 0 < entry.spare_shards {
             let shards = u64::from(segment.data) + entry.missing.len() as u64;
@@ -122,14 +128,26 @@ impl Store {
         self.repair_stripe(&segment, entry.stripe, &entry.missing).await
     }
 
-    /// Restores the shards `lost` of one stripe on the disks that their slots name.
+    /// Those of the shards `lost` of a stripe that this node cares for.
+    fn own_among(&self, segment: &Segment, number: u32, lost: &BTreeSet<u8>) -> BTreeSet<u8> {
+        let topology = self.cluster().topology();
+        let stripe = Stripe::of(segment, number);
+        let is_own = |index: &u8| self.shards().cares_for(&topology, stripe.target(topology.table(), *index));
+        lost.iter().copied().filter(is_own).collect()
+    }
+
+    /// Restores those of the shards `lost` of one stripe that belong on disks of this node.
     pub(crate) async fn repair_stripe(&self, segment: &Segment, number: u32, lost: &BTreeSet<u8>) -> Result<Repaired> {
+        let lost = self.own_among(segment, number, lost);
+        if lost.is_empty() {
+            return Ok(Repaired::Elsewhere);
+        }
         let stripe = Stripe::of(segment, number);
         let size = Layout::of(segment).shard_size(number);
         let mut restored = BTreeSet::new();
         let mut payloads = Vec::new();
         let mut absent = Vec::new();
-        for &index in lost {
+        for &index in &lost {
             // A shard that was late for its commit may have arrived since; it counts once it has been read.
             if self.shards().read_at_slot(&stripe, index, size).await.is_ok() {
                 restored.insert(index);

@@ -13,11 +13,10 @@ use env::Env;
 use erasure::{Codec, FramedShard, Geometry, ShardIdentity};
 use meta::record::{IntentEpoch, Segment, StripeException, WriteId};
 use parking_lot::Mutex;
-use placement::{DiskId, Epoch, GroupId, StripeId, Table};
+use placement::{DiskId, Epoch, GroupId, Slot, StripeId, Table};
 use tokio::sync::mpsc;
 
 use crate::active::ActiveWrite;
-use crate::census::Presence;
 use crate::error::{Error, Result};
 use crate::latency::Latency;
 
@@ -142,11 +141,20 @@ impl Stripe {
         self.exception.overrides.contains_key(&index)
     }
 
+    /// The slot of a shard.
+    pub(crate) fn slot(&self, table: &Table, index: u8) -> Option<Slot> {
+        table.group(self.group(table))?.slots.get(usize::from(index)).copied()
+    }
+
+    /// The disk that a shard's slot names.
+    pub(crate) fn target(&self, table: &Table, index: u8) -> Option<DiskId> {
+        self.slot(table, index)?.write_target()
+    }
+
     /// The disks that may hold a shard, in the order in which to ask them.
     pub(crate) fn locations(&self, table: &Table, index: u8) -> Vec<DiskId> {
         let elsewhere = self.exception.overrides.get(&index).copied();
-        let slot = table.group(self.group(table)).and_then(|group| group.slots.get(usize::from(index)));
-        let at_slot = slot.into_iter().flat_map(|slot| slot.read_sources());
+        let at_slot = self.slot(table, index).into_iter().flat_map(Slot::read_sources);
         elsewhere.into_iter().chain(at_slot).collect()
     }
 }
@@ -188,6 +196,10 @@ impl Shards {
 
     pub(crate) fn env(&self) -> &Env {
         &self.env
+    }
+
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
     }
 
     /// The codec of a geometry; cheap.
@@ -264,8 +276,26 @@ impl Shards {
 
     /// Reads bytes of a shard from whichever disk has it. They have been verified.
     pub(crate) async fn read(&self, stripe: &Stripe, index: u8, bytes: Range<usize>) -> Result<Bytes, ShardFault> {
-        let mut fault = ShardFault::Unreachable;
         let topology = self.cluster.topology();
+        match self.read_by(&topology, stripe, index, &bytes).await {
+            Err(ShardFault::Absent) => {
+                // It may have been moved meanwhile, and deleted where it was.
+                let newer = self.cluster.topology();
+                let moved = newer.table().version() != topology.table().version();
+                if moved { self.read_by(&newer, stripe, index, &bytes).await } else { Err(ShardFault::Absent) }
+            }
+            read => read,
+        }
+    }
+
+    async fn read_by(
+        &self,
+        topology: &Topology,
+        stripe: &Stripe,
+        index: u8,
+        bytes: &Range<usize>,
+    ) -> Result<Bytes, ShardFault> {
+        let mut fault = ShardFault::Unreachable;
         for disk in stripe.locations(topology.table(), index) {
             let Some(disk) = topology.disk(disk) else { continue };
             let begun = self.env.clock.monotonic();
@@ -293,16 +323,10 @@ impl Shards {
         }
     }
 
-    /// Whether the index of the disk that a shard's slot names has it. Does no I/O.
-    pub(crate) fn is_at_slot(&self, stripe: &Stripe, index: u8) -> bool {
-        let entry = self.disk_at_slot(stripe, index).and_then(|disk| disk.local()?.lookup(&stripe.identity(index)));
-        entry.is_some_and(|entry| !entry.damaged)
-    }
-
     /// Whether a shard could be written to the disk that its slot names.
     pub(crate) fn can_write_at_slot(&self, stripe: &Stripe, index: u8) -> bool {
         let topology = self.cluster.topology();
-        self.target_of(stripe, index, &topology).is_some_and(|disk| topology.is_writable(disk))
+        stripe.target(topology.table(), index).is_some_and(|disk| topology.is_writable(disk))
     }
 
     /// Stores a rebuilt shard on the disk that its slot names. Durable on return.
@@ -312,8 +336,9 @@ impl Shards {
         framed: FramedShard,
         intent_epoch: IntentEpoch,
     ) -> Result<(), AppendFault> {
-        let disk = self.disk_at_slot(stripe, framed.identity().index).ok_or(AppendFault::Unavailable)?;
         let topology = self.cluster.topology();
+        let target = stripe.target(topology.table(), framed.identity().index);
+        let disk = target.and_then(|disk| topology.disk(disk)).ok_or(AppendFault::Unavailable)?;
         let id = stripe.group(topology.table());
         let epoch = topology.table().group(id).map_or(stripe.epoch, |group| group.epoch);
         let shard = Shard { framed, group: id.0, epoch: epoch.0, intent_epoch: intent_epoch.0 };
@@ -325,34 +350,7 @@ impl Shards {
 
     fn disk_at_slot(&self, stripe: &Stripe, index: u8) -> Option<DiskHandle> {
         let topology = self.cluster.topology();
-        topology.disk(self.target_of(stripe, index, &topology)?).cloned()
-    }
-
-    /// The disk that a shard's slot names.
-    fn target_of(&self, stripe: &Stripe, index: u8, topology: &Topology) -> Option<DiskId> {
-        let group = topology.table().group(stripe.group(topology.table()))?;
-        group.slots.get(usize::from(index))?.write_target()
-    }
-
-    /// What the disks' indexes say of a shard. Does no I/O.
-    pub(crate) fn presence(&self, stripe: &Stripe, index: u8) -> Presence {
-        let topology = self.cluster.topology();
-        let mut presence = Presence::Lost;
-        for disk in stripe.locations(topology.table(), index) {
-            match topology.disk(disk) {
-                None => presence = Presence::Unknown,
-                Some(disk) => {
-                    if disk
-                        .local()
-                        .and_then(|disk| disk.lookup(&stripe.identity(index)))
-                        .is_some_and(|entry| !entry.damaged)
-                    {
-                        return Presence::Present;
-                    }
-                }
-            }
-        }
-        presence
+        topology.disk(stripe.target(topology.table(), index)?).cloned()
     }
 
     /// What the stripes of a write that begins now have in common.

@@ -21,17 +21,17 @@ pub struct Status {
     pub repaired_shards: u64,
     /// Stripes that the last pass over the repair index could not repair.
     pub waiting_stripes: u64,
-    /// Shards that disks know to be damaged and have no new record of yet.
+    /// Shards that this node's disks know to be damaged and have no new record of yet.
     pub damaged_shards: u64,
-    /// Disks that take part.
+    /// Disks of the cluster that take part.
     pub disks_in_service: usize,
     /// Disks that were there and do not answer.
     pub disks_out_of_service: usize,
     /// Slots of the placement table that still wait for shards.
     pub open_slots: usize,
-    /// The last complete census, and when it ended.
+    /// The last complete census of what belongs on this node's disks, and when it ended.
     pub census: Option<(UnixMillis, Census)>,
-    /// The last complete scrub of each disk by its identity, and when it ended.
+    /// The last complete scrub of each of this node's disks by its identity, and when it ended.
     pub scrubs: BTreeMap<u128, (UnixMillis, ScrubProgress)>,
 }
 
@@ -95,7 +95,12 @@ impl Store {
     /// Whether requests can be served: metadata is decided, and enough disks answer for stripes to be read.
     pub fn is_ready(&self) -> bool {
         let health = self.cluster().health();
-        usize::from(health.profile.data()) <= self.disks().len() && health.deciding
+        usize::from(health.profile.data()) <= self.disks_in_service() && health.deciding
+    }
+
+    /// Disks of the cluster that answer, as far as anyone knows.
+    fn disks_in_service(&self) -> usize {
+        self.cluster().topology().members().values().filter(|member| member.disk.is_some()).count()
     }
 
     /// How the store stands. Does no I/O.
@@ -103,7 +108,7 @@ impl Store {
         let topology = self.cluster().topology();
         let slots = topology.table().groups().flat_map(|(_, group)| &group.slots);
         let open_slots = slots.filter(|slot| slot.settled().is_some()).count();
-        let disks_in_service = self.disks().len();
+        let disks_in_service = self.disks_in_service();
         let entries = self.journal().state.lock();
         Status {
             disks_in_service,

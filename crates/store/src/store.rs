@@ -7,6 +7,7 @@ use std::time::Duration;
 use cluster::Cluster;
 use disk::Disk;
 use env::Env;
+use futures_util::FutureExt;
 use meta::record::WriteId;
 use meta::{Command, InMemory, Reading, Reply, View, query};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
@@ -14,6 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use crate::active::{ActiveRead, ActiveReads, ActiveWrite, ActiveWrites};
 use crate::background::Queues;
 use crate::budget::MemoryBudget;
+use crate::epochs::process_id;
 use crate::error::{Error, ProposeError, Result};
 use crate::etag_hasher::EtagHasher;
 use crate::shards::Shards;
@@ -107,7 +109,7 @@ impl Store {
             writes: ActiveWrites::default(),
             reads: ActiveReads::default(),
             read_index: AtomicU64::new(0),
-            process_id: env.random_u128(),
+            process_id: process_id(cluster.node(), env.random_u128()),
             journal: Journal::default(),
             etags: EtagHasher::new(env.spawn.as_ref(), config.etag_threads),
             env,
@@ -118,6 +120,7 @@ impl Store {
         let store = Self { shared: Arc::new(shared) };
         let (epoch, _) = store.query(|view| query::intent_epochs(view)).await?;
         store.writes().advance(epoch);
+        store.tell_oldest_reader();
         Ok((store, Queues { faults, discarded }))
     }
 
@@ -236,6 +239,29 @@ impl Store {
     /// Begins a read: until the returned value is dropped, the shards of any state taken from now on stay.
     pub(crate) fn begin_read(&self) -> ActiveRead {
         self.reads().begin(self.read_index())
+    }
+
+    /// The oldest state that a reader of this process may still read from. Readers that begin from now on see the newest
+    /// state that it has read, or a newer one, and therefore none of the segments that were retired up to it.
+    pub(crate) fn oldest_reader(&self) -> u64 {
+        let newest = self.read_index();
+        self.reads().oldest().map_or(newest, |oldest| oldest.min(newest))
+    }
+
+    /// Has other nodes learn of this process's readers as long as it is there.
+    fn tell_oldest_reader(&self) {
+        let shared = Arc::downgrade(&self.shared);
+        let oldest = move || {
+            let shared = shared.upgrade();
+            async move {
+                let store = Self { shared: shared? };
+                // A node that reads little would hold up the others: it looks at what is newest now.
+                store.read_metadata().await.ok()?;
+                Some(store.oldest_reader())
+            }
+            .boxed()
+        };
+        self.cluster().tell_oldest_reader(Arc::new(oldest));
     }
 
     /// The newest state that this process has read: later reads see this one or a newer one.
