@@ -47,6 +47,9 @@ pub enum Error {
     /// Only what is in memory was asked for, and this is not: ask where blocking is allowed.
     #[error("the page is not in memory")]
     NotInMemory,
+    /// Whoever was asked for a page does not have it (any more): ask for its newest state, or somebody else.
+    #[error("the page is gone where it was asked for")]
+    Gone,
     /// Two trees, or a tree and a root, were made under different parameters. Rebuild one of them.
     #[error("trees have different parameters")]
     ParamsDiffer,

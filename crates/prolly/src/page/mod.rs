@@ -136,8 +136,19 @@ impl Page {
         usize::from(self.count)
     }
 
+    /// The byte that says which ends are natural.
+    pub(crate) fn flags(&self) -> u8 {
+        self.flags
+    }
+
     pub(crate) fn natural(&self) -> Natural {
         Natural { start: self.flags & NATURAL_START != 0, end: self.flags & NATURAL_END != 0 }
+    }
+
+    /// What the flags of a page say; `None` for unknown ones.
+    pub(crate) fn natural_of(flags: u8) -> Option<Natural> {
+        let natural = Natural { start: flags & NATURAL_START != 0, end: flags & NATURAL_END != 0 };
+        (flags & !(NATURAL_START | NATURAL_END) == 0).then_some(natural)
     }
 
     fn prefix(&self) -> &[u8] {

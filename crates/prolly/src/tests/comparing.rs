@@ -1,16 +1,14 @@
-//! P7, P8, P16: diff, merge and catching up.
+//! P7, P8: diff and merge.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
 use super::{random_model, two_trees};
 use crate::diff::Change;
 use crate::merge::{Conflict, merge};
-use crate::sync::pull;
 use crate::testing::{Batch, Habit, Model, Random, World, cases, random_batch};
-use crate::{Edit, Error, Hash, Location, Page, PageStore, Result, Tree};
+use crate::{Edit, Result, Tree};
 
 fn model_diff(before: &Model, after: &Model) -> Vec<Change> {
     let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
@@ -121,64 +119,4 @@ fn p8_merge_asks_about_conflicts_only() {
     assert_eq!(asked, [(9, value(1), value(9), value(8)), (30, value(1), None, value(7))]);
     let get = |key| both.get(&[key]).unwrap();
     assert_eq!([get(3), get(4), get(9), get(20), get(30)], [value(5), value(6), None, None, None]);
-}
-
-/// A remote store whose connection breaks after some messages.
-struct Remote {
-    pages: Arc<dyn PageStore>,
-    messages_left: AtomicU64,
-}
-
-impl Remote {
-    fn take_message(&self) -> Result<()> {
-        let taken = self.messages_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        taken.map(|_| ()).map_err(|_| Error::Malformed { what: "answer", reason: "the connection broke" })
-    }
-}
-
-impl PageStore for Remote {
-    fn page(&self, hash: &Hash, location: Location) -> Result<Arc<Page>> {
-        self.take_message()?;
-        let page = self.pages.page(hash, location)?;
-        assert!(page.verify());
-        Ok(page)
-    }
-
-    fn blob(&self, hash: &Hash, location: Location) -> Result<Bytes> {
-        self.take_message()?;
-        self.pages.blob(hash, location)
-    }
-
-    fn in_memory(&self) -> &dyn PageStore {
-        self.pages.in_memory()
-    }
-}
-
-#[test]
-fn p16_catching_up_ends_at_equal_roots_wherever_it_is_cut() {
-    for case in 0..cases(30) {
-        let mut random = Random(200 + case);
-        let (here, there) = (World::new(), World::new());
-        let model = random_model(&mut random, 900);
-        let mut local = here.build(&model);
-        let mut goal = if case % 5 == 0 { there.empty() } else { there.build(&model) };
-        goal = there.apply(&goal, &random_batch(&mut random, Habit::Scattered, 1800, 4 * case, 40)).0;
-        let mut rounds = 0;
-        loop {
-            rounds += 1;
-            assert!(rounds < 2000, "case {case} makes no progress");
-            // Each round is cut after a few messages more than the last, and at a few changes.
-            let remote = Arc::new(Remote { pages: there.pages(), messages_left: AtomicU64::new(rounds) });
-            let remote = Tree::open(Arc::clone(&there.schema), remote, *goal.root()).unwrap();
-            let mut writer = here.packs.writer();
-            let Ok(pulled) = pull(&local, &remote, 1 + random.below(50) as usize, &mut writer) else { continue };
-            writer.seal().unwrap();
-            local = pulled.tree;
-            if pulled.is_done {
-                break;
-            }
-        }
-        assert_eq!(local.root().hash, goal.root().hash, "case {case}");
-        assert_eq!(local.root().summary, goal.root().summary, "case {case}");
-    }
 }

@@ -1,6 +1,7 @@
 //! The property tests of the tree, by the numbers of the test plan (P1 to P19). What concerns keys, records, logs and
 //! replicas (parts of P12 and P18, P14, P17) is tested where these are.
 
+mod catching_up;
 mod collection;
 mod comparing;
 mod history;
