@@ -258,7 +258,8 @@ mod tests {
 
     #[test]
     fn messages_round_trip_and_no_cut_or_flip_panics() {
-        let wanted = Wanted { kind: Kind::Page, hash: Hash::of_blob(b"x"), location: PLACE, have: vec![[1, 2, 3, 4]; 9] };
+        let wanted =
+            Wanted { kind: Kind::Page, hash: Hash::of_blob(b"x"), location: PLACE, have: vec![[1, 2, 3, 4]; 9] };
         let (mut request, mut answer) = (Vec::new(), Vec::new());
         wanted.encode(&mut request);
         parts().iter().for_each(|part| part.encode(&mut answer));

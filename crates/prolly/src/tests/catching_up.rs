@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{pages_by_level, random_model};
 use crate::sync::{Goal, Walk, answer};
 use crate::testing::{CONFIG, Habit, Measure, Model, Random, World, cases, params, random_batch, read_all};
-use crate::{Error, PacksConfig, PackWriter, RootRef, Schema, Tree};
+use crate::{Error, PackWriter, PacksConfig, RootRef, Schema, Tree};
 
 fn walk(here: &World, goals: Vec<Goal>) -> Walk {
     Walk::new(Arc::clone(&here.schema), here.pages(), goals).unwrap()
