@@ -53,6 +53,16 @@ pub enum Error {
     /// Another directory took the mirror's place; nothing to do.
     #[error("the mirror was replaced")]
     MirrorReplaced,
+    /// The state that was to be fetched is not kept any more where it was offered: ask for the newest one.
+    #[error("the offered state is not kept any more")]
+    OfferGone,
+    /// A fetched state is not what was offered, though every page has its hash: nothing was installed. The node that
+    /// offered it has diverged, or this one makes other states of the same trees.
+    #[error("the state fetched as of entry {index} is not the one that was offered")]
+    WrongState {
+        /// Index of the entry applied last.
+        index: u64,
+    },
     /// A page or pack of the trees cannot be used; see the source for what to do.
     #[error("cannot use the metadata trees")]
     Trees(#[from] prolly::Error),

@@ -41,7 +41,10 @@ mod error;
 pub use apply::apply;
 pub use command::{Command, LogStamp};
 pub use consensus::{Consensus, ConsensusFuture, Reading};
-pub use engine::{Durable, MetaConfig, MetaEngine, MetaScrub, MirrorHealth, Opened};
+pub use engine::{
+    Durable, Fetched, MetaConfig, MetaEngine, MetaScrub, MirrorHealth, Offer, Opened, PageRequest, PageSource,
+    PagesFuture,
+};
 pub use error::{CodecError, Error, Result};
 pub use log::{Done, LogEntry, LogId, LogState, MetaLog};
 pub use mirror::is_mirror;

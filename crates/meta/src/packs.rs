@@ -24,7 +24,7 @@ const COPY_STEP: usize = 1 << 20;
 pub(crate) struct MirroredPacks {
     mirrors: Arc<Mirrors>,
     open: Mutex<BTreeMap<(PackId, PathBuf), Arc<dyn File>>>,
-    /// Packs sealed since the last call of [`MirroredPacks::take_sealed`].
+    /// Packs that were sealed and not taken yet.
     sealed: Arc<Mutex<PackList>>,
 }
 
@@ -33,12 +33,11 @@ impl MirroredPacks {
         Self { mirrors, open: Mutex::new(BTreeMap::new()), sealed: Arc::new(Mutex::new(BTreeMap::new())) }
     }
 
-    /// Lengths and digests of these packs, which were just sealed. Forgets those of all others.
+    /// Lengths and digests of these packs, which were sealed and not taken before.
     pub(crate) fn take_sealed(&self, packs: &[SealedPack]) -> PackList {
-        let mut sealed = std::mem::take(&mut *self.sealed.lock());
-        sealed.retain(|id, _| packs.iter().any(|pack| pack.id == *id));
-        assert_eq!(sealed.len(), packs.len(), "every sealed pack was written here");
-        sealed
+        let mut sealed = self.sealed.lock();
+        let take = |pack: &SealedPack| sealed.remove_entry(&pack.id).expect("every sealed pack was written here");
+        packs.iter().map(take).collect()
     }
 
     /// Whether some mirror has the pack with its length.
@@ -118,6 +117,7 @@ impl PackStorage for MirroredPacks {
 
     fn remove(&self, pack: PackId) -> io::Result<()> {
         self.open.lock().retain(|(id, _), _| *id != pack);
+        self.sealed.lock().remove(&pack);
         for mirror in self.mirrors.in_service() {
             if let Err(error) = mirror.remove(&path(&mirror, pack)) {
                 mirror.retire(&error);

@@ -43,7 +43,7 @@ impl RaftConsensus {
     /// [`Error::Consensus`] when the log or the state machine fails.
     pub(crate) async fn start(env: &Env, opened: Opened, node: u64, deadline: Duration) -> Result<Arc<Self>> {
         let recent = Recent::default();
-        let log_store = LogStore::new(env.clone(), opened.log, recent.clone());
+        let log_store = LogStore::new(env.clone(), opened.log, recent.clone(), opened.engine.durable());
         let state_machine = StateMachine::new(env.clone(), opened.engine.clone(), recent, node);
         let raft = Raft::new(node, Arc::new(config()?), NoPeers, log_store, state_machine.clone()).await;
         let raft = raft.map_err(stopped)?;

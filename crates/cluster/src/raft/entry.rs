@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use env::UnixMillis;
-use meta::{Command, LogEntry, Outcome};
+use meta::{Command, Fetched, LogEntry, Offer, Outcome};
 use openraft::{BasicNode, CommittedLeaderId, EntryPayload, Membership, StoredMembership};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -16,7 +16,7 @@ openraft::declare_raft_types!(
         NodeId = u64,
         Node = BasicNode,
         Entry = openraft::Entry<Types>,
-        SnapshotData = RootReference,
+        SnapshotData = StateSnapshot,
 );
 
 /// An openraft log entry.
@@ -46,9 +46,13 @@ pub(crate) struct BatchContent {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Answers(pub(crate) Vec<Outcome>);
 
-/// A snapshot: the state as of this entry, which every mirror of the node's metadata holds.
-#[derive(Clone, Debug)]
-pub(crate) struct RootReference;
+/// A snapshot: a state by the hashes of its trees. What it consists of travels apart, and first.
+pub(crate) enum StateSnapshot {
+    /// To be sent: what the node offers.
+    Offered(Offer),
+    /// To be installed: everything is here.
+    Fetched(Fetched),
+}
 
 impl Batch {
     /// Joins commands that were encoded one by one; the result equals the encoding of the whole.

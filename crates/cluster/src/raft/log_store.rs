@@ -5,17 +5,22 @@ use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, Range, RangeBounds};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use env::Env;
-use meta::MetaLog;
+use meta::{Durable, MetaLog};
 use openraft::storage::{LogFlushed, LogState, RaftLogStorage};
 use openraft::{
     AnyError, ErrorSubject, ErrorVerb, LogId, OptionalSend, RaftLogReader, StorageError, StorageIOError, Vote,
 };
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::entry::{self, Entry, Types};
+
+/// Longest wait for the installation of a snapshot whose pages are all here.
+const INSTALL_WAIT: Duration = Duration::from_secs(60);
 
 type StorageResult<T> = Result<T, StorageError<u64>>;
 
@@ -25,6 +30,8 @@ pub(crate) struct LogStore {
     env: Env,
     log: Arc<MetaLog>,
     recent: Recent,
+    /// How far the state is durable without the log.
+    durable: watch::Receiver<Durable>,
 }
 
 /// Entries that were appended and wait to be applied, decoded. Clones share everything.
@@ -56,8 +63,8 @@ impl Recent {
 }
 
 impl LogStore {
-    pub(crate) fn new(env: Env, log: Arc<MetaLog>, recent: Recent) -> Self {
-        Self { env, log, recent }
+    pub(crate) fn new(env: Env, log: Arc<MetaLog>, recent: Recent, durable: watch::Receiver<Durable>) -> Self {
+        Self { env, log, recent, durable }
     }
 }
 
@@ -156,7 +163,17 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn purge(&mut self, log_id: LogId<u64>) -> StorageResult<()> {
-        let purged = self.log.purge(entry::log_id(&log_id)).await;
+        let id = entry::log_id(&log_id);
+        let is_durable = |durable: &Durable| durable.newest.is_some_and(|newest| id.index <= newest.index);
+        // openraft asks for it while the snapshot that makes up for the entries may still be being installed.
+        tokio::select! {
+            _ = self.durable.wait_for(is_durable) => {}
+            () = self.env.clock.sleep(INSTALL_WAIT) => {}
+        }
+        if !is_durable(&self.durable.borrow()) {
+            return Err(failure(ErrorSubject::Logs, ErrorVerb::Delete, meta::Error::Unavailable));
+        }
+        let purged = self.log.purge(id).await;
         purged.map_err(|error| failure(ErrorSubject::Logs, ErrorVerb::Delete, error))
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use env::Env;
-use meta::MetaEngine;
+use meta::{MetaEngine, Offer, PageSource};
 use openraft::storage::RaftStateMachine;
 use openraft::{
     AnyError, BasicNode, EntryPayload, ErrorSubject, ErrorVerb, LogId, OptionalSend, RaftSnapshotBuilder, Snapshot,
     SnapshotMeta, StorageError, StorageIOError, StoredMembership,
 };
 
-use super::entry::{self, Answers, Entry, RootReference, Types};
+use super::entry::{self, Answers, Entry, StateSnapshot, Types};
 use super::log_store::{Recent, failure, invalid};
 
 type StorageResult<T> = Result<T, StorageError<u64>>;
@@ -74,17 +74,40 @@ impl StateMachine {
         }
     }
 
-    /// The newest durable root. It takes no building: the engine flushes by its own rules.
-    fn snapshot(&self) -> StorageResult<Option<Snapshot<Types>>> {
-        let durable = *self.engine.durable().borrow();
-        let Some(newest) = durable.newest else { return Ok(None) };
-        let meta = SnapshotMeta {
-            last_log_id: Some(entry::raft_log_id(newest)),
-            last_membership: self.membership()?,
-            snapshot_id: format!("{}-{}", newest.term, newest.index),
-        };
-        Ok(Some(Snapshot { meta, snapshot: Box::new(RootReference) }))
+    /// The newest durable state. It takes no building: the engine flushes by its own rules.
+    async fn snapshot(&self) -> StorageResult<Option<Snapshot<Types>>> {
+        let offer = self.engine.offer().await;
+        let offer = offer.map_err(|error| failure(ErrorSubject::StateMachine, ErrorVerb::Read, error))?;
+        let Some(offer) = offer else { return Ok(None) };
+        Ok(Some(Snapshot { meta: meta_of(&offer)?, snapshot: Box::new(StateSnapshot::Offered(offer)) }))
     }
+
+    /// Makes a snapshot that this node can install of one that another node sent: fetches what it lacks from there.
+    ///
+    /// To be awaited before the snapshot is handed to openraft, which takes a failed installation for a broken disk, and
+    /// applies nothing meanwhile. Dropped or failed, it goes on where it was when it is called again.
+    ///
+    /// # Errors
+    ///
+    /// As [`MetaEngine::fetch`].
+    pub(crate) async fn receive(&self, offer: &Offer, source: &dyn PageSource) -> meta::Result<Snapshot<Types>> {
+        let unreadable = |_| meta::Error::Inconsistent("a snapshot has an unreadable membership");
+        let meta = meta_of(offer).map_err(unreadable)?;
+        let fetched = self.engine.fetch(offer, source).await?;
+        Ok(Snapshot { meta, snapshot: Box::new(StateSnapshot::Fetched(fetched)) })
+    }
+}
+
+/// What openraft wants to know of a state.
+fn meta_of(offer: &Offer) -> StorageResult<SnapshotMeta<u64, BasicNode>> {
+    let applied = offer.applied();
+    let membership = offer.membership().map(entry::decode_membership).transpose();
+    let membership = membership.map_err(|error| invalid(ErrorSubject::StateMachine, ErrorVerb::Read, &error))?;
+    Ok(SnapshotMeta {
+        last_log_id: Some(entry::raft_log_id(applied)),
+        last_membership: membership.unwrap_or_default(),
+        snapshot_id: format!("{}-{}", applied.term, applied.index),
+    })
 }
 
 impl RaftStateMachine<Types> for StateMachine {
@@ -116,29 +139,37 @@ impl RaftStateMachine<Types> for StateMachine {
         self.clone()
     }
 
-    async fn begin_receiving_snapshot(&mut self) -> StorageResult<Box<RootReference>> {
-        Ok(Box::new(RootReference))
+    async fn begin_receiving_snapshot(&mut self) -> StorageResult<Box<StateSnapshot>> {
+        let error = AnyError::error("snapshots are sent whole");
+        Err(StorageIOError::new(ErrorSubject::Snapshot(None), ErrorVerb::Write, error).into())
     }
 
     async fn install_snapshot(
         &mut self,
         meta: &SnapshotMeta<u64, BasicNode>,
-        _snapshot: Box<RootReference>,
+        snapshot: Box<StateSnapshot>,
     ) -> StorageResult<()> {
-        // Only a leader elsewhere sends snapshots, and a group of one voter has none.
-        let subject = ErrorSubject::Snapshot(Some(meta.signature()));
-        let error = AnyError::error("a node that is its own only voter was sent a snapshot");
-        Err(StorageIOError::new(subject, ErrorVerb::Write, error).into())
+        let subject = || ErrorSubject::Snapshot(Some(meta.signature()));
+        let StateSnapshot::Fetched(fetched) = *snapshot else {
+            let error = AnyError::error("a snapshot is to be installed that was not fetched");
+            return Err(StorageIOError::new(subject(), ErrorVerb::Write, error).into());
+        };
+        let index = fetched.offer().applied().index;
+        let installed = self.engine.install(fetched).await;
+        installed.map_err(|error| failure(subject(), ErrorVerb::Write, error))?;
+        self.recent.release(index);
+        self.note_voters(&meta.last_membership);
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> StorageResult<Option<Snapshot<Types>>> {
-        self.snapshot()
+        self.snapshot().await
     }
 }
 
 impl RaftSnapshotBuilder<Types> for StateMachine {
     async fn build_snapshot(&mut self) -> StorageResult<Snapshot<Types>> {
-        if let Some(snapshot) = self.snapshot()? {
+        if let Some(snapshot) = self.snapshot().await? {
             return Ok(snapshot);
         }
         self.engine.flush().await.map_err(|error| failure(ErrorSubject::StateMachine, ErrorVerb::Write, error))?;
@@ -146,6 +177,6 @@ impl RaftSnapshotBuilder<Types> for StateMachine {
             let error = AnyError::error("a flush left no durable root");
             StorageIOError::new(ErrorSubject::StateMachine, ErrorVerb::Read, error)
         };
-        Ok(self.snapshot()?.ok_or_else(none)?)
+        Ok(self.snapshot().await?.ok_or_else(none)?)
     }
 }

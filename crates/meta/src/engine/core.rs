@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use env::Clock;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 
 use super::base::Base;
-use super::layers::{Frozen, Layers};
+use super::fetch::Fetching;
+use super::layers::{Frozen, Layers, Marks};
+use super::offer::Offers;
 use super::{Durable, MetaConfig};
 use crate::log::MetaLog;
 use crate::mirror::Mirrors;
+use crate::overlay::Overlay;
 use crate::packs::MirroredPacks;
 
 /// The active overlay may take one part in this many of what the trees take: that share decides how many bytes a
@@ -28,6 +32,10 @@ pub(super) struct Core {
     /// The one who applies waits on it while two overlays are full.
     room: Notify,
     pub(super) durable: watch::Sender<Durable>,
+    /// What other nodes may fetch.
+    pub(super) offers: Offers,
+    /// What is fetched from another node.
+    pub(super) fetching: Fetching,
 }
 
 /// The newest state. Whoever holds it may change it.
@@ -75,6 +83,7 @@ impl Core {
         log: Arc<MetaLog>,
         applier: Applier,
         durable: Durable,
+        clock: &Arc<dyn Clock>,
     ) -> Self {
         let (mirrors, storage) = storage;
         Self {
@@ -86,6 +95,8 @@ impl Core {
             applier: Mutex::new(applier),
             room: Notify::new(),
             durable: watch::Sender::new(durable),
+            offers: Offers::new(clock.clone()),
+            fetching: Fetching::new(clock.clone()),
         }
     }
 
@@ -156,6 +167,22 @@ impl Core {
         let mut applier = self.applier.lock();
         applier.layers.base = base;
         self.publish(&applier);
+    }
+
+    /// Puts another state in place of everything; the trees that were replaced.
+    pub(super) fn replace_all(&self, base: Arc<Base>, marks: Marks) -> Arc<Base> {
+        let mut applier = self.applier.lock();
+        let replaced = std::mem::replace(&mut applier.layers.base, base);
+        applier.layers.marks = marks;
+        applier.layers.active = Overlay::default();
+        applier.layers.frozen = None;
+        applier.command_count = 0;
+        applier.log_bytes = self.log.appended_bytes();
+        applier.flush_failed = false;
+        self.publish(&applier);
+        drop(applier);
+        self.room.notify_waiters();
+        replaced
     }
 
     /// The flush failed: those who wait for room wait in vain.

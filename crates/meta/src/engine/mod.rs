@@ -20,12 +20,17 @@
 mod base;
 mod core;
 mod effects;
+mod fetch;
 mod fold;
+mod install;
 mod layers;
+mod offer;
 mod open;
 mod scrub;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transfer_tests;
 mod worker;
 
 use std::path::{Path, PathBuf};
@@ -39,6 +44,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use self::core::{Applier, Core};
 use self::effects::{EffectsHash, EntryEffects};
+pub use self::fetch::{Fetched, PageSource, PagesFuture};
+pub use self::offer::{Offer, PageRequest};
 pub use self::scrub::MetaScrub;
 use self::scrub::scrub_after;
 use self::worker::Job;
@@ -56,6 +63,9 @@ const JOBS_MAX: usize = 64;
 /// Settings of the engine and its log. The defaults keep an idle node within 64 MiB and a busy one far below 512 MiB.
 #[derive(Clone, Copy, Debug)]
 pub struct MetaConfig {
+    /// Identity of the cluster's metadata, for a node that joins it: trees of different realms cannot be compared. `None`
+    /// begins a new realm where there is none. Directories that are mirrors already keep their own.
+    pub realm: Option<u128>,
     /// How many of the candidate directories hold copies.
     pub mirror_count: usize,
     /// The overlay may always take this much memory, in bytes; a second one of this size is being folded meanwhile.
@@ -84,6 +94,7 @@ pub struct MetaConfig {
 impl Default for MetaConfig {
     fn default() -> Self {
         Self {
+            realm: None,
             mirror_count: 3,
             overlay_bytes_min: 32 << 20,
             overlay_bytes_max: 96 << 20,

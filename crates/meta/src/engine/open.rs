@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use env::Env;
+use env::{Clock, Env};
 use prolly::{PackId, Packs, PacksConfig, Params, Schema, SealedPack, TreeKey};
 
 use super::base::{Base, Ground};
@@ -39,14 +39,21 @@ struct Chosen {
 /// Opens everything but the worker, and says where that begins.
 pub(super) async fn open(env: &Env, candidates: &[PathBuf], config: MetaConfig) -> Result<(Core, Start)> {
     let (mirrors_env, candidates) = (env.clone(), candidates.to_vec());
-    let mirrors = env.blocking(move || Mirrors::open(&mirrors_env, &candidates, config.mirror_count)).await?;
+    let mirrors =
+        env.blocking(move || Mirrors::open(&mirrors_env, &candidates, config.mirror_count, config.realm)).await?;
     let mirrors = Arc::new(mirrors);
     let log = MetaLog::open(env, &mirrors, log_config(&config)).await?;
-    env.blocking(move || open_state(mirrors, log, config)).await
+    let clock = env.clock.clone();
+    env.blocking(move || open_state(mirrors, log, config, &clock)).await
 }
 
 /// Finds the newest state that the log can go on from. Blocks.
-fn open_state(mirrors: Arc<Mirrors>, log: MetaLog, config: MetaConfig) -> Result<(Core, Start)> {
+fn open_state(
+    mirrors: Arc<Mirrors>,
+    log: MetaLog,
+    config: MetaConfig,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Core, Start)> {
     let storage = Arc::new(MirroredPacks::new(mirrors.clone()));
     let found = read_all(&mirrors)?;
     let mut records: Vec<&RootRecord> = found.iter().flat_map(|found| &found.records).collect();
@@ -68,7 +75,10 @@ fn open_state(mirrors: Arc<Mirrors>, log: MetaLog, config: MetaConfig) -> Result
     let durable = Durable { newest: applied(&start.newest), purgeable: applied(&start.previous) };
     let marks = chosen.record.as_ref().map_or_else(Marks::empty, Marks::of_record);
     let layers = Layers { marks, active: Overlay::default(), frozen: None, base: Arc::new(chosen.base) };
-    let core = Core::new(config, (mirrors, storage), Arc::new(log), Applier::new(layers), durable);
+    let core = Core::new(config, (mirrors, storage), Arc::new(log), Applier::new(layers), durable, clock);
+    if let Some(record) = start.newest.clone() {
+        core.offers.set_newest(record, core.current().base.clone());
+    }
     Ok((core, start))
 }
 

@@ -16,7 +16,7 @@ use crate::testing::MemoryView;
 use crate::view::{BucketId, Edit, TreeId};
 
 /// Everything small, so that every mechanism is at work.
-fn config() -> MetaConfig {
+pub(super) fn config() -> MetaConfig {
     MetaConfig {
         overlay_bytes_min: 20_000,
         overlay_bytes_max: 20_000,
@@ -34,7 +34,7 @@ fn open(files: &SimFiles, directories: &[PathBuf], seed: u64) -> Result<Opened> 
     block_on(MetaEngine::open(&env_of(files, seed), directories, config()))
 }
 
-fn id(index: u64) -> LogId {
+pub(super) fn id(index: u64) -> LogId {
     LogId { term: 1, node: 1, index }
 }
 
@@ -73,7 +73,7 @@ async fn apply_entry(engine: &MetaEngine, index: u64) -> Result<()> {
 }
 
 /// The state after the first `count` entries.
-fn model_of(count: u64) -> MemoryView {
+pub(super) fn model_of(count: u64) -> MemoryView {
     let mut model = MemoryView::new();
     (1..=count).for_each(|index| edits_of(index).into_iter().for_each(|edit| model.edit(edit)));
     model
@@ -92,7 +92,7 @@ fn records_of(view: &dyn View, tree: TreeId) -> Result<Vec<(Bytes, Bytes)>> {
     Ok(records)
 }
 
-fn check_same(view: &dyn View, model: &MemoryView, context: &str) {
+pub(super) fn check_same(view: &dyn View, model: &MemoryView, context: &str) {
     for tree in all_trees() {
         let (found, expected) = (records_of(view, tree).unwrap(), records_of(model, tree).unwrap());
         let difference = found.iter().zip(&expected).find(|(found, expected)| found != expected);
@@ -165,7 +165,7 @@ proptest! {
 
 /// Runs entries `range` through log and engine, flushing and purging now and then. Waits for every third
 /// acknowledgement only. Returns the last entry acknowledged and the last one given to the log.
-fn run(opened: &Opened, range: std::ops::Range<u64>) -> (u64, u64) {
+pub(super) fn run(opened: &Opened, range: std::ops::Range<u64>) -> (u64, u64) {
     let acknowledged = Arc::new(AtomicU64::new(0));
     let mut given = 0;
     let mut applied = opened.engine.applied().map_or(0, |id| id.index);
@@ -206,7 +206,7 @@ fn run(opened: &Opened, range: std::ops::Range<u64>) -> (u64, u64) {
 }
 
 /// Applies what the log holds beyond the engine's state; the number of the last entry.
-fn replay(opened: &Opened) -> Result<u64> {
+pub(super) fn replay(opened: &Opened) -> Result<u64> {
     let applied = opened.engine.applied().map_or(0, |id| id.index);
     let entries = opened.log.read(applied + 1..u64::MAX)?;
     for entry in &entries {
@@ -227,7 +227,7 @@ fn effects_of(count: u64) -> [u8; 32] {
     hash.0
 }
 
-fn check_recovered(opened: &Opened, found: u64, bounds: (u64, u64), context: &str) {
+pub(super) fn check_recovered(opened: &Opened, found: u64, bounds: (u64, u64), context: &str) {
     let (acknowledged, given) = bounds;
     assert!(acknowledged <= found && found <= given, "{acknowledged} acknowledged, {given} given, {found}: {context}");
     check_same(opened.engine.view().as_ref(), &model_of(found), context);

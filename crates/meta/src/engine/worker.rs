@@ -11,7 +11,9 @@ use tokio::sync::oneshot;
 use super::Durable;
 use super::base::{Base, roots_of, state_hash};
 use super::core::Core;
+use super::fetch::Fetched;
 use super::fold::{evacuate, fold};
+use super::install::Installed;
 use super::layers::Marks;
 use crate::error::{Error, Result};
 use crate::mirror::{Mirror, change_each};
@@ -34,6 +36,8 @@ pub(super) enum Job {
     Flush(Option<oneshot::Sender<Result<()>>>),
     /// Fill this mirror, which the log has accepted, and tell.
     Fill(Arc<Mirror>, oneshot::Sender<Result<()>>),
+    /// Make this state the node's own, and tell.
+    Install(Box<Fetched>, oneshot::Sender<Result<Installed>>),
     /// End.
     Close,
 }
@@ -46,9 +50,9 @@ pub(super) struct Fill {
 }
 
 pub(super) struct Worker {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     jobs: Receiver<Job>,
-    fills: Vec<Fill>,
+    pub(super) fills: Vec<Fill>,
     /// The newest durable record, and the one before; `None` before the first.
     newest: Option<RootRecord>,
     previous: Option<RootRecord>,
@@ -103,6 +107,10 @@ impl Worker {
                     let missing = self.core.current().base.packs().clone();
                     self.fills.push(Fill { mirror, missing, done: Some(done) });
                 }
+                Some(Job::Install(fetched, done)) => {
+                    // Whoever asked may have gone.
+                    let _ = done.send(self.install(*fetched));
+                }
                 Some(Job::Close) | None => return,
             }
         }
@@ -139,7 +147,7 @@ impl Worker {
     }
 
     /// Makes `base` the state that a restart finds.
-    fn write_record(&mut self, base: &Base, marks: &Marks) -> Result<()> {
+    pub(super) fn write_record(&mut self, base: &Arc<Base>, marks: &Marks) -> Result<()> {
         let record = RootRecord {
             number: self.next_number,
             forest: *base.forest().root(),
@@ -153,6 +161,7 @@ impl Worker {
         self.next_number += 1;
         let complete = self.core.mirrors.in_service().into_iter().filter(|mirror| mirror.has_packs());
         change_each(complete.map(|mirror| (mirror, ())), |mirror, ()| record.write(mirror, self.core.mirrors.realm()))?;
+        self.core.offers.set_newest(record.clone(), base.clone());
         self.previous = self.newest.replace(record);
         let applied = |record: &Option<RootRecord>| record.as_ref().and_then(|record| record.applied);
         let durable = Durable { newest: applied(&self.newest), purgeable: applied(&self.previous) };
@@ -161,9 +170,11 @@ impl Worker {
     }
 
     /// Remembers that somebody may read `base`, and removes packs that nobody needs any more.
-    fn retire_base(&mut self, base: Arc<Base>) {
+    pub(super) fn retire_base(&mut self, base: Arc<Base>) {
         self.old_bases.push(Arc::downgrade(&base));
         drop(base);
+        self.core.offers.expire();
+        self.core.fetching.expire();
         self.old_bases.retain(|base| 0 < base.strong_count());
         let mut needed: BTreeMap<PackId, u64> = BTreeMap::new();
         let in_use: Vec<Arc<Base>> = self.old_bases.iter().filter_map(Weak::upgrade).collect();

@@ -76,7 +76,7 @@ impl Model {
 
 fn open(files: &SimFiles, directories: &[PathBuf], seed: u64) -> Result<(MetaLog, Mirrors)> {
     let env = env_of(files, seed);
-    let mirrors = Mirrors::open(&env, directories, 3)?;
+    let mirrors = Mirrors::open(&env, directories, 3, None)?;
     let log = block_on(MetaLog::open(&env, &mirrors, CONFIG))?;
     for mirror in mirrors.in_service() {
         if let Err(error) = mirror.confirm(mirrors.realm()) {

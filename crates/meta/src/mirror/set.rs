@@ -27,19 +27,19 @@ struct Found {
 
 impl Mirrors {
     /// Finds the mirrors among the `candidates`, and prepares vacant ones until there are `count`. When no candidate is
-    /// a mirror, and all could be read, a new realm begins.
+    /// a mirror, and all could be read, `realm` begins here, or a new one.
     ///
     /// # Errors
     ///
     /// [`Error::ForeignMirror`], [`Error::StaleMirrors`], [`Error::Corrupt`], [`Error::Unsupported`], [`Error::Io`].
-    pub(crate) fn open(env: &Env, candidates: &[PathBuf], count: usize) -> Result<Self> {
+    pub(crate) fn open(env: &Env, candidates: &[PathBuf], count: usize, realm: Option<u128>) -> Result<Self> {
         assert!(0 < count, "metadata needs a mirror");
         let mut found = inspect(env, candidates)?;
         let realm = match (found.realm, found.damaged.take().or(found.unreadable.take())) {
             (Some(realm), _) => realm,
             // The only mirror may be among those that cannot be read: beginning anew would lose everything.
             (None, Some(error)) => return Err(error),
-            (None, None) => env.random_u128(),
+            (None, None) => realm.unwrap_or_else(|| env.random_u128()),
         };
         refuse_stale(&found.mirrors)?;
         let mut members = found.mirrors;
