@@ -19,6 +19,7 @@ use crate::digests::{BodyDigests, Digests};
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::put::ExpectedBody;
+use crate::retarget::WrittenRows;
 use crate::shards::WriteTicket;
 use crate::store::Store;
 use crate::stripe_writer::{WrittenStripe, write_stripe};
@@ -37,8 +38,8 @@ pub(crate) struct StoredBody {
 pub(crate) enum Content {
     /// Here; they will travel in the metadata.
     Inline(Bytes),
-    /// On the disks.
-    Striped(Segment),
+    /// On the disks, written by these rows of the placement table.
+    Striped(Segment, WrittenRows),
 }
 
 /// What to store of which body.
@@ -74,7 +75,10 @@ pub(crate) async fn store_body(
     digests.check(plan.expected, trailer)?;
     let content = match inline {
         Some(bytes) => Content::Inline(bytes),
-        None => Content::Striped(writer.keep(reader.size())),
+        None => {
+            let (segment, rows) = writer.keep(reader.size());
+            Content::Striped(segment, rows)
+        }
     };
     Ok(StoredBody { size: reader.size(), digests, content })
 }
@@ -95,6 +99,7 @@ struct BodyWriter<'a> {
     steps: FuturesUnordered<BoxFuture<'a, Result<Step>>>,
     writing: usize,
     written: BTreeMap<u32, WrittenStripe>,
+    rows: WrittenRows,
     /// Deletes the shards unless the body is kept.
     discard: Option<DiscardOnDrop<'a>>,
 }
@@ -110,6 +115,7 @@ impl<'a> BodyWriter<'a> {
             steps: FuturesUnordered::new(),
             writing: 0,
             written: BTreeMap::new(),
+            rows: WrittenRows::new(),
             discard: None,
         }
     }
@@ -214,15 +220,17 @@ impl<'a> BodyWriter<'a> {
     fn finish_step(&mut self, step: Step) {
         match step {
             Step::Hashed(digests) => self.digests = Some(digests),
-            Step::Written(number, stripe) => {
+            Step::Written(number, mut stripe) => {
                 self.writing -= 1;
+                let holders = std::mem::take(&mut stripe.holders);
+                self.rows.insert((stripe.group, stripe.epoch), holders);
                 self.written.insert(number, stripe);
             }
         }
     }
 
-    /// The manifest of what was written. From here on somebody else cares for the shards.
-    fn keep(mut self, size: u64) -> Segment {
+    /// The manifest of what was written, and by which rows. From here on somebody else cares for the shards.
+    fn keep(mut self, size: u64) -> (Segment, WrittenRows) {
         if let Some(discard) = self.discard.take() {
             discard.cancel();
         }
@@ -236,7 +244,7 @@ impl<'a> BodyWriter<'a> {
         });
         let geometry = self.ticket.geometry;
         let count = |count: usize| u8::try_from(count).expect("a geometry has at most 256 shards");
-        Segment {
+        let segment = Segment {
             write_id: self.ticket.write_id,
             size,
             code_id: 0,
@@ -249,7 +257,8 @@ impl<'a> BodyWriter<'a> {
                 .values()
                 .map(|stripe| StripeSlot { group: stripe.group, epoch: stripe.epoch })
                 .collect(),
-        }
+        };
+        (segment, self.rows)
     }
 }
 

@@ -32,6 +32,8 @@ mod etag_hasher;
 mod latency;
 mod layout;
 mod presence;
+mod retarget;
+mod row;
 mod shards;
 mod store;
 mod stripe_reader;

@@ -191,7 +191,7 @@ impl Store {
             size_max: OBJECT_SIZE_MAX,
         };
         let stored = store_body(self, &write, &plan, body).await?;
-        let Content::Striped(segment) = stored.content else { unreachable!("nothing is inline up to 0 bytes") };
+        let Content::Striped(segment, rows) = stored.content else { unreachable!("nothing is inline up to 0 bytes") };
         let (etag, checksum) = (Etag::Md5(stored.digests.md5), stored.digests.checksum(algorithm));
         let part = PartRecord {
             modified: Hlc::ZERO,
@@ -202,7 +202,7 @@ impl Store {
         };
         let intent_epoch = write.intent_epoch();
         let command = PutPart { bucket, key: upload.key.clone(), upload: id, number, part, intent_epoch };
-        let reply = self.commit_write(write, Command::PutPart(Box::new(command))).await?;
+        let reply = self.commit_write(write, Command::PutPart(Box::new(command)), &rows).await?;
         let Reply::PartPut { modified } = reply else { return Err(Error::unexpected_reply()) };
         let checksum = Some(stored.digests.checksum(declared));
         Ok(PutResult { etag, checksum, size: stored.size, modified: modified.millis() })

@@ -57,6 +57,12 @@ impl Shards {
         })
     }
 
+    /// Whether the disk that a shard's slot names is one of this node's.
+    pub(crate) fn is_near(&self, topology: &Topology, stripe: &Stripe, index: u8) -> bool {
+        let target = stripe.target(topology.table(), index).and_then(|disk| topology.disk(disk));
+        target.is_some_and(|disk| disk.local().is_some())
+    }
+
     /// Whether the index of a disk of this node, which the shard's slot names, has it.
     pub(crate) fn is_at_own_slot(&self, topology: &Topology, stripe: &Stripe, index: u8) -> bool {
         let disk = stripe.target(topology.table(), index).and_then(|disk| topology.disk(disk)?.local());

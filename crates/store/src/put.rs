@@ -4,20 +4,25 @@ use std::collections::BTreeMap;
 
 use env::UnixMillis;
 use meta::command::PutObject;
-use meta::record::{Hlc, ObjectRecord, UnknownFields};
-use meta::{Command, ObjectPut, Reply};
+use meta::record::{Body, Hlc, ObjectRecord, Segment, UnknownFields};
+use meta::{Command, ObjectPut, Refusal, Reply};
+use placement::Group;
 
 use crate::active::ActiveWrite;
-use crate::body::Body;
+use crate::body;
 use crate::body_writer::{BodyPlan, Content, store_body};
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumRequest};
 use crate::condition::Precondition;
 use crate::error::{Error, ProposeError, Result};
 use crate::etag::Etag;
+use crate::retarget::{WrittenRows, retarget};
 use crate::store::Store;
 
 /// Largest body of a PUT, of a part and of a copy.
 pub(crate) const OBJECT_SIZE_MAX: u64 = 5 << 30;
+
+/// How often a commit is proposed again because the placement changed meanwhile.
+const RETARGETS_MAX: usize = 4;
 
 /// What S3 computes since 2024 when the client names no algorithm.
 pub(crate) const CHECKSUM_DEFAULT: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
@@ -75,7 +80,7 @@ impl Store {
         bucket: &str,
         key: &str,
         request: PutRequest,
-        body: Box<dyn Body>,
+        body: Box<dyn body::Body>,
     ) -> Result<PutResult> {
         let bucket = self.bucket_id(bucket).await?;
         let write = self.begin_write();
@@ -87,6 +92,10 @@ impl Store {
             size_max: OBJECT_SIZE_MAX,
         };
         let stored = store_body(self, &write, &plan, body).await?;
+        let (body, rows) = match stored.content {
+            Content::Inline(bytes) => (Body::Inline(bytes), WrittenRows::new()),
+            Content::Striped(segment, rows) => (Body::Striped(vec![segment]), rows),
+        };
         let object = ObjectRecord {
             size: stored.size,
             modified: Hlc::ZERO,
@@ -97,10 +106,7 @@ impl Store {
             user_metadata: request.user_metadata,
             tags: BTreeMap::new(),
             parts: Vec::new(),
-            body: match stored.content {
-                Content::Inline(bytes) => meta::record::Body::Inline(bytes),
-                Content::Striped(segment) => meta::record::Body::Striped(vec![segment]),
-            },
+            body,
             unknown: UnknownFields::default(),
         };
         let command = PutObject {
@@ -111,19 +117,48 @@ impl Store {
             write_id: write.write_id(),
             intent_epoch: write.intent_epoch(),
         };
-        let reply = self.commit_write(write, Command::PutObject(Box::new(command))).await;
+        let reply = self.commit_write(write, Command::PutObject(Box::new(command)), &rows).await;
         PutResult::of(reply.map_err(|error| error.under(&request.condition))?)
     }
 
-    /// Commits what a write has stored. When the metadata refuses it, its shards are deleted in the background; when the
-    /// outcome is unknown, orphan collection finds out.
-    pub(crate) async fn commit_write(&self, write: ActiveWrite, command: Command) -> Result<Reply, ProposeError> {
-        let committed = self.propose(command).await;
+    /// Commits what a write has stored by `rows`. When the metadata refuses it, its shards are deleted in the background;
+    /// when the outcome is unknown, orphan collection finds out.
+    pub(crate) async fn commit_write(
+        &self,
+        write: ActiveWrite,
+        command: Command,
+        rows: &WrittenRows,
+    ) -> Result<Reply, ProposeError> {
+        // Only what has shards is ever proposed again.
+        let mut again = (!rows.is_empty()).then(|| command.clone());
+        let mut committed = self.propose(command).await;
+        for _ in 0..RETARGETS_MAX {
+            let Err(ProposeError::Refused(Refusal::StaleGroup { group, epoch })) = committed else { break };
+            let Some(command) = &mut again else { break };
+            let moved_on = |row: &Group| epoch < row.epoch;
+            self.shards().wait_for_topology(|topology| topology.table().group(group).is_some_and(moved_on)).await;
+            for segment in segments_mut(command) {
+                retarget(segment, rows, &self.cluster().topology());
+            }
+            committed = self.propose(command.clone()).await;
+        }
         if matches!(committed, Err(ProposeError::Refused(_) | ProposeError::Full)) {
             self.discard(write.write_id());
         }
         drop(write);
         committed
+    }
+}
+
+/// The manifests that a commit names.
+fn segments_mut(command: &mut Command) -> &mut [Segment] {
+    match command {
+        Command::PutObject(put) => match &mut put.object.body {
+            Body::Striped(segments) => segments,
+            Body::Inline(_) | Body::Apart => &mut [],
+        },
+        Command::PutPart(put) => std::slice::from_mut(&mut put.part.segment),
+        _ => &mut [],
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reaches the shards of a stripe on the disks that hold them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use crate::active::ActiveWrite;
 use crate::error::{Error, Result};
 use crate::latency::Latency;
+use crate::row::Row;
 
 /// Hedging starts no earlier than this: below, the scheduler's noise would trigger it.
 const HEDGE_DELAY_MIN: Duration = Duration::from_millis(20);
@@ -28,6 +29,9 @@ const HEDGE_DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// A stripe that cannot be read or written within this time is given up.
 const STRIPE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a node may take to learn of a placement table that another one knows.
+const TABLE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Resolves at some time.
 pub(crate) type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -52,17 +56,6 @@ pub(crate) struct WriteTicket {
     pub(crate) quorum: usize,
 }
 
-/// Where a new stripe goes.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) group: GroupId,
-    pub(crate) epoch: Epoch,
-    /// The disk of each slot, if it can be written to.
-    targets: Vec<Option<DiskId>>,
-    /// Disks outside of the group that can be written to.
-    substitutes: VecDeque<DiskId>,
-}
-
 /// Why a shard cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShardFault {
@@ -81,6 +74,8 @@ pub(crate) enum AppendFault {
     Full,
     /// The disk does not work, or there is none.
     Unavailable,
+    /// The disk has lost the slot in the placement table of this version.
+    Stale(Epoch),
 }
 
 /// A stripe that a read found shards of to be missing or damaged.
@@ -163,23 +158,6 @@ fn indices(count: usize) -> impl Iterator<Item = u8> {
     (0..count).map(|index| u8::try_from(index).expect("a stripe has at most 256 shards"))
 }
 
-impl Row {
-    /// Indices of its slots.
-    pub(crate) fn indices(&self) -> impl Iterator<Item = u8> + use<> {
-        indices(self.targets.len())
-    }
-
-    /// The disk of a slot, if it can be written to.
-    pub(crate) fn write_target(&self, index: u8) -> Option<DiskId> {
-        self.targets[usize::from(index)]
-    }
-
-    /// Takes a disk outside of the group, each at most once.
-    pub(crate) fn take_substitute(&mut self) -> Option<DiskId> {
-        self.substitutes.pop_front()
-    }
-}
-
 impl Shards {
     /// Reaches the shards on the disks of `cluster`. Faults that reads find are sent to `faults`, as far as it has room;
     /// scrubbing and the census find the others again.
@@ -231,35 +209,28 @@ impl Shards {
     pub(crate) fn choose_row(&self, ticket: &WriteTicket, number: u32) -> Result<Row> {
         let topology = self.cluster.topology();
         let stripe = StripeId { write_id: ticket.write_id.0, number };
-        let (id, group) = topology.choose(stripe).map_err(|reason| match reason {
+        let (id, _) = topology.choose(stripe).map_err(|reason| match reason {
             NoGroup::DisksFull => Error::DiskFull,
             NoGroup::TooFewDisks => Error::Unavailable { reason: "no group has enough working disks".to_owned() },
         })?;
-        let writable = |disk: &DiskId| topology.is_writable(*disk);
-        let targets: Vec<Option<DiskId>> =
-            group.slots.iter().map(|slot| slot.write_target().filter(writable)).collect();
-        let in_group: BTreeSet<DiskId> = group.slots.iter().flat_map(|slot| slot.read_sources()).collect();
-        let outside = topology.members().keys().filter(|disk| !in_group.contains(disk) && writable(disk));
-        let mut substitutes: VecDeque<DiskId> = outside.copied().collect();
-        if !substitutes.is_empty() {
-            let turn = stripe.hash() % substitutes.len() as u64;
-            substitutes.rotate_left(usize::try_from(turn).expect("smaller than a length"));
+        Row::new(topology.clone(), id, stripe)
+            .ok_or_else(|| Error::Unavailable { reason: "the placement table lacks a group".to_owned() })
+    }
+
+    /// Waits for a while until this node's topology is as `wanted`: another node knows a newer placement table.
+    pub(crate) async fn wait_for_topology(&self, wanted: impl Fn(&Topology) -> bool) {
+        let mut topologies = self.cluster.subscribe();
+        tokio::select! {
+            biased;
+            // Closed only when the node stops.
+            _ = topologies.wait_for(|topology| wanted(topology)) => {}
+            () = self.env.clock.sleep(TABLE_PATIENCE) => {}
         }
-        Ok(Row { group: id, epoch: group.epoch, targets, substitutes })
     }
 
     /// Stores a shard on one disk. Durable on return.
-    pub(crate) async fn append(
-        &self,
-        disk: DiskId,
-        framed: FramedShard,
-        ticket: &WriteTicket,
-        group: GroupId,
-        epoch: Epoch,
-        destination: Destination,
-    ) -> Result<(), AppendFault> {
+    pub(crate) async fn append(&self, disk: DiskId, shard: Shard, destination: Destination) -> Result<(), AppendFault> {
         let disk = self.cluster.topology().disk(disk).cloned().ok_or(AppendFault::Unavailable)?;
-        let shard = Shard { framed, group: group.0, epoch: epoch.0, intent_epoch: ticket.intent_epoch.0 };
         let begun = self.env.clock.monotonic();
         match disk.append(shard, destination).await {
             Ok(()) => {
@@ -267,6 +238,7 @@ impl Shards {
                 Ok(())
             }
             Err(ShardError::Full) => Err(AppendFault::Full),
+            Err(ShardError::StaleEpoch { epoch }) => Err(AppendFault::Stale(epoch)),
             Err(error) => {
                 tracing::warn!(%error, "a shard could not be written");
                 Err(AppendFault::Unavailable)

@@ -101,6 +101,7 @@ impl<'a> StripeRead<'a> {
                 },
                 () = &mut hedge, if !hedged => {
                     hedged = true;
+                    metrics::counter!("stonecrop_hedged_reads_total").increment(1);
                     self.slow = self.running.keys().copied().collect();
                 }
                 () = &mut deadline => return Err(self.unavailable()),
@@ -139,13 +140,15 @@ impl<'a> StripeRead<'a> {
         }
     }
 
-    /// Shards that may yet be read: data first, shards that the manifest lacks last.
+    /// Shards that may yet be read: those on this node's disks first, those that the manifest lacks last.
     fn spare_indices(&self) -> Vec<u8> {
         let failed = |index: &u8| self.faults.iter().any(|(faulty, _)| faulty == index);
         let covers = |index: &u8| self.arrived.get(index).is_some_and(|(bytes, _)| *bytes == self.span);
         let spare = |index: &u8| !failed(index) && !covers(index) && !self.running.contains_key(index);
         let mut indices: Vec<u8> = self.stripe.indices().filter(spare).collect();
-        indices.sort_by_key(|index| self.stripe.is_missing(*index));
+        let topology = self.shards.cluster().topology();
+        let is_near = |index| self.shards.is_near(&topology, self.stripe, index);
+        indices.sort_by_key(|index| (self.stripe.is_missing(*index), !is_near(*index)));
         indices
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cluster::Destination;
+use disk::Shard;
 use env::Buffers;
 use erasure::{Codec, FramedShard, ShardIdentity};
 use futures_util::StreamExt;
@@ -13,7 +14,11 @@ use futures_util::stream::FuturesUnordered;
 use placement::{DiskId, Epoch, GroupId};
 
 use crate::error::{Error, Result};
-use crate::shards::{AppendFault, Row, Shards, WriteTicket};
+use crate::row::Row;
+use crate::shards::{AppendFault, Shards, WriteTicket};
+
+/// How often a stripe is begun again because the placement changed meanwhile.
+const ATTEMPTS_MAX: usize = 4;
 
 /// How long the last shards of a stripe may take after a write quorum is durable, at least.
 const STRAGGLER_PATIENCE_MIN: Duration = Duration::from_millis(50);
@@ -27,6 +32,8 @@ pub(crate) struct WrittenStripe {
     pub(crate) missing: BTreeSet<u8>,
     /// Shards that lie elsewhere than on their slot's disk.
     pub(crate) overrides: BTreeMap<u8, DiskId>,
+    /// The disk of each slot.
+    pub(crate) holders: Vec<Option<DiskId>>,
 }
 
 impl WrittenStripe {
@@ -50,12 +57,21 @@ pub(crate) async fn write_stripe(
     number: u32,
     data: Bytes,
 ) -> Result<WrittenStripe> {
-    let row = shards.choose_row(ticket, number)?;
+    let mut row = shards.choose_row(ticket, number)?;
     let codec = shards.codec(ticket.geometry);
     let write_id = ticket.write_id.0;
     let buffers = shards.env().buffers.clone();
     let framed = shards.env().blocking(move || frame(&codec, &buffers, write_id, number, &data)).await?;
-    StripeWrite { shards, ticket, row, framed, pending: FuturesUnordered::new(), settled: BTreeMap::new() }.run().await
+    for _ in 0..ATTEMPTS_MAX {
+        match StripeWrite::new(shards, ticket, row, &framed).run().await? {
+            Attempt::Written(written) => return Ok(written),
+            Attempt::Stale(version) => {
+                shards.wait_for_topology(|topology| version <= topology.table().version()).await;
+                row = shards.choose_row(ticket, number)?;
+            }
+        }
+    }
+    Err(Error::Unavailable { reason: "the placement changes faster than a stripe can be written".to_owned() })
 }
 
 /// Computes the parity of a stripe and the checksums of all its shards.
@@ -120,26 +136,43 @@ enum Settled {
 /// A shard, the disk it was sent to, and what that disk answered.
 type Appended = (u8, DiskId, Result<(), AppendFault>);
 
+/// What became of an attempt to write a stripe.
+enum Attempt {
+    Written(WrittenStripe),
+    /// The placement has changed: write the stripe by the table of this version.
+    Stale(Epoch),
+}
+
 struct StripeWrite<'a> {
     shards: &'a Shards,
     ticket: &'a WriteTicket,
     row: Row,
-    framed: Vec<FramedShard>,
+    framed: &'a [FramedShard],
     pending: FuturesUnordered<BoxFuture<'a, Appended>>,
     settled: BTreeMap<u8, Settled>,
+    /// The newest version of the placement table that a disk refused a shard for.
+    stale: Option<Epoch>,
 }
 
-impl StripeWrite<'_> {
-    async fn run(mut self) -> Result<WrittenStripe> {
+impl<'a> StripeWrite<'a> {
+    fn new(shards: &'a Shards, ticket: &'a WriteTicket, row: Row, framed: &'a [FramedShard]) -> Self {
+        let (pending, settled) = (FuturesUnordered::new(), BTreeMap::new());
+        Self { shards, ticket, row, framed, pending, settled, stale: None }
+    }
+
+    async fn run(mut self) -> Result<Attempt> {
         let quorum = self.ticket.quorum;
         for index in self.row.indices() {
             match self.row.write_target(index) {
                 Some(disk) => self.start(index, disk, Destination::Slot),
-                None => self.substitute(index, AppendFault::Unavailable),
+                None => self.substitute(index, None, AppendFault::Unavailable),
             }
         }
         let mut deadline = self.shards.stripe_deadline();
         while self.durable() < quorum {
+            if let Some(version) = self.stale {
+                return Ok(Attempt::Stale(version));
+            }
             tokio::select! {
                 biased;
                 appended = self.pending.next() => match appended {
@@ -151,21 +184,26 @@ impl StripeWrite<'_> {
         }
         let patience = STRAGGLER_PATIENCE_MIN.max(self.shards.append_time_p99() * 2);
         let mut straggling = self.shards.env().clock.sleep(patience);
-        while !self.pending.is_empty() {
+        while !self.pending.is_empty() && self.stale.is_none() {
             tokio::select! {
                 biased;
                 Some(appended) = self.pending.next() => self.settle(appended),
                 () = &mut straggling => break,
             }
         }
-        Ok(self.written())
+        Ok(self.stale.map_or_else(|| Attempt::Written(self.written()), Attempt::Stale))
     }
 
     fn start(&mut self, index: u8, disk: DiskId, destination: Destination) {
-        let shard = self.framed[usize::from(index)].clone();
-        let (shards, ticket, group, epoch) = (self.shards, self.ticket, self.row.group, self.row.epoch);
+        let shard = Shard {
+            framed: self.framed[usize::from(index)].clone(),
+            group: self.row.group.0,
+            epoch: self.row.epoch.0,
+            intent_epoch: self.ticket.intent_epoch.0,
+        };
+        let shards = self.shards;
         self.pending.push(Box::pin(async move {
-            let result = shards.append(disk, shard, ticket, group, epoch, destination).await;
+            let result = shards.append(disk, shard, destination).await;
             (index, disk, result)
         }));
     }
@@ -175,13 +213,14 @@ impl StripeWrite<'_> {
             Ok(()) => {
                 self.settled.insert(index, Settled::Durable(disk));
             }
-            Err(fault) => self.substitute(index, fault),
+            Err(AppendFault::Stale(version)) => self.stale = self.stale.max(Some(version)),
+            Err(fault) => self.substitute(index, Some(disk), fault),
         }
     }
 
-    /// Sends a shard to a disk outside of the group, once; if there is none, it stays missing.
-    fn substitute(&mut self, index: u8, fault: AppendFault) {
-        match self.row.take_substitute() {
+    /// Sends a shard to a disk outside of the group in place of `failed`; if there is none, it stays missing.
+    fn substitute(&mut self, index: u8, failed: Option<DiskId>, fault: AppendFault) {
+        match self.row.take_substitute(failed) {
             Some(disk) => self.start(index, disk, Destination::Substitute),
             None => {
                 self.settled.insert(index, Settled::Failed(fault));
@@ -203,7 +242,8 @@ impl StripeWrite<'_> {
                 overrides.insert(index, disk);
             }
         }
-        WrittenStripe { group: self.row.group, epoch: self.row.epoch, missing, overrides }
+        let (group, epoch) = (self.row.group, self.row.epoch);
+        WrittenStripe { group, epoch, missing, overrides, holders: self.row.holders() }
     }
 
     fn failure(&self) -> Error {

@@ -1,4 +1,4 @@
-//! The heads of the calls about shards: postcard values, described in `docs/formats/node-calls.md`.
+//! The heads of the calls about shards: postcard values, described in `docs/formats/shard-calls.md`.
 
 use disk::ShardEntry;
 use erasure::{BlockChecksum, ShardIdentity, block_count};

@@ -1,6 +1,8 @@
 //! Lost disks and rotten bits: right bytes or an error, and repair.
 
-use store::{ByteRange, Error, GetRequest};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use store::{ByteRange, Error, GetRequest, PutRequest, StreamBody};
 
 use crate::node::{Node, bytes, disk_path};
 
@@ -132,4 +134,33 @@ async fn a_disk_more_takes_its_share_and_leaves_nothing_behind() {
     let report = node.store.fsck().await.unwrap();
     assert!(report.is_clean() && report.stray_shards == 0, "{report:?}");
     assert_all_readable(&node, &objects, "seven disks").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_survives_that_its_groups_change_meanwhile() {
+    let node = Node::start(6, "4+2").await;
+    let body = bytes(5, 3_000_000);
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
+    let chunks = Box::pin(stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) }));
+    let upload = node.store.put_object("bucket", "long", PutRequest::default(), Box::new(StreamBody(chunks.map(Ok))));
+    let feed = async {
+        let (first, rest) = body.split_at(body.len() / 2);
+        for chunk in first.chunks(250_000) {
+            sender.send(Bytes::copy_from_slice(chunk)).await.unwrap();
+        }
+        // What was written to the disk is gone, and its slots are another's.
+        node.replace(&[1]).await;
+        for chunk in rest.chunks(250_000) {
+            sender.send(Bytes::copy_from_slice(chunk)).await.unwrap();
+        }
+        drop(sender);
+    };
+    let (stored, ()) = tokio::join!(upload, feed);
+    stored.unwrap();
+    assert!(node.get("long").await.unwrap() == body);
+    node.store.rebuild().await.unwrap();
+    let report = node.store.fsck().await.unwrap();
+    assert!(report.is_clean() && report.degraded_stripes == 0, "{report:?}");
+    assert_eq!(node.store.repair().await.unwrap().repaired_shards, 0, "the repair index is empty");
+    assert_eq!(node.store.take_census().await.unwrap().lost, 0);
 }
