@@ -42,8 +42,8 @@ pub use apply::apply;
 pub use command::{Command, LogStamp};
 pub use consensus::{Consensus, ConsensusFuture, Reading};
 pub use engine::{
-    Durable, Fetched, MetaConfig, MetaEngine, MetaScrub, MirrorHealth, Offer, Opened, PageRequest, PageSource,
-    PagesFuture,
+    Agreement, Durable, EffectsMark, Fetched, MetaConfig, MetaEngine, MetaScrub, MirrorHealth, Offer, Opened,
+    PageRequest, PageSource, PagesFuture,
 };
 pub use error::{CodecError, Error, Result};
 pub use log::{Done, LogEntry, LogId, LogState, MetaLog};

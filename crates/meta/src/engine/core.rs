@@ -7,6 +7,7 @@ use env::Clock;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 
+use super::agreement::EffectsMarks;
 use super::base::Base;
 use super::fetch::Fetching;
 use super::layers::{Frozen, Layers, Marks};
@@ -49,11 +50,24 @@ pub(super) struct Applier {
     pub(super) flush_requested: bool,
     /// Whether the last flush failed: waiting for room is in vain then, and the frozen overlay stays.
     pub(super) flush_failed: bool,
+    /// For comparisons with other nodes.
+    pub(super) effects: EffectsMarks,
 }
 
 impl Applier {
     pub(super) fn new(layers: Layers) -> Self {
-        Self { layers, command_count: 0, log_bytes: 0, flush_requested: false, flush_failed: false }
+        let effects = EffectsMarks::default();
+        let mut applier =
+            Self { layers, command_count: 0, log_bytes: 0, flush_requested: false, flush_failed: false, effects };
+        applier.note_effects();
+        applier
+    }
+
+    /// Remembers the state after the entry applied last.
+    pub(super) fn note_effects(&mut self) {
+        if let Some(applied) = self.layers.marks.applied {
+            self.effects.note(applied, self.layers.marks.effects);
+        }
     }
 
     /// Whether the active overlay takes as much memory as it may.
@@ -175,6 +189,8 @@ impl Core {
         let replaced = std::mem::replace(&mut applier.layers.base, base);
         applier.layers.marks = marks;
         applier.layers.active = Overlay::default();
+        applier.effects = EffectsMarks::default();
+        applier.note_effects();
         applier.layers.frozen = None;
         applier.command_count = 0;
         applier.log_bytes = self.log.appended_bytes();

@@ -17,6 +17,7 @@
 //! Invariants: readers see whole entries, in order, and never wait; a state depends on the entries alone, not on when it
 //! was flushed; a root record names only durable packs; the log is purged only up to the root record before the newest.
 
+mod agreement;
 mod base;
 mod core;
 mod effects;
@@ -42,6 +43,7 @@ use parking_lot::Mutex;
 use prolly::PackId;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use self::agreement::{Agreement, EffectsMark};
 use self::core::{Applier, Core};
 use self::effects::{EffectsHash, EntryEffects};
 pub use self::fetch::{Fetched, PageSource, PagesFuture};
@@ -258,6 +260,7 @@ impl MetaEngine {
     }
 
     fn publish(&self, applier: &mut Applier) {
+        applier.note_effects();
         self.core.publish(applier);
         if !applier.flush_requested && applier.wants_flush(&self.core.config, &self.core.log) {
             self.request_flush(applier);

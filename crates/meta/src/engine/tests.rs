@@ -217,7 +217,7 @@ pub(super) fn replay(opened: &Opened) -> Result<u64> {
 }
 
 /// The running hash after `count` entries.
-fn effects_of(count: u64) -> [u8; 32] {
+pub(super) fn effects_of(count: u64) -> [u8; 32] {
     let mut hash = EffectsHash::EMPTY;
     for index in 1..=count {
         let mut entry = EntryEffects::new(hash, id(index));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use env::{Clock, Env, Failure, ManualClock, RealClock, SimFiles};
 
-use super::tests::{check_recovered, check_same, config, id, model_of, replay, run};
+use super::tests::{check_recovered, check_same, config, effects_of, id, model_of, replay, run};
 use super::*;
 use crate::sim::{block_on, case_factor, directories, env_of, new_files};
 use crate::view::{BucketId, Edit, TreeId};
@@ -72,6 +72,7 @@ fn check_taken_over(opened: &Opened, from: &Opened, index: u64, context: &str) {
     check_same(opened.engine.view().as_ref(), &model_of(index), context);
     assert_eq!(opened.engine.effects_hash(), from.engine.effects_hash(), "{context}");
     assert_eq!(opened.engine.membership(), from.engine.membership());
+    assert_eq!(opened.engine.compare_effects(&from.engine.effects_marks()), Agreement::Equal { index });
     assert_eq!(offer(opened).state_hash(), offer(from).state_hash(), "{context}");
     let durable = *opened.engine.durable().borrow();
     assert_eq!((durable.newest, durable.purgeable), (Some(id(index)), Some(id(index))));
@@ -101,6 +102,10 @@ fn a_node_takes_over_a_state_wherever_its_own_is() {
         if has_diverged {
             diverge(&opened, index + 1);
             block_on(opened.engine.flush()).unwrap();
+        }
+        if has_diverged {
+            let sound = EffectsMark { id: id(index + 1), effects: effects_of(index + 1) };
+            assert_eq!(opened.engine.compare_effects(&[sound]), Agreement::Diverged { index: index + 1 });
         }
         catch_up(&opened, &from).unwrap();
         check_taken_over(&opened, &from, 201, &context);
