@@ -110,3 +110,74 @@ impl Cluster {
         self.consensus.is_leader()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use env::{Clock, UnixMillis};
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::rpc::{Server, Tls};
+    use crate::security::{Authority, NodeKey, Passport};
+
+    const CLUSTER: u128 = 7;
+    const LEADER: NodeId = NodeId(1);
+    const READER: NodeId = NodeId(2);
+
+    /// The real clock, and what the test adds to it.
+    struct ShiftedClock {
+        real: Arc<dyn Clock>,
+        shift_seconds: AtomicU64,
+    }
+
+    impl Clock for ShiftedClock {
+        fn now(&self) -> UnixMillis {
+            self.real.now()
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.real.monotonic() + Duration::from_secs(self.shift_seconds.load(Ordering::SeqCst))
+        }
+
+        fn sleep(&self, span: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+            self.real.sleep(span)
+        }
+    }
+
+    fn tls(env: &Env, authority: &Authority, node: NodeId) -> Arc<Tls> {
+        let key = NodeKey::generate().unwrap();
+        let certificate = authority.sign(env, CLUSTER, node, &key.public_key().unwrap()).unwrap();
+        let authority = authority.certificate().to_vec();
+        Arc::new(Tls::new(env, &Passport { cluster_id: CLUSTER, node, key, certificate, authority }).unwrap())
+    }
+
+    #[tokio::test]
+    async fn others_are_waited_for_until_they_have_been_silent_for_long() {
+        let real = Env::real();
+        let clock = Arc::new(ShiftedClock { real: real.clock.clone(), shift_seconds: AtomicU64::new(0) });
+        let env = Env { clock: clock.clone(), ..real };
+        let authority = Authority::create(&env, CLUSTER).unwrap();
+        let listener = env.net.listen("127.0.0.1:0".to_owned()).await.unwrap();
+        let address = listener.local_address().unwrap().to_string();
+        let server = Server::new(env.clone(), tls(&env, &authority, READER));
+        let other = Arc::new(Readers::new(env.clone(), READER, None));
+        server.answer(&[Method::OldestReader], other.clone());
+        let stopping = watch::Sender::new(false);
+        let task = env.spawn.task("server", Box::pin(server.run(listener, stopping.subscribe())));
+        let peers = Arc::new(Peers::new(env.clone(), tls(&env, &authority, LEADER)));
+        peers.set_addresses([(LEADER, "127.0.0.1:1".to_owned()), (READER, address)].into());
+
+        let readers = Readers::new(env.clone(), LEADER, Some(peers));
+        assert_eq!(readers.oldest_elsewhere().await, None, "the other node cannot say yet");
+        *other.own.write() = Some(Arc::new(|| async { Some(41) }.boxed()));
+        assert_eq!(readers.oldest_elsewhere().await, Some(41));
+        stopping.send_replace(true);
+        task.join().await.unwrap();
+        assert_eq!(readers.oldest_elsewhere().await, None, "it is gone, and may be back");
+        clock.shift_seconds.store(61, Ordering::SeqCst);
+        assert_eq!(readers.oldest_elsewhere().await, Some(u64::MAX), "it has been gone for long");
+        assert_eq!(Readers::new(env, LEADER, None).oldest_elsewhere().await, Some(u64::MAX), "nobody else is there");
+    }
+}

@@ -3,6 +3,7 @@
 //! The queue is the metadata's repair index, ordered by spare shards, then by age. A repaired stripe leaves it in the
 //! command that says so ([`meta::command::RepairDone`]). Each node restores the shards that belong on its own disks.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use meta::command::{RepairDone, RepairedStripe, ReportMissing};
 use meta::query::{self, RepairEntry};
 use meta::record::{Segment, WriteId};
-use meta::{Command, Refusal};
+use meta::{Command, Refusal, View};
 
 use crate::error::{Error, ProposeError, Result};
 use crate::layout::Layout;
@@ -47,7 +48,6 @@ impl RepairProgress {
         while let Some(repaired) = repairs.next().await {
             match repaired {
                 Ok(Repaired::Restored(count)) => self.repaired_shards += count,
-                Ok(Repaired::Gone) => self.gone_stripes += 1,
                 Ok(Repaired::Elsewhere) => {}
                 Ok(Repaired::Waiting) | Err(_) => self.waiting_stripes += 1,
             }
@@ -58,11 +58,26 @@ impl RepairProgress {
 /// What became of one stripe.
 pub(crate) enum Repaired {
     Restored(u64),
-    Gone,
     Waiting,
     /// Other nodes care for what it lacks.
     Elsewhere,
 }
+
+/// Entries of the repair index after `after`, and the manifests that they are about, as far as there are any.
+fn repair_page(view: &dyn View, after: Option<&RepairEntry>) -> meta::Result<(Vec<RepairEntry>, Segments)> {
+    let page = query::repair_queue(view, after, PAGE_SIZE)?;
+    let mut segments = Segments::new();
+    for entry in &page {
+        if let Entry::Vacant(vacant) = segments.entry(entry.write_id)
+            && let Some(segment) = query::segment_of(view, entry.write_id)?
+        {
+            vacant.insert(Arc::new(segment));
+        }
+    }
+    Ok((page, segments))
+}
+
+type Segments = BTreeMap<WriteId, Arc<Segment>>;
 
 impl Store {
     /// Notes in the metadata that shards are absent, so that no restart forgets them.
@@ -102,24 +117,32 @@ impl Store {
         let mut after: Option<RepairEntry> = None;
         loop {
             let from = after.clone();
-            let page = self.query(move |view| query::repair_queue(view, from.as_ref(), PAGE_SIZE)).await?;
+            let (page, segments) = self.query(move |view| repair_page(view, from.as_ref())).await?;
             let Some(last) = page.last() else {
                 self.journal().end_repair(&progress);
                 return Ok(progress);
             };
             after = Some(last.clone());
-            let repairs = page.into_iter().map(|entry| self.clone().repair_entry(entry, throttle.clone()).boxed());
-            progress.follow(repairs.collect()).await;
+            let mut repairs = Vec::new();
+            for entry in page {
+                match segments.get(&entry.write_id) {
+                    None => progress.gone_stripes += 1,
+                    Some(segment) if self.own_among(segment, entry.stripe, &entry.missing).is_empty() => {}
+                    Some(segment) => {
+                        repairs.push(self.clone().repair_entry(entry, segment.clone(), throttle.clone()).boxed());
+                    }
+                }
+            }
+            progress.follow(repairs).await;
         }
     }
 
-    async fn repair_entry(self, entry: RepairEntry, throttle: Arc<Throttle>) -> Result<Repaired> {
-        let write_id = entry.write_id;
-        let segment = self.query(move |view| query::segment_of(view, write_id)).await?;
-        let Some(segment) = segment else { return Ok(Repaired::Gone) };
-        if self.own_among(&segment, entry.stripe, &entry.missing).is_empty() {
-            return Ok(Repaired::Elsewhere);
-        }
+    async fn repair_entry(
+        self,
+        entry: RepairEntry,
+        segment: Arc<Segment>,
+        throttle: Arc<Throttle>,
+    ) -> Result<Repaired> {
         // With no shard to spare, the next loss is data: do not dawdle.
         if 0 < entry.spare_shards {
             let shards = u64::from(segment.data) + entry.missing.len() as u64;
@@ -178,7 +201,10 @@ impl Store {
     /// Computes the shards `absent` of a stripe from any `k` others.
     async fn rebuild_shards(&self, stripe: &Stripe, size: usize, absent: &[u8]) -> Result<Vec<(u8, Bytes)>> {
         let needed = stripe.geometry.data_count();
-        let mut sources = stripe.indices().filter(|index| !absent.contains(index));
+        let topology = self.cluster().topology();
+        let mut sources: Vec<u8> = stripe.indices().filter(|index| !absent.contains(index)).collect();
+        sources.sort_by_key(|index| !self.shards().is_near(&topology, stripe, *index));
+        let mut sources = sources.into_iter();
         let mut present: Vec<(u8, Bytes)> = Vec::with_capacity(needed);
         let mut pending = FuturesUnordered::new();
         while present.len() < needed {

@@ -9,7 +9,7 @@ use disk::Disk;
 use env::Env;
 use futures_util::FutureExt;
 use meta::record::WriteId;
-use meta::{Command, InMemory, Reading, Reply, View, query};
+use meta::{Command, InMemory, Reading, Refusal, Reply, View, query};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use crate::active::{ActiveRead, ActiveReads, ActiveWrite, ActiveWrites};
@@ -218,7 +218,13 @@ impl Store {
     pub(crate) async fn propose(&self, command: Command) -> Result<Reply, ProposeError> {
         match self.cluster().consensus().propose(command).await {
             Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(refusal)) => Err(ProposeError::Refused(refusal)),
+            Ok(Err(refusal)) => {
+                if let Refusal::IntentEpochPassed { minimum } = refusal {
+                    // This node has missed some: what it begins from now on can be committed.
+                    self.writes().advance(minimum);
+                }
+                Err(ProposeError::Refused(refusal))
+            }
             Err(meta::Error::Full) => Err(ProposeError::Full),
             Err(error) => Err(ProposeError::Unknown(Error::metadata(&error))),
         }
