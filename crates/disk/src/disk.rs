@@ -124,7 +124,7 @@ impl Disk {
         let caretaker = Caretaker::new(device.clone(), chores.clone(), compactor, nudge.clone(), config);
         let writer = Writer::new(device.clone(), writes.clone(), nudge, next_extent);
 
-        let name = |part: &str| format!("disk-{part}");
+        let name = |part: &str| format!("disk-{part} {}", device.path.display());
         let mut workers = vec![
             env.spawn.worker(name("writer"), Box::pin(writer.run())),
             env.spawn.worker(name("upkeep"), Box::pin(caretaker.run())),

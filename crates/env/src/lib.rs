@@ -20,7 +20,7 @@ pub use file::{
     CountedFiles, DirectoryId, Failure, File, FileCounts, FileLock, Files, Flip, OpenMode, RealFiles, SimFiles, Space,
 };
 pub use net::{Listener, Net, NetFuture, RealNet, Stream};
-pub use task::{RealSpawn, Spawn, Task, TaskFailed, Work, Worker};
+pub use task::{Pace, RealSpawn, SimSpawn, Spawn, Task, TaskFailed, Work, Worker};
 
 use std::sync::Arc;
 

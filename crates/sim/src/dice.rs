@@ -1,5 +1,7 @@
 //! Reproducible choices.
 
+use std::time::Duration;
+
 use env::{Entropy, SeededEntropy};
 
 /// Random choices that follow from one seed.
@@ -16,6 +18,11 @@ impl Dice {
         let mut bytes = [0; 8];
         self.0.fill(&mut bytes);
         u64::from_le_bytes(bytes) % bound
+    }
+
+    /// A span of at least `from` and less than `to` milliseconds.
+    pub(crate) fn millis(&self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(from + self.below(to - from))
     }
 
     /// One of `choices`, which are not empty.

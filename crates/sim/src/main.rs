@@ -1,38 +1,73 @@
-//! `cargo run --release -p sim -- --cuts 1000`: power cuts of a simulated node, and what they lost.
+//! `cargo run --release -p sim -- --seed 7`: simulated worlds, from that seed on. With `--cuts 1000`: power cuts of a node
+//! with real threads.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
-use sim::PowerCuts;
+use sim::{PowerCuts, Report, World};
 
-/// Cuts the power of a simulated node at random I/O calls and checks that nothing acknowledged is lost.
+/// Runs simulated disasters and checks what they did to the data.
 #[derive(Parser)]
 struct Arguments {
-    /// How many power cuts.
-    #[arg(long, default_value_t = 1000)]
-    cuts: u64,
-    /// Disks of the node.
-    #[arg(long, default_value_t = 6)]
-    disks: usize,
-    /// Decides workload, moments and damage.
+    /// Decides everything: workload, faults, moments and damage.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How many worlds, of ascending seeds.
+    #[arg(long, default_value_t = 1)]
+    runs: u64,
+    /// Virtual seconds in which things go wrong.
+    #[arg(long, default_value_t = 40)]
+    seconds: u64,
+    /// Prints every event of the last world.
+    #[arg(long)]
+    trace: bool,
+    /// Instead of worlds: how many power cuts of one node whose threads interleave freely.
+    #[arg(long)]
+    cuts: Option<u64>,
+    /// Disks of that node.
+    #[arg(long, default_value_t = 6)]
+    disks: usize,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Arguments { cuts, disks, seed } = Arguments::parse();
-    match (PowerCuts { cuts, disk_count: disks, seed }).run().await {
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let is_well = match arguments.cuts {
+        Some(cuts) => cut_power(cuts, &arguments),
+        None => (arguments.seed..).take(usize::try_from(arguments.runs).unwrap_or(usize::MAX)).all(|seed| {
+            let world = World { seed, span: Duration::from_secs(arguments.seconds), is_verbose: arguments.trace };
+            print(seed, &arguments, &world.run())
+        }),
+    };
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints what came of a world; whether it is well.
+fn print(seed: u64, arguments: &Arguments, report: &Report) -> bool {
+    report.trace.iter().for_each(|line| println!("{line}"));
+    let Report { trace_hash, operations, unanswered, elapsed, .. } = report;
+    println!("seed {seed}: {operations} operations, {unanswered} without an answer, {elapsed:.0?}, trace {trace_hash}");
+    if let Err(violation) = &report.result {
+        println!("VIOLATION with seed {seed}: {violation}");
+        println!("again: cargo run --release -p sim -- --seed {seed} --seconds {} --trace", arguments.seconds);
+    }
+    report.result.is_ok()
+}
+
+fn cut_power(cuts: u64, arguments: &Arguments) -> bool {
+    let Arguments { seed, disks, .. } = *arguments;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the machine has threads");
+    match runtime.block_on(PowerCuts { cuts, disk_count: disks, seed }.run()) {
         Ok(counts) => {
             println!(
                 "{} power cuts, {} acknowledged operations, {} objects checked, 0 violations (seed {seed}, {disks} disks)",
                 counts.cuts, counts.acknowledged, counts.checked
             );
-            ExitCode::SUCCESS
+            true
         }
         Err(error) => {
-            println!("VIOLATION or failure with --seed {seed} --disks {disks}: {error:#}");
-            ExitCode::FAILURE
+            println!("VIOLATION or failure with --cuts {cuts} --seed {seed} --disks {disks}: {error:#}");
+            false
         }
     }
 }

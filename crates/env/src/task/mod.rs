@@ -1,8 +1,10 @@
 //! Tasks, workers and blocking work.
 
 pub(crate) mod executor;
+mod simulated;
 mod worker;
 
+pub use simulated::{Pace, SimSpawn};
 pub use worker::{Work, Worker};
 
 use std::future::Future;

@@ -15,10 +15,15 @@ use super::executor;
 pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A running worker; detaches when dropped.
-pub struct Worker {
-    thread: JoinHandle<()>,
-    /// Closed when the thread ends, even by panic.
-    ended: oneshot::Receiver<()>,
+pub struct Worker(Running);
+
+enum Running {
+    Thread {
+        thread: JoinHandle<()>,
+        /// Closed when the thread ends, even by panic.
+        ended: oneshot::Receiver<()>,
+    },
+    Task(tokio::task::JoinHandle<()>),
 }
 
 impl Worker {
@@ -31,7 +36,12 @@ impl Worker {
             executor::run(work);
         };
         let thread = std::thread::Builder::new().name(name).spawn(run).expect("the machine can start a thread");
-        Self { thread, ended }
+        Self(Running::Thread { thread, ended })
+    }
+
+    /// A worker that runs as a task.
+    pub(super) fn of_task(handle: tokio::task::JoinHandle<()>) -> Self {
+        Self(Running::Task(handle))
     }
 
     /// Waits for the worker's end.
@@ -40,9 +50,15 @@ impl Worker {
     ///
     /// Panics if the worker panicked, so that its panic surfaces.
     pub async fn join(self) {
-        // Nothing is ever sent.
-        let _ = self.ended.await;
-        if let Err(panic) = self.thread.join() {
+        let result = match self.0 {
+            Running::Thread { thread, ended } => {
+                // Nothing is ever sent.
+                let _ = ended.await;
+                thread.join()
+            }
+            Running::Task(handle) => handle.await.map_err(tokio::task::JoinError::into_panic),
+        };
+        if let Err(panic) = result {
             std::panic::resume_unwind(panic);
         }
     }

@@ -316,7 +316,7 @@ impl MetaLog {
     }
 
     fn start_writer(&self, mirror: Arc<Mirror>, id: MemberId) {
-        let name = format!("meta-log-{}", self.writers.lock().len());
+        let name = format!("meta-log {}", mirror.directory().display());
         let writer = Writer::new(self.shared.clone(), mirror, id);
         let worker = self.env.spawn.worker(name, Box::pin(writer.run()));
         self.writers.lock().push(worker);

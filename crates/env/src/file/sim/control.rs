@@ -54,6 +54,11 @@ impl SimFiles {
         self.world.state.lock().faults.plan(call, failure);
     }
 
+    /// Whether a planned [`Failure::Crash`] has happened since the start.
+    pub fn has_crashed(&self) -> bool {
+        self.world.state.lock().faults.has_crashed()
+    }
+
     /// Takes back what [`SimFiles::fail_call`] planned and has not happened yet.
     pub fn cancel_failures(&self) {
         self.world.state.lock().faults.cancel();

@@ -53,6 +53,10 @@ impl Faults {
             .or_else(|| self.failing.iter().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, failure)| *failure))
     }
 
+    pub(super) fn has_crashed(&self) -> bool {
+        self.crashed
+    }
+
     pub(super) fn plan(&mut self, call: u64, failure: Failure) {
         self.planned.insert(call, failure);
     }

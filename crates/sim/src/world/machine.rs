@@ -1,0 +1,167 @@
+//! One machine: disks that outlive it, clocks, and the node that it runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::{Cluster, ClusterConfig};
+use env::{Buffers, Env, Pace, SeededEntropy, SimFiles, SimSpawn};
+use parking_lot::Mutex;
+use store::{Background, Status, Store, StoreConfig};
+
+use super::clock::SimClock;
+use super::door::Door;
+use super::net::SimNet;
+use crate::dice::Dice;
+
+/// Small extents, so that sealing and compaction happen in every run.
+const EXTENT_SIZE: u64 = 4 << 20;
+
+/// A machine. What it runs ends at a crash; its files stay.
+pub(super) struct Machine {
+    pub(super) name: String,
+    pub(super) door: Door,
+    pub(super) clock: Arc<SimClock>,
+    disk_count: usize,
+    files: Mutex<SimFiles>,
+    dice: Arc<Dice>,
+    pauses: Arc<Pauses>,
+    store: Mutex<Option<Store>>,
+}
+
+impl Machine {
+    pub(super) fn new(name: String, disk_count: usize, seed: u64) -> Self {
+        let files = SimFiles::new(seed);
+        let dice = Arc::new(Dice::new(seed));
+        (0..disk_count).for_each(|number| files.mount(&disk_path(number)));
+        Self {
+            name,
+            door: Door::default(),
+            clock: Arc::default(),
+            disk_count,
+            files: Mutex::new(files),
+            pauses: Arc::new(Pauses { dice: dice.clone(), slow: Mutex::new(None) }),
+            dice,
+            store: Mutex::new(None),
+        }
+    }
+
+    /// The disks as the machine sees them since its last start.
+    pub(super) fn files(&self) -> SimFiles {
+        self.files.lock().clone()
+    }
+
+    /// The directory of one of its disks.
+    pub(super) fn pick_disk(&self, dice: &Dice) -> PathBuf {
+        disk_path(usize::try_from(dice.below(self.disk_count as u64)).expect("below a length"))
+    }
+
+    /// Makes every worker of the disk at `path` pause for `span` each time.
+    pub(super) fn slow_down(&self, path: &Path, span: Duration) {
+        *self.pauses.slow.lock() = Some((path.display().to_string(), span));
+    }
+
+    /// Ends what [`Machine::slow_down`] began.
+    pub(super) fn speed_up(&self) {
+        *self.pauses.slow.lock() = None;
+    }
+
+    /// The process is gone, and with a power cut what was not synced.
+    pub(super) fn lose_process(&self, has_power: bool) {
+        let mut files = self.files.lock();
+        *files = if has_power { files.kill() } else { files.power_cut(self.dice.below(u64::MAX)) };
+        *self.store.lock() = None;
+    }
+
+    /// How the node stands, if it runs.
+    pub(super) fn status(&self) -> Option<Status> {
+        self.store.lock().as_ref().map(Store::status)
+    }
+
+    /// Whether the node runs, and has found everything whole since `moment` of the simulation.
+    pub(super) fn is_whole_since(&self, moment: Duration) -> bool {
+        let Some(status) = self.status() else { return false };
+        let has_all = status.damaged_shards == 0
+            && status.waiting_stripes == 0
+            && status.open_slots == 0
+            && status.disks_out_of_service == 0;
+        let counted = status.census.is_some_and(|(at, census)| {
+            self.clock.moment_of(at).is_some_and(|at| moment < at) && census.lost == 0 && census.unknown == 0
+        });
+        has_all && counted
+    }
+
+    /// Runs a node until the machine crashes.
+    pub(super) async fn serve(self: Arc<Self>) -> turmoil::Result {
+        let env = self.env();
+        let cluster = match Cluster::open(&env, self.config()).await {
+            Ok(cluster) => Arc::new(cluster),
+            // The power went while it started.
+            Err(_) if self.files().has_crashed() => return Ok(std::future::pending().await),
+            Err(error) => return Err(error.into()),
+        };
+        let (store, queues) = match Store::open(env.clone(), cluster, store_config()).await {
+            Ok(opened) => opened,
+            Err(_) if self.files().has_crashed() => return Ok(std::future::pending().await),
+            Err(error) => return Err(error.into()),
+        };
+        let _background = Background::start(&store, queues);
+        *self.store.lock() = Some(store.clone());
+        let mut visits = self.door.open();
+        while let Some(visit) = visits.recv().await {
+            drop(env.spawn.task("request", visit(store.clone())));
+        }
+        Ok(())
+    }
+
+    fn env(&self) -> Env {
+        Env {
+            clock: self.clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(self.dice.below(u64::MAX))),
+            files: Arc::new(self.files()),
+            net: Arc::new(SimNet),
+            spawn: Arc::new(SimSpawn::new(self.clock.clone(), self.pauses.clone())),
+            buffers: Buffers::default(),
+        }
+    }
+
+    fn config(&self) -> ClusterConfig {
+        let mut config = ClusterConfig::new((0..self.disk_count).map(disk_path).collect());
+        config.extent_size_max = EXTENT_SIZE;
+        config
+    }
+}
+
+/// Everything in the background often, so that it happens in every run.
+fn store_config() -> StoreConfig {
+    StoreConfig {
+        epoch_period: Duration::from_secs(10),
+        census_period: Duration::from_secs(15),
+        scrub_period: Duration::from_secs(20),
+        ..StoreConfig::default()
+    }
+}
+
+fn disk_path(number: usize) -> PathBuf {
+    PathBuf::from(format!("/disk{number}"))
+}
+
+/// Workers pause for up to two milliseconds, those of a slow disk for as long as it was told.
+struct Pauses {
+    dice: Arc<Dice>,
+    slow: Mutex<Option<(String, Duration)>>,
+}
+
+impl Pace for Pauses {
+    fn pause(&self, name: &str) -> Option<Duration> {
+        if let Some((path, span)) = &*self.slow.lock()
+            && name.contains(path)
+        {
+            return Some(*span);
+        }
+        match self.dice.below(3) {
+            0 => None,
+            millis => Some(Duration::from_millis(millis)),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What goes wrong: power, processes and disks, one of each kind at a time.
+//!
+//! Two slots are independent of each other. One stops a machine, at a random I/O call, and starts it again. The other
+//! harms one disk, and lets the next come to harm only once everything is whole again: what would exceed the redundancy
+//! is no fault of the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use env::Failure;
+use parking_lot::Mutex;
+
+use super::history::History;
+use super::machine::Machine;
+use crate::dice::Dice;
+
+/// I/O calls within which the power goes, if they happen in time.
+const CALLS_MAX: u64 = 400;
+/// More than any disk has.
+const ROOM: u64 = 1 << 50;
+
+/// Stops machines and harms disks.
+pub(super) struct Nemesis {
+    machines: Arc<Vec<Arc<Machine>>>,
+    history: Arc<Mutex<History>>,
+    dice: Dice,
+    power: Power,
+    harm: Harm,
+    /// Whether disks may be harmed: with one disk there is no redundancy.
+    harms_disks: bool,
+}
+
+enum Power {
+    Fine { until: Duration },
+    Going { machine: usize, until: Duration },
+    Gone { machine: usize, until: Duration },
+}
+
+enum Harm {
+    None { until: Duration },
+    Done { machine: usize, path: PathBuf, harm: Trouble, until: Duration },
+}
+
+/// What may happen to a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// Bits flip.
+    Rot,
+    /// Every call fails.
+    Errors,
+    /// Everything takes long.
+    Slow,
+    /// There is no room.
+    Full,
+    /// The directory is gone.
+    Missing,
+}
+
+impl Nemesis {
+    pub(super) fn new(
+        machines: Arc<Vec<Arc<Machine>>>,
+        history: Arc<Mutex<History>>,
+        seed: u64,
+        harms_disks: bool,
+    ) -> Self {
+        let dice = Dice::new(seed);
+        let power = Power::Fine { until: dice.millis(2000, 8000) };
+        let harm = Harm::None { until: dice.millis(1000, 6000) };
+        Self { machines, history, dice, power, harm, harms_disks }
+    }
+
+    /// Does what is due. Call it between any two steps.
+    pub(super) fn act(&mut self, sim: &mut turmoil::Sim<'_>) {
+        let now = sim.elapsed();
+        match self.power {
+            Power::Fine { until } if until <= now => {
+                let machine = usize::try_from(self.dice.below(self.machines.len() as u64)).expect("below a length");
+                let files = self.machines[machine].files();
+                files.fail_call(files.calls() + self.dice.below(CALLS_MAX), Failure::Crash);
+                self.power = Power::Going { machine, until: now + Duration::from_secs(5) };
+            }
+            Power::Going { machine, until } if self.machines[machine].files().has_crashed() || until <= now => {
+                self.stop(sim, machine);
+                self.power = Power::Gone { machine, until: now + self.dice.millis(0, 4000) };
+            }
+            Power::Gone { machine, until } if until <= now => {
+                self.start(sim, machine);
+                self.power = Power::Fine { until: now + self.dice.millis(2000, 12_000) };
+            }
+            _ => {}
+        }
+        match self.harm {
+            Harm::None { until } if self.harms_disks && until <= now && self.is_whole_since(until) => {
+                self.harm_disk(now)
+            }
+            Harm::Done { until, .. } if until <= now => self.end_harm(now),
+            _ => {}
+        }
+    }
+
+    /// Ends everything that goes wrong.
+    pub(super) fn relent(&mut self, sim: &mut turmoil::Sim<'_>) {
+        let now = sim.elapsed();
+        if let Power::Going { machine, .. } = self.power {
+            self.stop(sim, machine);
+            self.power = Power::Gone { machine, until: now };
+        }
+        if let Power::Gone { machine, .. } = self.power {
+            self.start(sim, machine);
+        }
+        self.end_harm(now);
+        self.note(now, "nothing goes wrong any more");
+    }
+
+    /// Whether every machine has found everything whole since `moment`.
+    pub(super) fn is_whole_since(&self, moment: Duration) -> bool {
+        self.machines.iter().all(|machine| machine.is_whole_since(moment))
+    }
+
+    fn stop(&mut self, sim: &mut turmoil::Sim<'_>, number: usize) {
+        let has_power = self.dice.below(3) == 0;
+        let machine = &self.machines[number];
+        self.note(sim.elapsed(), &format!("{} stops, power: {has_power}", machine.name));
+        sim.crash(machine.name.as_str());
+        machine.lose_process(has_power);
+    }
+
+    fn start(&self, sim: &mut turmoil::Sim<'_>, number: usize) {
+        let machine = &self.machines[number];
+        self.note(sim.elapsed(), &format!("{} starts", machine.name));
+        machine.clock.set_skew(i64::try_from(self.dice.below(7_200_000)).expect("two hours") - 3_600_000);
+        sim.bounce(machine.name.as_str());
+    }
+
+    fn harm_disk(&mut self, now: Duration) {
+        let number = usize::try_from(self.dice.below(self.machines.len() as u64)).expect("below a length");
+        let machine = &self.machines[number];
+        let path = machine.pick_disk(&self.dice);
+        let harm = self.dice.pick(&[Trouble::Rot, Trouble::Errors, Trouble::Slow, Trouble::Full, Trouble::Missing]);
+        let files = machine.files();
+        match harm {
+            Trouble::Rot => {
+                let count = u32::try_from(20 + self.dice.below(400)).expect("few");
+                files.flip_bits(&path, count, self.dice.below(u64::MAX));
+            }
+            Trouble::Errors => files.fail_path(&path, Failure::Io),
+            Trouble::Slow => machine.slow_down(&path, self.dice.millis(50, 3000)),
+            Trouble::Full => files.set_capacity(&path, files.used(&path) + self.dice.below(1 << 20)),
+            Trouble::Missing => files.vanish(&path),
+        }
+        self.note(now, &format!("{harm:?} on {} of {}", path.display(), machine.name));
+        self.harm = Harm::Done { machine: number, path, harm, until: now + self.dice.millis(500, 10_000) };
+    }
+
+    fn end_harm(&mut self, now: Duration) {
+        let next = Harm::None { until: now + self.dice.millis(1000, 6000) };
+        let Harm::Done { machine, path, harm, .. } = std::mem::replace(&mut self.harm, next) else { return };
+        let machine = &self.machines[machine];
+        let files = machine.files();
+        match harm {
+            Trouble::Rot => {}
+            Trouble::Errors => files.heal_path(&path),
+            Trouble::Slow => machine.speed_up(),
+            Trouble::Full => files.set_capacity(&path, ROOM),
+            Trouble::Missing => files.restore(&path),
+        }
+        self.note(now, &format!("no more {harm:?} on {} of {}", path.display(), machine.name));
+    }
+
+    fn note(&self, now: Duration, what: &str) {
+        self.history.lock().note(now, what);
+    }
+}
