@@ -1,6 +1,7 @@
 //! [`Cluster`]: this node as a whole.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use env::{Env, Task};
 use meta::{Consensus, MetaEngine};
@@ -9,9 +10,13 @@ use placement::{GroupId, Move, Plan, Slot, Table};
 use tokio::sync::watch;
 
 use crate::config::ClusterConfig;
+use crate::documents;
 use crate::error::Result;
 use crate::health::Health;
+use crate::join::create_token;
+use crate::links::Links;
 use crate::monitor::answer;
+use crate::nodes::Agreed;
 use crate::raft::RaftConsensus;
 use crate::readers::Readers;
 use crate::start;
@@ -36,10 +41,11 @@ pub struct Cluster {
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) tables: Arc<TableKeeper>,
     pub(crate) readers: Arc<Readers>,
+    pub(crate) links: Arc<Links>,
     pub(crate) env: Env,
     pub(crate) mirror_count: usize,
     pub(crate) stopping: watch::Sender<bool>,
-    pub(crate) monitor: Mutex<Option<Task>>,
+    pub(crate) tasks: Mutex<Vec<Task>>,
 }
 
 impl Cluster {
@@ -59,6 +65,33 @@ impl Cluster {
     /// Identity of the cluster, chosen when it began.
     pub fn id(&self) -> u128 {
         self.cluster_id
+    }
+
+    /// Makes a token with which nodes can join for as long as `valid_for`; print it on purpose only. Durable on return.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Meta`](crate::Error::Meta); [`Error::Damaged`](crate::Error::Damaged) for a node without an address.
+    pub async fn create_join_token(&self, valid_for: Duration) -> Result<String> {
+        let token = create_token(&self.env, self.cluster_id, &self.consensus(), valid_for).await?;
+        Ok(token.to_string())
+    }
+
+    /// What all nodes agreed to call `name`: the value that is kept, or else `proposal`, if there is one, from now on.
+    /// Durable on return.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Meta`](crate::Error::Meta).
+    pub async fn agree(&self, name: &str, proposal: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+        let name = format!("agreed/{name}");
+        documents::change(&self.consensus(), &name, |agreed: &mut Agreed| {
+            if agreed.0.is_none() {
+                agreed.0.clone_from(&proposal);
+            }
+            Ok(agreed.0.clone())
+        })
+        .await
     }
 
     /// Where metadata is changed and read.
@@ -105,12 +138,14 @@ impl Cluster {
     /// cleanly is no failure: its next start only takes longer.
     pub async fn close(&self) -> Result<()> {
         self.stopping.send_replace(true);
-        let monitor = self.monitor.lock().take();
-        let monitored = match monitor {
-            Some(task) => task.join().await,
-            None => Ok(()),
-        };
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        let mut watched = Ok(());
+        for task in tasks {
+            let ended = task.join().await;
+            watched = watched.and(ended);
+        }
         let decided = self.consensus.close().await;
+        let parted = self.links.close().await;
         for (id, member) in self.publisher.current().members() {
             let Some(disk) = member.local() else { continue };
             match answer(&self.env, disk.close()).await {
@@ -121,7 +156,8 @@ impl Cluster {
                 None => tracing::error!(disk = %id, "disk hangs: it is left as it is"),
             }
         }
-        monitored?;
+        watched?;
+        parted?;
         decided
     }
 }

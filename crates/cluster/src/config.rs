@@ -16,6 +16,33 @@ pub enum Purpose {
     Inspect,
 }
 
+/// How a node is one of several.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Where it listens for other nodes, and where they reach it: `HOST:PORT`.
+    pub address: String,
+    /// What fails together with it: the name of a rack, a room or a zone. Empty when nothing does.
+    pub rack: String,
+    /// What to do when the storage directories are blank.
+    pub entry: Entry,
+}
+
+/// How a node whose storage directories are blank comes to a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Not at all: the directories are those of a member.
+    Member,
+    /// It begins one.
+    Init,
+    /// It joins one.
+    Join {
+        /// Addresses of members, `HOST:PORT`.
+        seeds: Vec<String>,
+        /// The token to join with, as printed.
+        token: String,
+    },
+}
+
 /// Settings of a node.
 #[derive(Clone, Debug)]
 pub struct ClusterConfig {
@@ -23,6 +50,8 @@ pub struct ClusterConfig {
     pub disks: Vec<PathBuf>,
     /// What the node is started for.
     pub purpose: Purpose,
+    /// How it is one of several; `None` for a node that is alone.
+    pub node: Option<NodeConfig>,
     /// Redundancy to begin with; by the number of disks when `None`. Later starts may repeat it, not change it.
     pub profile: Option<Profile>,
     /// Largest size of a disk's extents, in bytes.
@@ -45,6 +74,7 @@ impl ClusterConfig {
         Self {
             disks,
             purpose: Purpose::Serve,
+            node: None,
             profile: None,
             extent_size_max: 256 << 20,
             upkeep: Upkeep::Background,

@@ -100,6 +100,12 @@ pub enum Error {
         /// The answer.
         refusal: meta::Refusal,
     },
+    /// Try again.
+    #[error("the {what} was changed by others again and again: try again")]
+    Contended {
+        /// What was to be changed.
+        what: &'static str,
+    },
     /// A storage directory cannot be used; the message says why and what to do.
     #[error(transparent)]
     Disk(#[from] disk::Error),
@@ -130,6 +136,33 @@ pub enum Error {
     Certificate {
         /// What is wrong.
         reason: String,
+    },
+    /// Ask for another token, or have the members' addresses checked.
+    #[error("the cluster did not admit this node: {reason}")]
+    NotAdmitted {
+        /// What the members said, or why they were not reached.
+        reason: String,
+    },
+    /// Say how the node comes to its cluster.
+    #[error("these directories are new: begin a cluster with --init, or join one with --join and --token")]
+    NeitherInitNorJoin,
+    /// Start without `--init`.
+    #[error("{path:?} belongs to a cluster already: start without --init")]
+    AlreadyBegun {
+        /// A directory.
+        path: PathBuf,
+    },
+    /// Use the token of the cluster that the directories belong to.
+    #[error("the token is for another cluster than the one that {path:?} belongs to")]
+    WrongCluster {
+        /// A directory.
+        path: PathBuf,
+    },
+    /// Say where the other nodes reach this one.
+    #[error("node {} is one of several: start it with --node-address", node.0)]
+    NeedsAddress {
+        /// The node.
+        node: placement::NodeId,
     },
     /// Copy the token again.
     #[error("this is no join token: it begins with `stonecrop1.` and is printed whole by the first node")]

@@ -9,24 +9,34 @@
 //! that a crash in between is continued; a group's fence rises whenever a slot gets another write target; nothing
 //! answered is forgotten while one mirror of the metadata is left. This crate knows nothing of HTTP, XML or objects.
 
+mod birth;
 mod cluster;
 mod config;
 mod disks;
+mod documents;
 mod error;
+mod follow;
 mod handle;
 mod health;
+mod join;
+mod links;
+mod liveness;
 mod monitor;
+mod nodes;
+mod opening;
 mod raft;
 mod readers;
 mod rpc;
 mod security;
 mod shards;
 mod start;
+mod steward;
 mod tables;
 mod topology;
+mod voters;
 
 pub use cluster::{Cluster, SlotSeen};
-pub use config::{ClusterConfig, Purpose};
+pub use config::{ClusterConfig, Entry, NodeConfig, Purpose};
 pub use error::{Error, Result};
 pub use handle::{Destination, DiskHandle, ShardError};
 pub use health::{DiskHealth, Health};

@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use disk::{Disk, DiskIdentity};
 use env::Env;
-use meta::MetaEngine;
 use placement::DiskId;
 use tokio::sync::watch;
 
 use crate::config::ClusterConfig;
 use crate::disks::{DiskSet, Found, Site, Step, look, meta_directory, reconcile};
 use crate::error::{Error, Result};
-use crate::tables::TableKeeper;
+use crate::raft::RaftConsensus;
 use crate::topology::{Member, MemberState, Publisher};
 
 /// Longest pause between attempts to take a disk, or a mirror, back into service.
@@ -41,11 +40,8 @@ pub(crate) struct Monitor {
     /// The storage directories that were named, resolved.
     pub(crate) directories: Vec<PathBuf>,
     pub(crate) disks: DiskSet,
-    pub(crate) tables: Arc<TableKeeper>,
     pub(crate) publisher: Arc<Publisher>,
-    pub(crate) engine: Arc<MetaEngine>,
-    /// When each absent disk was last seen, on the monotonic clock.
-    pub(crate) absent_since: BTreeMap<DiskId, Duration>,
+    pub(crate) consensus: Arc<RaftConsensus>,
     /// When the next pack of the metadata is to be reread, on the monotonic clock.
     pub(crate) scrub_at: Duration,
     /// Attempts that failed, by directory.
@@ -76,13 +72,15 @@ impl Monitor {
 
     /// One round.
     async fn look(&mut self) -> Result<()> {
+        self.disks.refresh(self.consensus.engine().view().as_ref())?;
         for (id, member) in self.publisher.current().members().clone() {
             if let Some(disk) = member.local() {
                 self.check(id, &member, disk).await;
             }
         }
         self.welcome().await?;
-        self.give_up().await?;
+        let members = self.publisher.current().members().clone();
+        self.disks.note_states(&members).await?;
         self.mirror().await;
         self.scrub_metadata().await;
         Ok(())
@@ -94,7 +92,7 @@ impl Monitor {
         if now < self.scrub_at {
             return;
         }
-        let engine = self.engine.clone();
+        let engine = self.consensus.engine().clone();
         let pack_count = match answer(&self.env, self.env.blocking(move || engine.scrub_next())).await {
             Some(Ok(Some(found))) => {
                 if 0 < found.damaged {
@@ -142,12 +140,11 @@ impl Monitor {
 
     async fn take_out(&mut self, id: DiskId, member: &Member, disk: &Disk, reason: String) {
         tracing::error!(disk = %id, path = %member.path.display(), reason, "disk is out of service");
-        self.absent_since.insert(id, self.env.clock.monotonic());
         self.pause(&member.path);
         self.publisher.change_members(|members| {
             members.insert(id, Member::absent(member.node, member.path.clone(), reason));
         });
-        self.engine.retire_mirror(&meta_directory(&member.path));
+        self.consensus.engine().retire_mirror(&meta_directory(&member.path));
         match answer(&self.env, disk.close()).await {
             Some(Ok(())) => {}
             Some(Err(error)) => tracing::debug!(disk = %id, %error, "a failed disk did not close cleanly"),
@@ -162,7 +159,6 @@ impl Monitor {
         for path in self.directories.clone() {
             sites.push(self.site(path, &members).await);
         }
-        let mut joined = false;
         for step in reconcile(self.disks.roster(), &sites) {
             let path = match &step {
                 Step::Keep { disk, .. } if members.get(disk).is_some_and(|member| member.disk.is_some()) => continue,
@@ -183,7 +179,6 @@ impl Monitor {
             match self.disks.perform(step, &mut BTreeMap::new()).await {
                 Ok((id, member, replaced)) => {
                     self.take_in(id, member, replaced).await;
-                    joined = true;
                 }
                 Err(Error::Disk(error)) => {
                     tracing::warn!(path = %path.display(), %error, "disk cannot be taken into service");
@@ -192,7 +187,7 @@ impl Monitor {
                 Err(error) => return Err(error),
             }
         }
-        if joined { self.replan().await } else { Ok(()) }
+        Ok(())
     }
 
     async fn site(&mut self, path: PathBuf, members: &BTreeMap<DiskId, Member>) -> Site {
@@ -234,7 +229,6 @@ impl Monitor {
         if let Err(error) = self.disks.mark(member.path.clone()).await {
             tracing::warn!(disk = %id, %error, "disk was not marked as joined");
         }
-        self.absent_since.remove(&id);
         self.publisher.change_members(|members| {
             if let Some(replaced) = replaced {
                 members.remove(&replaced);
@@ -244,8 +238,6 @@ impl Monitor {
     }
 
     fn miss(&mut self, id: DiskId, reason: &str) {
-        let now = self.env.clock.monotonic();
-        self.absent_since.entry(id).or_insert(now);
         let known = self.publisher.current().members().get(&id).map(|member| member.state.clone());
         let state = MemberState::Absent { reason: reason.to_owned() };
         if known.as_ref() == Some(&state) {
@@ -259,41 +251,9 @@ impl Monitor {
         });
     }
 
-    /// Lets other disks take over from those that stay away, when there are enough of them.
-    async fn give_up(&mut self) -> Result<()> {
-        let now = self.env.clock.monotonic();
-        let topology = self.publisher.current();
-        let open = topology.members().values().filter(|member| member.disk.is_some()).count();
-        if open < topology.table().profile().shards() {
-            return Ok(());
-        }
-        let expired =
-            self.absent_since.iter().filter(|(_, since)| self.config.absence_max <= now.saturating_sub(**since));
-        let expired: Vec<DiskId> = expired.map(|(id, _)| *id).collect();
-        if expired.is_empty() {
-            return Ok(());
-        }
-        for id in expired {
-            tracing::error!(disk = %id, "disk stayed away too long: others take over what it held");
-            self.disks.give_up(id).await?;
-            self.absent_since.remove(&id);
-        }
-        self.replan().await
-    }
-
-    /// Lets the planner adapt the table to the disks.
-    async fn replan(&self) -> Result<()> {
-        let specs = self.disks.specs(self.publisher.current().members());
-        let changed = self.tables.change(|table| placement::plan(table, &specs)).await?;
-        if 0 < changed {
-            tracing::info!(slots = changed, "placement changed");
-        }
-        Ok(())
-    }
-
     /// Makes another disk a mirror of the metadata while too few are.
     pub(crate) async fn mirror(&mut self) {
-        let mirrors = self.engine.mirrors();
+        let mirrors = self.consensus.engine().mirrors();
         let serving: Vec<PathBuf> =
             mirrors.into_iter().filter(|mirror| mirror.in_service).map(|mirror| mirror.directory).collect();
         let topology = self.publisher.current();
@@ -303,7 +263,7 @@ impl Monitor {
         let ready: Vec<PathBuf> =
             spare.into_iter().filter(|directory| !self.is_paused(directory)).take(wanted).collect();
         for directory in ready {
-            match self.engine.replace_mirror(&directory).await {
+            match self.consensus.engine().replace_mirror(&directory).await {
                 Ok(()) => tracing::info!(directory = %directory.display(), "the metadata has another mirror"),
                 Err(error) => {
                     tracing::warn!(directory = %directory.display(), %error, "cannot mirror the metadata here");

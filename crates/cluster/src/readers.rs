@@ -31,31 +31,29 @@ pub type OldestReader = Arc<dyn Fn() -> BoxFuture<'static, Option<u64>> + Send +
 pub(crate) struct Readers {
     env: Env,
     node: NodeId,
-    /// `None` on a node that is alone for good.
-    peers: Option<Arc<Peers>>,
+    peers: Arc<Peers>,
     own: RwLock<Option<OldestReader>>,
     /// When each node answered last, or was first asked, on the monotonic clock.
     heard: Mutex<BTreeMap<NodeId, Duration>>,
 }
 
 impl Readers {
-    pub(crate) fn new(env: Env, node: NodeId, peers: Option<Arc<Peers>>) -> Self {
+    pub(crate) fn new(env: Env, node: NodeId, peers: Arc<Peers>) -> Self {
         Self { env, node, peers, own: RwLock::default(), heard: Mutex::default() }
     }
 
     /// See [`Cluster::oldest_reader_elsewhere`].
     async fn oldest_elsewhere(&self) -> Option<u64> {
-        let Some(peers) = &self.peers else { return Some(u64::MAX) };
-        let nodes: Vec<NodeId> = peers.nodes().into_iter().filter(|node| *node != self.node).collect();
+        let nodes: Vec<NodeId> = self.peers.nodes().into_iter().filter(|node| *node != self.node).collect();
         self.heard.lock().retain(|node, _| nodes.contains(node));
-        let answers = join_all(nodes.into_iter().map(|node| self.ask(peers, node))).await;
+        let answers = join_all(nodes.into_iter().map(|node| self.ask(node))).await;
         answers.into_iter().try_fold(u64::MAX, |oldest, answer| Some(oldest.min(answer?)))
     }
 
     /// The oldest reader of `node`; `None` while it has to be waited for.
-    async fn ask(&self, peers: &Peers, node: NodeId) -> Option<u64> {
+    async fn ask(&self, node: NodeId) -> Option<u64> {
         let asked = self.env.clock.monotonic();
-        let answer = peers.call(node, Call::new(Method::OldestReader, &(), DEADLINE)).await;
+        let answer = self.peers.call(node, Call::new(Method::OldestReader, &(), DEADLINE)).await;
         let oldest = answer.and_then(|answer| answer.parse::<Option<u64>>(node));
         let mut heard = self.heard.lock();
         let last = heard.entry(node).or_insert(asked);

@@ -1,72 +1,69 @@
-//! How a node starts: looks at its directories, opens the disks, then the metadata, then brings both together.
+//! How a node starts: finds out who it is, opens its disks, then the metadata, then brings both together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use disk::{Disk, DiskConfig};
 use env::Env;
-use meta::{Consensus, MetaEngine, Opened};
+use meta::Consensus;
 use parking_lot::Mutex;
-use placement::{DiskId, NodeId, Profile, Table};
-use tokio::sync::{oneshot, watch};
+use placement::{DiskId, NodeId, Table};
+use tokio::sync::watch;
 
+use crate::birth::{FOUNDER, Identity, identify, initial_profile, keep_node_file};
 use crate::cluster::Cluster;
 use crate::config::{ClusterConfig, Purpose};
-use crate::disks::{
-    DiskSet, Found, RosterKeeper, Site, Step, format, is_marked, meta_directory, open_known, reconcile, refuse, survey,
-};
+use crate::disks::{DiskSet, RosterKeeper, Site, Step, reconcile, refuse};
+use crate::documents;
 use crate::error::{Error, Result};
+use crate::follow::Follower;
+use crate::join::{Doorkeeper, authority};
+use crate::links::Links;
+use crate::liveness::Liveness;
 use crate::monitor::{Monitor, SCRUB_PAUSE_MIN};
+use crate::nodes::{NODES, NodeRecord, Nodes};
+use crate::opening::{OpenDisks, close_disks, open_disks, open_metadata, survey_all};
 use crate::raft::RaftConsensus;
 use crate::readers::Readers;
+use crate::rpc::Method;
+use crate::security::{NodeFile, NodeKey, Passport};
+use crate::shards::{RemoteDisks, ShardService};
+use crate::steward::Steward;
 use crate::tables::{Kept, TableKeeper};
 use crate::topology::{Member, Publisher};
 
-/// This node's number. Others get theirs when they join.
-const NODE: NodeId = NodeId(1);
-
-type OpenDisks = BTreeMap<DiskId, Arc<Disk>>;
+/// Pause between attempts to reach a majority at the start.
+const WAIT_PAUSE: Duration = Duration::from_millis(500);
 
 /// See [`Cluster::open`].
-pub(crate) async fn start(env: &Env, config: ClusterConfig) -> Result<Cluster> {
+pub(crate) async fn start(env: &Env, mut config: ClusterConfig) -> Result<Cluster> {
     if config.disks.is_empty() {
         return Err(Error::NoDisks);
     }
     let mut sites = survey_all(env, &config).await?;
-    let cluster_id = match cluster_of(&sites) {
-        Some(cluster_id) => cluster_id,
-        None if config.purpose == Purpose::Inspect => return Err(Error::NotMember { path: sites.swap_remove(0).path }),
-        None => {
-            let cluster_id = begin(env, &config, &sites).await?;
-            sites = survey_all(env, &config).await?;
-            cluster_id
-        }
+    let identity = identify(env, &config, &mut sites).await?;
+    let realm = identity.file.as_ref().map_or(identity.cluster_id, |file| file.realm);
+    config.meta.realm = Some(realm);
+    let disk_config = DiskConfig {
+        extent_size_max: config.extent_size_max,
+        upkeep: config.upkeep,
+        ..DiskConfig::new(identity.cluster_id)
     };
-    let disk_config =
-        DiskConfig { extent_size_max: config.extent_size_max, upkeep: config.upkeep, ..DiskConfig::new(cluster_id) };
     let open = open_disks(env, &mut sites, &disk_config).await?;
-    let opened = match open_metadata(env, &config, &sites, &open).await {
-        Ok(opened) => opened,
-        Err(error) => {
-            close_disks(open.into_values()).await;
-            return Err(error);
-        }
-    };
-    let consensus = match RaftConsensus::start(env, opened, NODE.0, config.propose_deadline).await {
-        Ok(consensus) => consensus,
-        Err(error) => {
-            close_disks(open.into_values()).await;
-            return Err(error);
-        }
-    };
-    let parts = Parts { env: env.clone(), config, cluster_id, disk_config, consensus: consensus.clone() };
     let disks: Vec<Arc<Disk>> = open.values().cloned().collect();
-    match parts.bring_together(sites, open).await {
+    let links = Arc::new(Links::new(env));
+    let started = async {
+        let consensus = start_consensus(env, &config, &identity, &links, &sites, &open).await?;
+        let parts = Parts { env: env.clone(), config, identity, disk_config, links: links.clone(), consensus };
+        parts.finish(sites, open).await
+    };
+    match started.await {
         Ok(cluster) => Ok(cluster),
         Err(error) => {
-            if let Err(error) = consensus.close().await {
-                tracing::warn!(%error, "the metadata did not close cleanly");
+            if let Err(error) = links.close().await {
+                tracing::warn!(%error, "the listener for other nodes failed");
             }
             close_disks(disks).await;
             Err(error)
@@ -74,120 +71,32 @@ pub(crate) async fn start(env: &Env, config: ClusterConfig) -> Result<Cluster> {
     }
 }
 
-async fn survey_all(env: &Env, config: &ClusterConfig) -> Result<Vec<Site>> {
-    let (look_env, paths) = (env.clone(), config.disks.clone());
-    env.blocking(move || survey(&look_env, &paths)).await
-}
-
-fn cluster_of(sites: &[Site]) -> Option<u128> {
-    sites.iter().find_map(|site| if let Found::Disk(identity) = &site.found { Some(identity.cluster_id) } else { None })
-}
-
-/// Makes all sites disks of a new cluster. Interrupted, the next start goes on with what is there.
-async fn begin(env: &Env, config: &ClusterConfig, sites: &[Site]) -> Result<u128> {
-    for site in sites {
-        if let Found::Unreadable(error) = &site.found {
-            return Err(error.clone().into());
+/// Opens the metadata, reaches the other nodes, and takes part in deciding.
+async fn start_consensus(
+    env: &Env,
+    config: &ClusterConfig,
+    identity: &Identity,
+    links: &Arc<Links>,
+    sites: &[Site],
+    open: &OpenDisks,
+) -> Result<Arc<RaftConsensus>> {
+    let opened = open_metadata(env, config, sites, open).await?;
+    let listening = match (&identity.file, &config.node) {
+        (Some(file), Some(node)) if config.purpose == Purpose::Serve => {
+            links.expect(&file.peers);
+            Some(links.open(&file.passport, &node.address).await?)
         }
-    }
-    let profile = initial_profile(config, sites.len())?;
-    let cluster_id = env.random_u128();
-    tracing::info!(cluster = format!("{cluster_id:032x}"), disks = sites.len(), %profile, "a new cluster begins");
-    for site in sites {
-        let (format_env, path) = (env.clone(), site.path.clone());
-        env.blocking(move || format(&format_env, &path, cluster_id)).await?;
-    }
-    Ok(cluster_id)
-}
-
-fn initial_profile(config: &ClusterConfig, disks: usize) -> Result<Profile> {
-    let profile = config.profile.unwrap_or(Profile::default_for(disks, 1));
-    if disks < profile.shards() { Err(Error::TooFewDisks { profile, disks }) } else { Ok(profile) }
-}
-
-/// Opens every disk there is, side by side. One that cannot be read counts as absent from then on.
-async fn open_disks(env: &Env, sites: &mut [Site], config: &DiskConfig) -> Result<OpenDisks> {
-    let mut pending = Vec::new();
-    for site in sites.iter() {
-        let Found::Disk(_) = site.found else {
-            pending.push(None);
-            continue;
-        };
-        let (sender, receiver) = oneshot::channel();
-        let (open_env, path, config) = (env.clone(), site.path.clone(), config.clone());
-        env.spawn.blocking(Box::new(move || {
-            // Nobody waits any more when another disk has stopped the start.
-            let _ = sender.send(open_known(&open_env, &path, &config));
-        }));
-        pending.push(Some(receiver));
-    }
-    let mut open = OpenDisks::new();
-    let mut refused = None;
-    for (site, receiver) in sites.iter_mut().zip(pending) {
-        let Some(receiver) = receiver else { continue };
-        match receiver.await.unwrap_or(Err(disk::Error::Closed)) {
-            Ok(disk) => drop(open.insert(DiskId(disk.identity().disk_id), disk)),
-            Err(error) if is_fatal(&error) => refused = Some(error),
-            Err(error) => {
-                tracing::error!(path = %site.path.display(), %error, "disk cannot be opened");
-                site.found = Found::Unreadable(error);
-            }
+        (Some(file), None) if config.purpose == Purpose::Serve => {
+            return Err(Error::NeedsAddress { node: file.passport.node });
         }
+        _ => None,
+    };
+    let peers = links.peers.clone();
+    let consensus = RaftConsensus::start(env, opened, identity.node, peers, config.propose_deadline).await?;
+    if let Some(server) = listening {
+        consensus.serve(&server);
     }
-    match refused {
-        Some(error) => {
-            close_disks(open.into_values()).await;
-            Err(error.into())
-        }
-        None => Ok(open),
-    }
-}
-
-/// Whether a disk's error stops the start rather than leaving the disk out: the operator named the wrong directory.
-fn is_fatal(error: &disk::Error) -> bool {
-    matches!(
-        error,
-        disk::Error::AnotherCluster { .. }
-            | disk::Error::InUse { .. }
-            | disk::Error::UnknownVersion { .. }
-            | disk::Error::Unmounted { .. }
-    )
-}
-
-/// Opens the metadata on the disks that are there; begins it only when it never existed.
-async fn open_metadata(env: &Env, config: &ClusterConfig, sites: &[Site], open: &OpenDisks) -> Result<Opened> {
-    let is_open = |site: &&Site| open.values().any(|disk| disk.path() == site.path);
-    let here: Vec<PathBuf> = sites.iter().filter(is_open).map(|site| site.path.clone()).collect();
-    let missing: Vec<PathBuf> = sites.iter().filter(|site| !is_open(site)).map(|site| site.path.clone()).collect();
-    let look_env = env.clone();
-    let candidates = env.blocking(move || metadata_directories(&look_env, &here, missing)).await?;
-    Ok(MetaEngine::open(env, &candidates, config.meta).await?)
-}
-
-/// Where the metadata is, or will be when it never existed. Blocks.
-fn metadata_directories(env: &Env, here: &[PathBuf], missing: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
-    let candidates: Vec<PathBuf> = here.iter().map(|path| meta_directory(path)).collect();
-    let mut exists = false;
-    for candidate in &candidates {
-        exists |= meta::is_mirror(env, candidate)?;
-    }
-    for path in here {
-        if !exists && is_marked(env, path)? {
-            return Err(Error::MetadataMissing { present: here.len(), missing });
-        }
-    }
-    if candidates.is_empty() {
-        return Err(Error::MetadataMissing { present: 0, missing });
-    }
-    Ok(candidates)
-}
-
-async fn close_disks(disks: impl IntoIterator<Item = Arc<Disk>>) {
-    for disk in disks {
-        if let Err(error) = disk.close().await {
-            tracing::warn!(path = %disk.path().display(), %error, "disk did not close cleanly");
-        }
-    }
+    Ok(consensus)
 }
 
 /// An inspection takes an empty directory for a missing disk, and refuses one that never was part of the cluster.
@@ -204,86 +113,234 @@ fn without_admissions(steps: Vec<Step>) -> Result<Vec<Step>> {
 struct Parts {
     env: Env,
     config: ClusterConfig,
-    cluster_id: u128,
+    identity: Identity,
     disk_config: DiskConfig,
+    links: Arc<Links>,
     consensus: Arc<RaftConsensus>,
 }
 
 impl Parts {
+    async fn finish(self, sites: Vec<Site>, open: OpenDisks) -> Result<Cluster> {
+        let consensus = self.consensus.clone();
+        match self.bring_together(sites, open).await {
+            Ok(cluster) => Ok(cluster),
+            Err(error) => {
+                if let Err(error) = consensus.close().await {
+                    tracing::warn!(%error, "the metadata did not close cleanly");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn node(&self) -> NodeId {
+        self.identity.node
+    }
+
+    fn address(&self) -> &str {
+        self.config.node.as_ref().map_or("", |node| node.address.as_str())
+    }
+
+    fn inspects(&self) -> bool {
+        self.config.purpose == Purpose::Inspect
+    }
+
     /// Compares disks and metadata, admits who is new, and starts to watch.
     async fn bring_together(self, sites: Vec<Site>, mut open: OpenDisks) -> Result<Cluster> {
+        if self.node() == FOUNDER {
+            self.consensus.begin(self.address()).await?;
+        }
         let consensus: Arc<dyn Consensus> = self.consensus.clone();
-        let keeper = RosterKeeper::load(consensus.clone(), NODE).await?;
+        self.wait_for_majority().await?;
+        if !self.inspects() {
+            self.become_member(&consensus, &sites).await?;
+        }
+        let keeper = RosterKeeper::load(consensus.clone(), self.node()).await?;
         refuse(keeper.roster(), &sites)?;
-        let mut disks = DiskSet::new(self.env.clone(), self.disk_config.clone(), NODE, keeper);
+        let mut disks = DiskSet::new(self.env.clone(), self.disk_config.clone(), self.node(), keeper);
 
         let mut members: BTreeMap<DiskId, Member> = BTreeMap::new();
-        let mut absent_since = BTreeMap::new();
         let steps = reconcile(disks.roster(), &sites);
-        let steps = if self.config.purpose == Purpose::Inspect { without_admissions(steps)? } else { steps };
+        let steps = if self.inspects() { without_admissions(steps)? } else { steps };
         for step in steps {
-            if let Step::Miss { disk, .. } = &step {
-                absent_since.insert(*disk, self.env.clock.monotonic());
-            }
             let (id, member, _) = disks.perform(step, &mut open).await?;
             members.insert(id, member);
         }
-
         let kept = self.table(consensus.as_ref(), members.len()).await?;
         let begins = kept.is_unborn();
         let publisher = Arc::new(Publisher::new(kept.table.clone(), members.clone()));
         let tables = Arc::new(TableKeeper::new(consensus, publisher.clone(), kept));
+        let peers = self.links.peers.clone();
         let cluster = Cluster {
-            cluster_id: self.cluster_id,
+            cluster_id: self.identity.cluster_id,
             consensus: self.consensus.clone(),
             publisher: publisher.clone(),
             tables: tables.clone(),
-            readers: Arc::new(Readers::new(self.env.clone(), NODE, None)),
+            readers: Arc::new(Readers::new(self.env.clone(), self.node(), peers)),
+            links: self.links.clone(),
             env: self.env.clone(),
             mirror_count: self.config.meta.mirror_count,
             stopping: watch::Sender::new(false),
-            monitor: Mutex::new(None),
+            tasks: Mutex::new(Vec::new()),
         };
-        if self.config.purpose == Purpose::Inspect {
+        if self.inspects() {
             return Ok(cluster);
         }
-        let specs = disks.specs(&members);
-        tables.change(|table| placement::plan(table, &specs)).await?;
+        disks.note_states(&members).await?;
         for member in members.values().filter(|member| member.disk.is_some()) {
             disks.mark(member.path.clone()).await?;
         }
-        let mut monitor = Monitor {
+        let monitor = Monitor {
             env: self.env.clone(),
-            config: self.config,
-            cluster_id: self.cluster_id,
+            config: self.config.clone(),
+            cluster_id: self.identity.cluster_id,
             directories: sites.into_iter().map(|site| site.path).collect(),
             disks,
-            tables,
             publisher,
-            engine: self.consensus.engine().clone(),
-            absent_since,
+            consensus: self.consensus.clone(),
             scrub_at: self.env.clock.monotonic() + SCRUB_PAUSE_MIN,
             pauses: BTreeMap::new(),
         };
+        self.begin_to_watch(&cluster, monitor, begins).await?;
+        Ok(cluster)
+    }
+
+    /// Starts the tasks that keep the node in step with its disks and with the others.
+    async fn begin_to_watch(self, cluster: &Cluster, mut monitor: Monitor, begins: bool) -> Result<()> {
+        let members = watch::Sender::new(BTreeSet::new());
+        let (liveness, gossip, down) =
+            Liveness::new(&self.env, self.node(), self.links.peers.clone(), members.subscribe());
+        let follower = Follower {
+            node: self.node(),
+            consensus: self.consensus.clone(),
+            publisher: cluster.publisher.clone(),
+            peers: self.links.peers.clone(),
+            server: self.links.server(),
+            disks: RemoteDisks::new(self.env.clone(), self.links.peers.clone()),
+            members,
+            down: down.clone(),
+        };
+        follower.refresh(&BTreeSet::new())?;
+        let mut steward = Steward {
+            env: self.env.clone(),
+            consensus: self.consensus.clone(),
+            tables: cluster.tables.clone(),
+            absence_max: self.config.absence_max,
+            period: self.config.probe_interval,
+            down,
+            silent_disks: BTreeMap::new(),
+            silent_nodes: BTreeMap::new(),
+        };
+        if self.consensus.is_leader() {
+            // A node that is alone can be written to as soon as it has started.
+            steward.work().await?;
+        }
         if begins {
             // A first start that was interrupted may have found one disk only. Later the node serves meanwhile.
             monitor.mirror().await;
         }
-        let monitor = self.env.spawn.task("disk-monitor", Box::pin(monitor.run(cluster.stopping.subscribe())));
-        *cluster.monitor.lock() = Some(monitor);
-        Ok(cluster)
+        let stopping = || cluster.stopping.subscribe();
+        let mut tasks = vec![
+            self.env.spawn.task("disk-monitor", Box::pin(monitor.run(stopping()))),
+            self.env.spawn.task("steward", Box::pin(steward.run(stopping()))),
+            self.env.spawn.task("follower", Box::pin(follower.run(stopping()))),
+        ];
+        if let Some(server) = self.links.server() {
+            let shards = ShardService::new(self.env.clone(), cluster.publisher.clone());
+            server.answer(&ShardService::METHODS, Arc::new(shards));
+            server.answer(&[Method::Gossip], Arc::new(gossip));
+            server.answer(&[Method::OldestReader], cluster.readers.clone());
+            server.admit(Arc::new(Doorkeeper {
+                env: self.env.clone(),
+                cluster_id: self.identity.cluster_id,
+                realm: self.consensus.engine().realm(),
+                consensus: self.consensus.clone(),
+            }));
+            tasks.push(self.env.spawn.task("liveness", Box::pin(liveness.run(stopping()))));
+        }
+        *cluster.tasks.lock() = tasks;
+        Ok(())
+    }
+
+    /// Waits until the metadata can be read: at once for a node that is alone, else until enough others are there.
+    async fn wait_for_majority(&self) -> Result<()> {
+        let mut attempts = 0_u32;
+        loop {
+            match self.consensus.read().await {
+                Ok(_) => return Ok(()),
+                Err(error @ (meta::Error::NoQuorum | meta::Error::Overloaded)) if self.links.server().is_some() => {
+                    if attempts.is_multiple_of(8) {
+                        tracing::warn!(%error, "waiting for a majority of the nodes that decide");
+                    }
+                    attempts += 1;
+                    self.env.clock.sleep(WAIT_PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Enters this node, as it is now, into the list of nodes. One that begins to have others gets its certificate.
+    async fn become_member(&self, consensus: &Arc<dyn Consensus>, sites: &[Site]) -> Result<()> {
+        let rack = self.config.node.as_ref().map_or("", |node| node.rack.as_str());
+        let (id, address) = (self.node().0, self.address());
+        let enter = |nodes: &mut Nodes| {
+            let new = || NodeRecord { address: String::new(), rack: String::new(), public_key: None, leaving: false };
+            let record = nodes.members.entry(id).or_insert_with(new);
+            (record.address, record.rack) = (address.to_owned(), rack.to_owned());
+            Ok(nodes.clone())
+        };
+        let nodes = documents::change(consensus, NODES, enter).await?;
+        if address.is_empty() {
+            let is_alone = nodes.members.len() == 1;
+            return if is_alone { Ok(()) } else { Err(Error::NeedsAddress { node: self.node() }) };
+        }
+        let authority = authority(&self.env, self.identity.cluster_id, consensus).await?;
+        let paths: Vec<PathBuf> = sites.iter().map(|site| site.path.clone()).collect();
+        let key = match &self.identity.file {
+            Some(file) => file.passport.key.clone(),
+            None => NodeKey::generate()?,
+        };
+        // A new certificate with every start; the running node renews it long before it ends.
+        let certificate = authority.sign(&self.env, self.identity.cluster_id, self.node(), &key.public_key()?)?;
+        let passport = Passport {
+            cluster_id: self.identity.cluster_id,
+            node: self.node(),
+            key,
+            certificate,
+            authority: authority.certificate().to_vec(),
+        };
+        let others = nodes.members.iter().filter(|(other, _)| **other != id);
+        let peers = others.map(|(other, node)| (NodeId(*other), node.address.clone())).collect();
+        let file = NodeFile { passport, realm: self.consensus.engine().realm(), peers };
+        match self.links.server() {
+            Some(_) => self.links.renew(&file.passport)?,
+            None => {
+                let server = self.links.open(&file.passport, address).await?;
+                self.consensus.serve(&server);
+            }
+        }
+        keep_node_file(&self.env, paths, file).await
     }
 
     /// The table that is kept, or a vacant one for a cluster that begins.
     async fn table(&self, consensus: &dyn Consensus, disks: usize) -> Result<Kept> {
-        let Some(kept) = Kept::load(consensus).await? else {
-            let profile = initial_profile(&self.config, disks)?;
-            return Ok(Kept::unborn(Table::vacant(profile, disks)));
-        };
-        let existing = kept.table.profile();
-        match self.config.profile {
-            Some(wanted) if wanted != existing => Err(Error::ProfileChanged { existing, wanted }),
-            _ => Ok(kept),
+        loop {
+            match Kept::load(consensus).await? {
+                Some(kept) => {
+                    let existing = kept.table.profile();
+                    return match self.config.profile {
+                        Some(wanted) if wanted != existing => Err(Error::ProfileChanged { existing, wanted }),
+                        _ => Ok(kept),
+                    };
+                }
+                None if self.node() == FOUNDER => {
+                    let profile = initial_profile(&self.config, disks)?;
+                    return Ok(Kept::unborn(Table::vacant(profile, disks.max(profile.shards()))));
+                }
+                // The founder was interrupted between its first start and the table.
+                None => self.env.clock.sleep(WAIT_PAUSE).await,
+            }
         }
     }
 }

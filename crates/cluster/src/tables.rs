@@ -1,11 +1,12 @@
 //! The placement table's life: kept as a document of the metadata, changed by plans, one at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use meta::command::SetTable;
 use meta::record::GroupFence;
 use meta::{Command, Consensus, Refusal, Reply, View, query};
-use placement::{Epoch, GroupId, Plan, Table};
+use placement::{DiskId, Epoch, GroupId, Plan, Profile, Table};
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
@@ -88,6 +89,18 @@ impl TableKeeper {
             }
         }
         Err(Error::Refused { what: "placement table", refusal: Refusal::VersionChanged { version: kept.version } })
+    }
+
+    /// The redundancy profile.
+    pub(crate) async fn profile(&self) -> Profile {
+        self.kept.lock().await.table.profile()
+    }
+
+    /// Whether a slot names one of these disks.
+    pub(crate) async fn holds_any(&self, disks: &BTreeSet<DiskId>) -> bool {
+        let table = self.kept.lock().await.table.clone();
+        let mut slots = table.groups().flat_map(|(_, group)| &group.slots);
+        slots.any(|slot| slot.read_sources().any(|disk| disks.contains(&disk)))
     }
 
     async fn propose(&self, kept: &Kept, next: &Table) -> Result<std::result::Result<u64, Refusal>> {

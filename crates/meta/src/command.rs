@@ -60,6 +60,37 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether it changes a document or the placement table, on which nodes act.
+    pub fn sets_document(&self) -> bool {
+        matches!(self, Self::SetTable(_) | Self::SetDocument(_))
+    }
+
+    /// Whether proposing it twice has the effect and the answer of proposing it once: its write or upload is remembered,
+    /// or what it does is done only once. Others must not be proposed again while it is unknown what became of them.
+    pub fn is_replayable(&self) -> bool {
+        match self {
+            Self::PutObject(_)
+            | Self::DeleteObject(_)
+            | Self::PutPart(_)
+            | Self::CompleteUpload(_)
+            | Self::DrainUploads(_)
+            | Self::PinWrite(_)
+            | Self::UnpinWrite(_)
+            | Self::AdvanceIntentEpoch(_)
+            | Self::ReportMissing(_)
+            | Self::RepairDone(_)
+            | Self::FreeRetired(_) => true,
+            Self::CreateBucket(_)
+            | Self::DeleteBucket(_)
+            | Self::CreateUpload(_)
+            | Self::AbortUpload(_)
+            | Self::SetTable(_)
+            | Self::SetDocument(_) => false,
+        }
+    }
+}
+
 /// When a command is applied. The same on every replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogStamp {

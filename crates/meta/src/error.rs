@@ -24,6 +24,9 @@ pub enum Error {
     /// Delete something, or give the disks room: nothing was changed. Commands that add nothing are taken.
     #[error("the disks with the metadata are full: nothing was changed")]
     Full,
+    /// Try again later, or at another node: nothing was changed.
+    #[error("no majority of the nodes that decide can be reached: nothing was changed")]
+    NoQuorum,
     /// Nobody knows yet: the command may take effect at any later time, or never.
     #[error("the command was not decided in time")]
     Undecided,

@@ -17,17 +17,25 @@ pub(crate) struct Banner<'a> {
     pub(crate) origin: Origin,
     /// Where the kept credentials are.
     pub(crate) kept_in: String,
+    /// Where others join this node's cluster, and the token, which is shown this once.
+    pub(crate) join: Option<(&'a str, &'a str)>,
 }
 
 impl Banner<'_> {
     /// The text for standard output. The secret is in it only when it was generated just now.
     pub(crate) fn text(&self) -> String {
-        let Self { address, region, redundancy, credentials, origin, kept_in } = self;
+        let Self { address, region, redundancy, credentials, origin, kept_in, join } = self;
         // A client on this machine cannot connect to "any address".
         let host = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { host_of(*address) };
         let endpoint = format!("http://{host}:{}", address.port());
         let head = format!("Stonecrop {} serves S3 on {endpoint}\n{redundancy}\n", env!("CARGO_PKG_VERSION"));
-        match origin {
+        let invitation = join.map_or(String::new(), |(address, token)| {
+            format!(
+                "\nTo add a node within a day (more tokens: stonecrop admin token):\n\n  \
+                 stonecrop server --node-address HOST:PORT --join {address} \\\n    --token {token} DISK...\n"
+            )
+        });
+        let start = match origin {
             Origin::Configured => head,
             Origin::Kept => format!("{head}Root credentials: see {kept_in}\n"),
             Origin::Generated => format!(
@@ -44,7 +52,8 @@ Paste into a shell to use the aws CLI or any SDK:
                 credentials.access_key,
                 credentials.secret_key.expose()
             ),
-        }
+        };
+        start + &invitation
     }
 }
 
@@ -83,6 +92,7 @@ mod tests {
             credentials: &credentials,
             origin,
             kept_in: "data/credentials.toml".to_owned(),
+            join: None,
         };
         banner.text()
     }

@@ -61,6 +61,26 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "DAYS", env = "STONECROP_SCRUB_DAYS", value_parser = whole_number)]
     pub(crate) scrub_days: Option<u32>,
 
+    /// Address for other nodes, and where they reach this one: makes it one of several.
+    #[arg(long, value_name = "HOST:PORT", env = "STONECROP_NODE_ADDRESS")]
+    pub(crate) node_address: Option<String>,
+
+    /// Begin a cluster that other nodes can join; prints a join token. For the first start of the first node.
+    #[arg(long, conflicts_with_all = ["join", "token"])]
+    pub(crate) init: bool,
+
+    /// Node addresses of members to join; one of them is enough. Ignored once the node is a member.
+    #[arg(long, value_name = "HOST:PORT", env = "STONECROP_JOIN", value_delimiter = ',', requires = "token")]
+    pub(crate) join: Vec<String>,
+
+    /// Token to join with, as the first node or `stonecrop admin token` printed it. Prefer the environment variable.
+    #[arg(long, value_name = "TOKEN", env = "STONECROP_JOIN_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+
+    /// What fails together with this node: the name of its rack, room or zone.
+    #[arg(long, value_name = "NAME", env = "STONECROP_RACK")]
+    pub(crate) rack: Option<String>,
+
     /// Form of log lines on standard error [default: text on a terminal, else json].
     #[arg(long, value_name = "FORM", env = "STONECROP_LOG_FORMAT")]
     pub(crate) log_format: Option<LogFormat>,

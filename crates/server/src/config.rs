@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use cluster::{Entry, NodeConfig};
 use env::Files;
 use iam::{AccessKey, SecretKey};
 use placement::Profile;
@@ -23,6 +24,11 @@ struct RawFile {
     domain: Option<Vec<String>>,
     body_memory_mib: Option<u32>,
     scrub_days: Option<u32>,
+    node_address: Option<String>,
+    init: Option<bool>,
+    join: Option<Vec<String>>,
+    token: Option<String>,
+    rack: Option<String>,
     log_format: Option<LogFormat>,
     log: Option<String>,
     access_key: Option<String>,
@@ -43,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) body_memory_bytes: usize,
     /// Time in which each disk is reread once.
     pub(crate) scrub_period: Duration,
+    /// `None` for a node that is alone.
+    pub(crate) node: Option<NodeConfig>,
     /// `None` decides by whether standard error is a terminal.
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) log_filter: String,
@@ -83,6 +91,14 @@ pub(crate) enum Error {
     Address { value: String },
     #[error("--admin-address takes an IP address and a port such as 127.0.0.1:9001, or `off`; got {value:?}")]
     AdminAddress { value: String },
+    #[error("--node-address and --join take addresses with a port such as node1.example.com:9002; got {value:?}")]
+    NodeAddress { value: String },
+    #[error("--init, --join and --rack are for a node that others reach: add --node-address HOST:PORT")]
+    NoNodeAddress,
+    #[error("a node either begins a cluster (--init) or joins one (--join): choose one of them")]
+    InitAndJoin,
+    #[error("--rack takes a name of up to 64 bytes; got {value:?}")]
+    Rack { value: String },
     #[error("--region takes 1 to 64 letters, digits and dashes; got {value:?}")]
     Region { value: String },
     #[error("--domain takes a DNS name such as s3.example.com; got {value:?}")]
@@ -99,6 +115,7 @@ pub(crate) enum Error {
     KeyPair { reason: iam::Error },
 }
 
+const RACK_SIZE_MAX: usize = 64;
 const MIB: usize = 1024 * 1024;
 const BODY_MEMORY_MIB_DEFAULT: u32 = 128;
 const SCRUB_DAYS_DEFAULT: u32 = 14;
@@ -125,8 +142,11 @@ fn read_file(path: &Path, files: &dyn Files) -> Result<RawFile, Error> {
     toml::from_slice(&bytes).map_err(|source| Error::Parse { path: path.to_owned(), source: Box::new(source) })
 }
 
+fn some_if_any<T>(values: Vec<T>) -> Option<Vec<T>> {
+    (!values.is_empty()).then_some(values)
+}
+
 fn merge(arguments: ServerArguments, file: RawFile) -> RawFile {
-    let some_if_any = |disks: Vec<_>| (!disks.is_empty()).then_some(disks);
     RawFile {
         disks: some_if_any(arguments.disks).or(file.disks),
         address: arguments.address.or(file.address),
@@ -136,6 +156,11 @@ fn merge(arguments: ServerArguments, file: RawFile) -> RawFile {
         domain: (!arguments.domain.is_empty()).then_some(arguments.domain).or(file.domain),
         body_memory_mib: arguments.body_memory_mib.or(file.body_memory_mib),
         scrub_days: arguments.scrub_days.or(file.scrub_days),
+        node_address: arguments.node_address.or(file.node_address),
+        init: arguments.init.then_some(true).or(file.init),
+        join: some_if_any(arguments.join).or(file.join),
+        token: arguments.token.or(file.token),
+        rack: arguments.rack.or(file.rack),
         log_format: arguments.log_format.or(file.log_format),
         log: arguments.log.or(file.log),
         access_key: arguments.access_key.or(file.access_key),
@@ -144,7 +169,9 @@ fn merge(arguments: ServerArguments, file: RawFile) -> RawFile {
 }
 
 fn check(raw: RawFile) -> Result<Config, Error> {
+    let node = check_node(raw.node_address, raw.init.unwrap_or(false), raw.join.zip(raw.token), raw.rack)?;
     Ok(Config {
+        node,
         disks: check_disks(raw.disks.unwrap_or_default())?,
         address: check_address(raw.address)?,
         admin_address: check_admin_address(raw.admin_address)?,
@@ -157,6 +184,41 @@ fn check(raw: RawFile) -> Result<Config, Error> {
         log_filter: raw.log.unwrap_or_else(|| "info,openraft=warn".to_owned()),
         credentials: check_key_pair(raw.access_key, raw.secret_key)?,
     })
+}
+
+/// How the node is one of several, if it is: `join` are members and a token.
+fn check_node(
+    address: Option<String>,
+    init: bool,
+    join: Option<(Vec<String>, String)>,
+    rack: Option<String>,
+) -> Result<Option<NodeConfig>, Error> {
+    let rack = rack.unwrap_or_default();
+    let Some(address) = address else {
+        let is_alone = !init && join.is_none() && rack.is_empty();
+        return if is_alone { Ok(None) } else { Err(Error::NoNodeAddress) };
+    };
+    check_node_address(&address)?;
+    if RACK_SIZE_MAX < rack.len() {
+        return Err(Error::Rack { value: rack });
+    }
+    let entry = match join {
+        Some(_) if init => return Err(Error::InitAndJoin),
+        Some((seeds, token)) => {
+            seeds.iter().try_for_each(|seed| check_node_address(seed))?;
+            Entry::Join { seeds, token }
+        }
+        None if init => Entry::Init,
+        None => Entry::Member,
+    };
+    Ok(Some(NodeConfig { address, rack, entry }))
+}
+
+fn check_node_address(value: &str) -> Result<(), Error> {
+    let is_valid = value.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| 0 < port) && !value.contains(char::is_whitespace)
+    });
+    if is_valid { Ok(()) } else { Err(Error::NodeAddress { value: value.to_owned() }) }
 }
 
 fn check_disks(disks: Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {

@@ -3,8 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cluster::Cluster;
 use env::{Env, OpenMode};
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +91,45 @@ pub(crate) fn load_or_generate(
             Ok((pair, Origin::Generated))
         }
     }
+}
+
+/// The credentials that all nodes of a cluster use: `configured`, else those that the nodes agreed on, else what
+/// [`load_or_generate`] gives, on which they agree from then on.
+///
+/// # Errors
+///
+/// As [`load_or_generate`], and what the metadata says.
+pub(crate) async fn agree(
+    env: &Env,
+    cluster: &Cluster,
+    directories: &[PathBuf],
+    configured: Option<KeyPair>,
+) -> anyhow::Result<(KeyPair, Origin)> {
+    const NAME: &str = "root-credentials";
+    if let Some(pair) = configured {
+        return Ok((pair, Origin::Configured));
+    }
+    if let Some(agreed) = cluster.agree(NAME, None).await? {
+        return Ok((decode(&agreed)?, Origin::Kept));
+    }
+    let (own, origin) = load_or_generate(env, directories, None)?;
+    let agreed = cluster.agree(NAME, Some(encode(&own).into_bytes())).await?;
+    let pair = agreed.as_deref().map_or(Ok(own.clone()), decode)?;
+    let is_own = encode(&pair) == encode(&own);
+    Ok((pair, if is_own { origin } else { Origin::Kept }))
+}
+
+fn encode(pair: &KeyPair) -> String {
+    let file = CredentialsFile {
+        access_key: pair.access_key.as_str().to_owned(),
+        secret_key: pair.secret_key.expose().to_owned(),
+    };
+    toml::to_string(&file).expect("two strings are TOML")
+}
+
+fn decode(bytes: &[u8]) -> anyhow::Result<KeyPair> {
+    let file: CredentialsFile = toml::from_slice(bytes).context("the agreed root credentials cannot be read")?;
+    Ok(KeyPair::parse(&file.access_key, &file.secret_key)?)
 }
 
 /// 20 characters as AWS's keys have, and a secret of 240 random bits.

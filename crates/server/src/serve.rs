@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use cluster::{ClusterConfig, Health, MemberState};
+use cluster::{ClusterConfig, Entry, Health, MemberState};
 use console::Metrics;
 use env::{CountedFiles, Env};
 use iam::{Account, Credential, KeyStore};
@@ -23,6 +24,9 @@ use crate::config::{Config, KeyPair};
 use crate::credentials::{self, FILE_NAME, Origin};
 use crate::logging;
 use crate::stack::{Stack, StackConfig, Work};
+
+/// How long the token that the first start prints admits nodes.
+const TOKEN_VALIDITY: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs a server until a signal ends it.
 pub(crate) fn run(arguments: ServerArguments) -> anyhow::Result<ExitCode> {
@@ -49,7 +53,14 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
     let stack = Stack::open(env.clone(), stack_config(&config)).await?;
     let health = stack.cluster.health();
     let directories = directories_in_service(&health);
-    let (pair, origin) = credentials::load_or_generate(&env, &directories, config.credentials)?;
+    let (pair, origin) = match config.node {
+        Some(_) => credentials::agree(&env, &stack.cluster, &directories, config.credentials).await?,
+        None => credentials::load_or_generate(&env, &directories, config.credentials)?,
+    };
+    let token = match &config.node {
+        Some(node) if node.entry == Entry::Init => Some(stack.cluster.create_join_token(TOKEN_VALIDITY).await?),
+        _ => None,
+    };
     let frontend = Frontend::new(
         env.clone(),
         stack.store.clone(),
@@ -67,6 +78,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
         credentials: &pair,
         origin,
         kept_in: kept_in.unwrap_or_default(),
+        join: config.node.as_ref().zip(token.as_deref()).map(|(node, token)| (node.address.as_str(), token)),
     });
 
     let shutdown = CancellationToken::new();
@@ -99,6 +111,7 @@ async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
 fn stack_config(config: &Config) -> StackConfig {
     let mut cluster = ClusterConfig::new(config.disks.clone());
     cluster.profile = config.erasure;
+    cluster.node = config.node.clone();
     let store = StoreConfig {
         memory_size_max: config.body_memory_bytes,
         scrub_period: config.scrub_period,

@@ -14,6 +14,6 @@ mod survey;
 pub(crate) use admit::{format, meta_directory, open_known};
 pub(crate) use marker::is_marked;
 pub(crate) use reconcile::{Step, reconcile, refuse};
-pub(crate) use roster::RosterKeeper;
+pub(crate) use roster::{Entry, Roster, RosterKeeper, roster_name};
 pub(crate) use set::DiskSet;
 pub(crate) use survey::{Found, Site, look, survey};

@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn entry(path: &str) -> Entry {
-        Entry { path: path.into(), is_mount_point: false, is_out: false, weight: 1 }
+        Entry { path: path.into(), is_mount_point: false, is_out: false, weight: 1, ..Entry::default() }
     }
 
     fn roster() -> Roster {

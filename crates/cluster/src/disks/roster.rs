@@ -6,24 +6,25 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use meta::command::{DocumentState, SetDocument};
-use meta::{Command, Consensus, Refusal, Reply, query};
+use meta::{Consensus, View};
 use placement::{DiskId, NodeId};
 
+use crate::documents::{self, Document};
 use crate::error::{Error, Result};
 
 /// Format version that this program writes and reads.
 const FORMAT_VERSION: u8 = 1;
 
-/// A proposal that was given up can be in the way once, not often.
-const ATTEMPTS_MAX: usize = 4;
-
 /// Flags of an entry.
 const FLAG_MOUNT_POINT: u8 = 1;
 const FLAG_OUT: u8 = 2;
+const FLAG_DRAINING: u8 = 4;
+const FLAG_OFFLINE: u8 = 8;
+const FLAG_ABSENT: u8 = 16;
+const FLAG_FULL: u8 = 32;
 
 /// One disk of the node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Where it was seen last.
     pub(crate) path: PathBuf,
@@ -33,6 +34,41 @@ pub(crate) struct Entry {
     pub(crate) is_out: bool,
     /// Its share of the data relative to other disks: gibibytes when it joined.
     pub(crate) weight: u64,
+    /// It is to be emptied: what it holds moves elsewhere.
+    pub(crate) is_draining: bool,
+    /// The operator has taken it out of service for a while.
+    pub(crate) is_offline: bool,
+    /// Its node says that it does not work.
+    pub(crate) is_absent: bool,
+    /// Its node says that it takes no new shards.
+    pub(crate) is_full: bool,
+}
+
+impl Entry {
+    fn of(path: PathBuf, flags: u8, weight: u64) -> Self {
+        Self {
+            path,
+            is_mount_point: flags & FLAG_MOUNT_POINT != 0,
+            is_out: flags & FLAG_OUT != 0,
+            weight,
+            is_draining: flags & FLAG_DRAINING != 0,
+            is_offline: flags & FLAG_OFFLINE != 0,
+            is_absent: flags & FLAG_ABSENT != 0,
+            is_full: flags & FLAG_FULL != 0,
+        }
+    }
+
+    fn flags(&self) -> u8 {
+        let flags = [
+            (self.is_mount_point, FLAG_MOUNT_POINT),
+            (self.is_out, FLAG_OUT),
+            (self.is_draining, FLAG_DRAINING),
+            (self.is_offline, FLAG_OFFLINE),
+            (self.is_absent, FLAG_ABSENT),
+            (self.is_full, FLAG_FULL),
+        ];
+        flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag).sum()
+    }
 }
 
 /// The disks of one node.
@@ -47,16 +83,18 @@ impl Roster {
         let here = self.disks.iter().filter(|(_, entry)| entry.path == path);
         here.min_by_key(|(_, entry)| entry.is_out).map(|(id, entry)| (*id, entry))
     }
+}
+
+impl Document for Roster {
+    const WHAT: &'static str = "list of disks";
 
     fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![FORMAT_VERSION];
         bytes.extend_from_slice(&u32::try_from(self.disks.len()).expect("a node has few disks").to_le_bytes());
         for (id, entry) in &self.disks {
             let path = entry.path.as_os_str().as_bytes();
-            let flags =
-                if entry.is_mount_point { FLAG_MOUNT_POINT } else { 0 } | if entry.is_out { FLAG_OUT } else { 0 };
             bytes.extend_from_slice(&id.0.to_le_bytes());
-            bytes.push(flags);
+            bytes.push(entry.flags());
             bytes.extend_from_slice(&entry.weight.to_le_bytes());
             bytes.extend_from_slice(&u32::try_from(path.len()).expect("paths are short").to_le_bytes());
             bytes.extend_from_slice(path);
@@ -67,7 +105,7 @@ impl Roster {
     fn decode(bytes: &[u8]) -> Result<Self> {
         let (&found, mut rest) = bytes.split_first().ok_or(damaged("is empty"))?;
         if found != FORMAT_VERSION {
-            return Err(Error::UnknownFormat { what: "list of disks", found, known: FORMAT_VERSION });
+            return Err(Error::UnknownFormat { what: Self::WHAT, found, known: FORMAT_VERSION });
         }
         let mut disks = BTreeMap::new();
         for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
@@ -77,13 +115,7 @@ impl Roster {
             let length = u32::from_le_bytes(take(&mut rest)?) as usize;
             let (path, behind) = rest.split_at_checked(length).ok_or(damaged("ends early"))?;
             rest = behind;
-            let entry = Entry {
-                path: PathBuf::from(OsStr::from_bytes(path)),
-                is_mount_point: flags & FLAG_MOUNT_POINT != 0,
-                is_out: flags & FLAG_OUT != 0,
-                weight,
-            };
-            disks.insert(id, entry);
+            disks.insert(id, Entry::of(PathBuf::from(OsStr::from_bytes(path)), flags, weight));
         }
         if rest.is_empty() { Ok(Self { disks }) } else { Err(damaged("has bytes after its end")) }
     }
@@ -96,14 +128,18 @@ fn take<const SIZE: usize>(bytes: &mut &[u8]) -> Result<[u8; SIZE]> {
 }
 
 fn damaged(reason: &'static str) -> Error {
-    Error::Damaged { what: "list of disks", reason }
+    Error::Damaged { what: Roster::WHAT, reason }
 }
 
-/// Keeps the roster in the metadata. Only this node writes it, one change at a time.
+/// Name of the document with the roster of `node`.
+pub(crate) fn roster_name(node: NodeId) -> String {
+    format!("node/{}/disks", node.0)
+}
+
+/// Keeps the roster of this node. Others change it too: they give up disks, or have them drained.
 pub(crate) struct RosterKeeper {
     consensus: Arc<dyn Consensus>,
     name: String,
-    version: u64,
     roster: Roster,
 }
 
@@ -114,18 +150,18 @@ impl RosterKeeper {
     ///
     /// [`Error::Meta`], [`Error::UnknownFormat`], [`Error::Damaged`].
     pub(crate) async fn load(consensus: Arc<dyn Consensus>, node: NodeId) -> Result<Self> {
-        let name = format!("node/{}/disks", node.0);
-        let mut keeper = Self { consensus, name, version: 0, roster: Roster::default() };
-        keeper.reload().await?;
-        Ok(keeper)
+        let name = roster_name(node);
+        let roster = documents::read(consensus.read().await?.view.as_ref(), &name)?;
+        Ok(Self { consensus, name, roster })
     }
 
-    async fn reload(&mut self) -> Result<()> {
-        let reading = self.consensus.read().await?;
-        (self.version, self.roster) = match query::document(reading.view.as_ref(), &self.name)? {
-            Some(document) => (document.version, Roster::decode(&document.value)?),
-            None => (0, Roster::default()),
-        };
+    /// Takes over what others have changed, as far as `view` knows.
+    ///
+    /// # Errors
+    ///
+    /// As [`RosterKeeper::load`].
+    pub(crate) fn refresh(&mut self, view: &dyn View) -> Result<()> {
+        self.roster = documents::read(view, &self.name)?;
         Ok(())
     }
 
@@ -137,35 +173,19 @@ impl RosterKeeper {
     ///
     /// # Errors
     ///
-    /// [`Error::Meta`]; [`Error::Refused`] when another process writes this node's roster, again and again.
-    pub(crate) async fn change(&mut self, change: impl Fn(&mut Roster)) -> Result<()> {
-        for _ in 0..ATTEMPTS_MAX {
-            let mut next = self.roster.clone();
-            change(&mut next);
-            if next == self.roster {
-                return Ok(());
-            }
-            match self.propose(&next).await? {
-                Ok(version) => {
-                    (self.version, self.roster) = (version, next);
-                    return Ok(());
-                }
-                // A proposal of ours that was given up may have taken effect after all.
-                Err(Refusal::VersionChanged { .. }) => self.reload().await?,
-                Err(refusal) => return Err(Error::Refused { what: "list of disks", refusal }),
-            }
+    /// As [`documents::change`].
+    pub(crate) async fn change(&mut self, change: impl Fn(&mut Roster) + Send + Sync) -> Result<()> {
+        let mut expected = self.roster.clone();
+        change(&mut expected);
+        if expected == self.roster {
+            return Ok(());
         }
-        Err(Error::Refused { what: "list of disks", refusal: Refusal::VersionChanged { version: self.version } })
-    }
-
-    async fn propose(&self, next: &Roster) -> Result<std::result::Result<u64, Refusal>> {
-        let expected = if self.version == 0 { DocumentState::Absent } else { DocumentState::Version(self.version) };
-        let command = SetDocument { name: self.name.clone(), expected, value: Some(next.encode()) };
-        match self.consensus.propose(Command::SetDocument(command)).await? {
-            Ok(Reply::Version(version)) => Ok(Ok(version)),
-            Ok(_) => Err(Error::Meta(meta::Error::Inconsistent("a document was set and has no version"))),
-            Err(refusal) => Ok(Err(refusal)),
-        }
+        let changed = |roster: &mut Roster| {
+            change(roster);
+            Ok(roster.clone())
+        };
+        self.roster = documents::change(&self.consensus, &self.name, changed).await?;
+        Ok(())
     }
 }
 
@@ -174,12 +194,21 @@ mod tests {
     use super::*;
 
     fn roster() -> Roster {
-        let entry =
-            |path: &str, is_mount_point, is_out, weight| Entry { path: path.into(), is_mount_point, is_out, weight };
+        let entry = |path: &str, is_mount_point, is_out, weight| Entry {
+            path: path.into(),
+            is_mount_point,
+            is_out,
+            weight,
+            ..Entry::default()
+        };
         let disks = [
             (DiskId(1), entry("/srv/a", false, false, 1)),
             (DiskId(u128::MAX), entry("/srv/ü b", true, true, u64::MAX)),
             (DiskId(7), entry("/srv/a", false, true, 9)),
+            (
+                DiskId(8),
+                Entry { is_draining: true, is_offline: true, is_absent: true, is_full: true, ..Entry::default() },
+            ),
         ];
         Roster { disks: disks.into() }
     }

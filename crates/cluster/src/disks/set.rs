@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use disk::{Disk, DiskConfig};
 use env::Env;
-use placement::{DiskId, DiskSpec, DiskState, NodeId, RackId};
+use meta::View;
+use placement::{DiskId, NodeId};
 
 use super::admit::{admit, open_known, weight};
 use super::marker;
@@ -69,29 +70,32 @@ impl DiskSet {
         }
     }
 
-    /// Notes that others take over what `disk` held.
+    /// Takes over what others have changed in the roster, as far as `view` knows.
+    ///
+    /// # Errors
+    ///
+    /// As [`RosterKeeper::refresh`].
+    pub(crate) fn refresh(&mut self, view: &dyn View) -> Result<()> {
+        self.keeper.refresh(view)
+    }
+
+    /// Lets all nodes know which of this node's disks work, and which are full.
     ///
     /// # Errors
     ///
     /// What the metadata says.
-    pub(crate) async fn give_up(&mut self, disk: DiskId) -> Result<()> {
+    pub(crate) async fn note_states(&mut self, members: &BTreeMap<DiskId, Member>) -> Result<()> {
+        let own = members.iter().filter(|(_, member)| member.node == self.node);
+        let states: Vec<(DiskId, bool, bool)> =
+            own.map(|(id, member)| (*id, member.disk.is_none(), member.full)).collect();
         let change = |roster: &mut Roster| {
-            if let Some(entry) = roster.disks.get_mut(&disk) {
-                entry.is_out = true;
+            for (id, is_absent, is_full) in &states {
+                if let Some(entry) = roster.disks.get_mut(id) {
+                    (entry.is_absent, entry.is_full) = (*is_absent, *is_full);
+                }
             }
         };
         self.keeper.change(change).await
-    }
-
-    /// The disks as the planner wants them: absent ones keep their slots until they are given up.
-    pub(crate) fn specs(&self, members: &BTreeMap<DiskId, Member>) -> Vec<DiskSpec> {
-        let taking_part = self.roster().disks.iter().filter(|(_, entry)| !entry.is_out);
-        let spec = |(&id, entry): (&DiskId, &Entry)| {
-            let is_open = members.get(&id).is_some_and(|member| member.disk.is_some());
-            let state = if is_open { DiskState::In } else { DiskState::Suspect };
-            DiskSpec { id, node: self.node, rack: RackId(0), weight: entry.weight, state }
-        };
-        taking_part.map(spec).collect()
     }
 
     /// Notes on the disk at `path` that the metadata exists.
@@ -126,7 +130,7 @@ impl DiskSet {
     async fn joined(&mut self, disk: DiskId, handle: &Disk, replaces: Option<DiskId>) -> Result<()> {
         let path = handle.path().to_path_buf();
         let is_mount_point = self.is_mount_point(path.clone()).await;
-        let entry = Entry { path: path.clone(), is_mount_point, is_out: false, weight: weight(handle).await? };
+        let entry = Entry { path: path.clone(), is_mount_point, weight: weight(handle).await?, ..Entry::default() };
         let change = |roster: &mut Roster| {
             if let Some(old) = replaces {
                 roster.disks.remove(&old);

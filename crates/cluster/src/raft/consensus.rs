@@ -1,68 +1,153 @@
 //! [`RaftConsensus`]: starting, proposing, reading, stopping.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use env::{Env, Task};
 use meta::{Command, Consensus, ConsensusFuture, MetaEngine, Opened, Outcome, Reading};
-use openraft::{Config, Raft, SnapshotPolicy};
+use openraft::{BasicNode, ChangeMembers, Config, Raft, RaftMetrics, SnapshotPolicy};
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use placement::NodeId;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::batcher::{self, Proposal};
+use super::batcher::{self, Batcher, Proposal};
 use super::entry::Types;
+use super::forward::ConsensusHandler;
+use super::leader::LeaderWatch;
 use super::log_store::{LogStore, Recent};
-use super::network::NoPeers;
+use super::network::Network;
 use super::purge;
+use super::reader::{self, Reader, Waiting};
 use super::state_machine::StateMachine;
+use super::transfer::TransferHandler;
 use crate::error::{Error, Result};
+use crate::rpc::{Peers, Server};
 
-/// Milliseconds between heartbeats, and bounds of the election timeout. A group of one needs neither quickly.
-const HEARTBEAT_MILLIS: u64 = 500;
-const ELECTION_MILLIS: (u64, u64) = (1500, 3000);
+/// Milliseconds between heartbeats, and bounds of the election timeout: a dead leader is replaced within two seconds.
+const HEARTBEAT_MILLIS: u64 = 200;
+const ELECTION_MILLIS: (u64, u64) = (800, 1400);
+
+/// Entries sent to a follower at once.
+const ENTRIES_PER_CALL_MAX: u64 = 64;
 
 /// The metadata's consensus on this node.
 pub(crate) struct RaftConsensus {
     env: Env,
+    node: NodeId,
     engine: Arc<MetaEngine>,
     raft: Raft<Types>,
     state_machine: StateMachine,
+    peers: Arc<Peers>,
     deadline: Duration,
     /// `None` once the node is stopping.
-    queue: Mutex<Option<mpsc::Sender<Proposal>>>,
+    queues: Mutex<Option<Queues>>,
     tasks: Mutex<Vec<Task>>,
 }
 
+#[derive(Clone)]
+struct Queues {
+    proposals: mpsc::Sender<Proposal>,
+    reads: mpsc::Sender<Waiting>,
+}
+
 impl RaftConsensus {
-    /// Starts consensus on the metadata that was `opened`, for `node`, its only voter; begins the group at the first
-    /// start. On return every command that was ever answered has been applied.
+    /// Starts consensus on the metadata that was `opened`, for `node`. Others reach it once it [serves](Self::serve);
+    /// decides nothing before it is [begun](Self::begin), or a leader has made this node a member.
     ///
     /// # Errors
     ///
     /// [`Error::Consensus`] when the log or the state machine fails.
-    pub(crate) async fn start(env: &Env, opened: Opened, node: u64, deadline: Duration) -> Result<Arc<Self>> {
+    pub(crate) async fn start(
+        env: &Env,
+        opened: Opened,
+        node: NodeId,
+        peers: Arc<Peers>,
+        deadline: Duration,
+    ) -> Result<Arc<Self>> {
         let recent = Recent::default();
         let log_store = LogStore::new(env.clone(), opened.log, recent.clone(), opened.engine.durable());
-        let state_machine = StateMachine::new(env.clone(), opened.engine.clone(), recent, node);
-        let raft = Raft::new(node, Arc::new(config()?), NoPeers, log_store, state_machine.clone()).await;
+        let state_machine = StateMachine::new(env.clone(), opened.engine.clone(), recent, node.0);
+        let network = Network::new(node, peers.clone());
+        let raft = Raft::new(node.0, Arc::new(config()?), network, log_store, state_machine.clone()).await;
         let raft = raft.map_err(stopped)?;
-        begin(&raft, node).await?;
 
-        let (sender, queue) = mpsc::channel(batcher::QUEUE_LENGTH);
-        let batcher = batcher::run(queue, raft.clone(), env.clock.clone());
+        let leaders = LeaderWatch::new(raft.metrics(), env.clock.clone());
+        let (proposals, proposed) = mpsc::channel(batcher::QUEUE_LENGTH);
+        let (reads, waiting) = mpsc::channel(reader::QUEUE_LENGTH);
+        let batcher = Batcher {
+            raft: raft.clone(),
+            clock: env.clock.clone(),
+            node,
+            peers: peers.clone(),
+            leaders: leaders.clone(),
+        };
+        let reader = Reader { raft: raft.clone(), node, peers: peers.clone(), leaders, deadline };
         let purge = purge::run(opened.engine.durable(), raft.clone());
-        let tasks =
-            vec![env.spawn.task("raft-batcher", Box::pin(batcher)), env.spawn.task("raft-purge", Box::pin(purge))];
+        let tasks = vec![
+            env.spawn.task("raft-batcher", Box::pin(batcher.run(proposed))),
+            env.spawn.task("raft-reader", Box::pin(reader.run(waiting))),
+            env.spawn.task("raft-purge", Box::pin(purge)),
+        ];
         Ok(Arc::new(Self {
             env: env.clone(),
+            node,
             engine: opened.engine,
             raft,
             state_machine,
+            peers,
             deadline,
-            queue: Mutex::new(Some(sender)),
+            queues: Mutex::new(Some(Queues { proposals, reads })),
             tasks: Mutex::new(tasks),
         }))
+    }
+
+    /// Makes this node the leader of a group of its own at the first start, reached at `address`. A node that is its
+    /// group's only voter leads on return, and every command that was ever answered has been applied.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Consensus`].
+    pub(crate) async fn begin(&self, address: &str) -> Result<()> {
+        if !self.raft.is_initialized().await.map_err(stopped)? {
+            let members = BTreeMap::from([(self.node.0, BasicNode::new(address))]);
+            self.raft.initialize(members).await.map_err(refused)?;
+        }
+        let voters: BTreeSet<u64> = self.raft.metrics().borrow().membership_config.voter_ids().collect();
+        if voters != BTreeSet::from([self.node.0]) {
+            return Ok(());
+        }
+        self.raft.trigger().elect().await.map_err(stopped)?;
+        let wait = self.raft.wait(None);
+        wait.current_leader(self.node.0, "a group of one elects its only voter").await.map_err(refused)?;
+        // An entry of the new term: once it is applied, so is every entry before it.
+        let empty = super::entry::Batch::new(env::UnixMillis(0), Vec::new());
+        self.raft.client_write(empty).await.map_err(refused)?;
+        Ok(())
+    }
+
+    fn handler(&self) -> ConsensusHandler {
+        let reads = self.queues.lock().as_ref().map(|queues| queues.reads.downgrade());
+        ConsensusHandler {
+            raft: self.raft.clone(),
+            node: self.node,
+            engine: self.engine.clone(),
+            clock: self.env.clock.clone(),
+            reads: reads.expect("asked for while starting"),
+        }
+    }
+
+    /// Has `server` answer the other nodes' calls.
+    pub(crate) fn serve(&self, server: &Server) {
+        server.answer(&ConsensusHandler::METHODS, Arc::new(self.handler()));
+        let transfers = TransferHandler {
+            raft: self.raft.clone(),
+            engine: self.engine.clone(),
+            state_machine: self.state_machine.clone(),
+            peers: self.peers.clone(),
+            fetching: tokio::sync::Mutex::default(),
+        };
+        server.answer(&TransferHandler::METHODS, Arc::new(transfers));
     }
 
     /// The state machine's engine, for its condition.
@@ -70,16 +155,58 @@ impl RaftConsensus {
         &self.engine
     }
 
-    /// Whether this node leads, as far as it knows.
-    pub(crate) fn is_leader(&self) -> bool {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
-        metrics.current_leader == Some(metrics.id)
+    /// Changes whenever a document or the placement table may have changed in [`Self::engine`]'s view.
+    pub(crate) fn documents(&self) -> watch::Receiver<u64> {
+        self.state_machine.documents()
     }
 
-    /// Whether commands can be decided.
+    /// Who leads, who votes, how far the others are.
+    pub(crate) fn metrics(&self) -> watch::Receiver<RaftMetrics<u64, BasicNode>> {
+        self.raft.metrics()
+    }
+
+    /// Whether this node leads, as far as it knows.
+    pub(crate) fn is_leader(&self) -> bool {
+        self.raft.metrics().borrow().current_leader == Some(self.node.0)
+    }
+
+    /// Whether commands can be decided: the consensus runs, and somebody leads.
     pub(crate) fn is_running(&self) -> bool {
-        self.raft.metrics().borrow().running_state.is_ok()
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        metrics.running_state.is_ok() && metrics.current_leader.is_some()
+    }
+
+    /// Has `node`, reached at `address`, follow the log. Only the leader can; returns before the node has caught up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Consensus`].
+    pub(crate) async fn add_learner(&self, node: NodeId, address: &str) -> Result<()> {
+        self.raft.add_learner(node.0, BasicNode::new(address), false).await.map_err(refused)?;
+        Ok(())
+    }
+
+    /// Has exactly these nodes, all of which follow the log, vote. Former voters go on following. Only the leader can.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Consensus`].
+    pub(crate) async fn set_voters(&self, voters: BTreeSet<NodeId>) -> Result<()> {
+        let voters = ChangeMembers::ReplaceAllVoters(voters.into_iter().map(|node| node.0).collect());
+        self.raft.change_membership(voters, true).await.map_err(refused)?;
+        Ok(())
+    }
+
+    /// Has `node` follow the log no more. Only the leader can, and not with a voter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Consensus`].
+    pub(crate) async fn remove_learner(&self, node: NodeId) -> Result<()> {
+        let removed = ChangeMembers::RemoveNodes(BTreeSet::from([node.0]));
+        self.raft.change_membership(removed, true).await.map_err(refused)?;
+        Ok(())
     }
 
     /// Answers what is queued, flushes, and stops. Later proposals are refused.
@@ -89,7 +216,7 @@ impl RaftConsensus {
     /// [`Error::Meta`] when the flush failed: nothing answered is lost, the next start replays more.
     /// [`Error::Task`] when a task panicked.
     pub(crate) async fn close(&self) -> Result<()> {
-        drop(self.queue.lock().take());
+        drop(self.queues.lock().take());
         let mut tasks = std::mem::take(&mut *self.tasks.lock());
         let purge = tasks.pop();
         for task in tasks {
@@ -105,8 +232,12 @@ impl RaftConsensus {
         Ok(flushed?)
     }
 
+    fn queues(&self) -> meta::Result<Queues> {
+        self.queues.lock().clone().ok_or(meta::Error::Stopping)
+    }
+
     async fn enqueue(&self, command: Command) -> meta::Result<Outcome> {
-        let queue = self.queue.lock().clone().ok_or(meta::Error::Stopping)?;
+        let queue = self.queues()?.proposals;
         // What is in the log must be applied: a full disk, or memory that cannot be flushed, refuses before.
         if !self.engine.admits() {
             return Err(meta::Error::Overloaded);
@@ -121,9 +252,11 @@ impl RaftConsensus {
         }
         let (answer, answered) = oneshot::channel();
         let mut expired = self.env.clock.sleep(self.deadline);
+        let expires = self.env.clock.monotonic() + self.deadline;
+        let proposal = Proposal { command, encoded, expires, attempted: false, answer };
         tokio::select! {
             biased;
-            sent = queue.send(Proposal { command, encoded, answer }) => sent.map_err(|_| meta::Error::Unavailable)?,
+            sent = queue.send(proposal) => sent.map_err(|_| meta::Error::Unavailable)?,
             () = &mut expired => return Err(meta::Error::Overloaded),
         }
         tokio::select! {
@@ -133,15 +266,26 @@ impl RaftConsensus {
         }
     }
 
-    async fn confirm_leadership(&self) -> meta::Result<()> {
-        if !self.state_machine.is_sole_voter() {
-            let confirmed = self.raft.ensure_linearizable().await;
-            confirmed.map_err(|error| {
-                tracing::warn!(%error, "a read could not be confirmed");
-                meta::Error::Unavailable
-            })?;
+    /// Waits until this node has applied everything that was answered before the call.
+    async fn catch_up(&self) -> meta::Result<()> {
+        if self.state_machine.is_sole_voter() && self.is_leader() {
+            return Ok(());
         }
-        Ok(())
+        let (sender, receiver) = oneshot::channel();
+        let mut expired = self.env.clock.sleep(self.deadline);
+        self.queues()?.reads.try_send(sender).map_err(|_| meta::Error::Overloaded)?;
+        let mut applied = self.state_machine.applied();
+        let caught_up = async {
+            let index = receiver.await.map_err(|_| meta::Error::Stopping)??;
+            // The state machine lives as long as this value.
+            applied.wait_for(|applied| index <= *applied).await.map_err(|_| meta::Error::Stopping)?;
+            Ok(())
+        };
+        tokio::select! {
+            biased;
+            caught_up = caught_up => caught_up,
+            () = &mut expired => Err(meta::Error::NoQuorum),
+        }
     }
 }
 
@@ -152,7 +296,7 @@ impl Consensus for RaftConsensus {
 
     fn read(&self) -> ConsensusFuture<'_, Reading> {
         Box::pin(async {
-            self.confirm_leadership().await?;
+            self.catch_up().await?;
             // The index first: the view may only be newer than it says.
             let index = self.engine.applied().map_or(0, |id| id.index);
             Ok(Reading { index, view: self.engine.view() })
@@ -166,6 +310,7 @@ fn config() -> Result<Config> {
         heartbeat_interval: HEARTBEAT_MILLIS,
         election_timeout_min: ELECTION_MILLIS.0,
         election_timeout_max: ELECTION_MILLIS.1,
+        max_payload_entries: ENTRIES_PER_CALL_MAX,
         snapshot_policy: SnapshotPolicy::Never,
         // Purging follows the engine's flushes alone.
         max_in_snapshot_log_to_keep: u64::MAX,
@@ -174,23 +319,10 @@ fn config() -> Result<Config> {
     config.validate().map_err(|error| Error::Consensus { reason: error.to_string() })
 }
 
-/// Makes `node` the leader of a group of its own, and applies everything the log holds.
-async fn begin(raft: &Raft<Types>, node: u64) -> Result<()> {
-    if !raft.is_initialized().await.map_err(stopped)? {
-        let begun = raft.initialize(BTreeSet::from([node])).await;
-        begun.map_err(|error| Error::Consensus { reason: error.to_string() })?;
-    }
-    raft.trigger().elect().await.map_err(stopped)?;
-    raft.wait(None)
-        .current_leader(node, "a group of one elects its only voter")
-        .await
-        .map_err(|error| Error::Consensus { reason: error.to_string() })?;
-    // An entry of the new term: once it is applied, so is every entry before it.
-    let empty = super::entry::Batch::new(env::UnixMillis(0), Vec::new());
-    raft.client_write(empty).await.map_err(|error| Error::Consensus { reason: error.to_string() })?;
-    Ok(())
-}
-
 fn stopped(fatal: openraft::error::Fatal<u64>) -> Error {
     Error::Consensus { reason: fatal.to_string() }
+}
+
+fn refused(error: impl std::fmt::Display) -> Error {
+    Error::Consensus { reason: error.to_string() }
 }

@@ -8,9 +8,13 @@
 mod batcher;
 mod consensus;
 mod entry;
+mod forward;
+mod leader;
 mod log_store;
 mod network;
 mod purge;
+mod reader;
 mod state_machine;
+mod transfer;
 
 pub(crate) use consensus::RaftConsensus;

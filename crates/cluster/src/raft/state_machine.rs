@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use env::Env;
-use meta::{MetaEngine, Offer, PageSource};
+use meta::{Command, MetaEngine, Offer, PageSource};
 use openraft::storage::RaftStateMachine;
 use openraft::{
     AnyError, BasicNode, EntryPayload, ErrorSubject, ErrorVerb, LogId, OptionalSend, RaftSnapshotBuilder, Snapshot,
     SnapshotMeta, StorageError, StorageIOError, StoredMembership,
 };
+use tokio::sync::watch;
 
 use super::entry::{self, Answers, Entry, StateSnapshot, Types};
 use super::log_store::{Recent, failure, invalid};
@@ -24,11 +25,32 @@ pub(crate) struct StateMachine {
     recent: Recent,
     node: u64,
     sole_voter: Arc<AtomicBool>,
+    progress: Arc<Progress>,
+}
+
+/// What others wait for.
+struct Progress {
+    /// Index of the entry applied last.
+    applied: watch::Sender<u64>,
+    /// Counts the entries that changed documents or the placement table.
+    documents: watch::Sender<u64>,
 }
 
 impl StateMachine {
     pub(crate) fn new(env: Env, engine: Arc<MetaEngine>, recent: Recent, node: u64) -> Self {
-        Self { env, engine, recent, node, sole_voter: Arc::new(AtomicBool::new(false)) }
+        let applied = engine.applied().map_or(0, |id| id.index);
+        let progress = Progress { applied: watch::Sender::new(applied), documents: watch::Sender::new(0) };
+        Self { env, engine, recent, node, sole_voter: Arc::new(AtomicBool::new(false)), progress: Arc::new(progress) }
+    }
+
+    /// Index of the entry applied last, as it moves on.
+    pub(crate) fn applied(&self) -> watch::Receiver<u64> {
+        self.progress.applied.subscribe()
+    }
+
+    /// Changes whenever a document or the placement table may have changed.
+    pub(crate) fn documents(&self) -> watch::Receiver<u64> {
+        self.progress.documents.subscribe()
     }
 
     /// Whether the membership applied last has this node as its only voter.
@@ -69,6 +91,9 @@ impl StateMachine {
                 let outcomes = self.env.blocking(applied).await;
                 let outcomes =
                     outcomes.map_err(|error| failure(ErrorSubject::Apply(entry.log_id), ErrorVerb::Write, error))?;
+                if batch.content().commands.iter().any(Command::sets_document) {
+                    self.progress.documents.send_modify(|count| *count += 1);
+                }
                 Ok(Answers(outcomes))
             }
         }
@@ -131,6 +156,7 @@ impl RaftStateMachine<Types> for StateMachine {
             let index = entry.log_id.index;
             answers.push(self.apply_entry(entry).await?);
             self.recent.release(index);
+            self.progress.applied.send_replace(index);
         }
         Ok(answers)
     }

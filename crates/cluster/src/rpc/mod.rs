@@ -15,7 +15,7 @@ mod tests;
 mod tls;
 mod wire;
 
-pub(crate) use call::{Answer, Call, CallError, Class, Handler, HandlerFuture, Method};
-pub(crate) use peers::{Addresses, Peers, ask_to_join};
+pub(crate) use call::{Answer, Call, CallError, Handler, HandlerFuture, Method};
+pub(crate) use peers::{Peers, ask_to_join};
 pub(crate) use server::Server;
 pub(crate) use tls::Tls;

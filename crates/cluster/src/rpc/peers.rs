@@ -1,7 +1,7 @@
 //! [`Peers`]: calls other nodes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -29,7 +29,8 @@ pub(crate) type Addresses = BTreeMap<NodeId, String>;
 /// Connections to the other nodes, pooled by node and class.
 pub(crate) struct Peers {
     env: Env,
-    tls: Arc<Tls>,
+    /// Nothing until the node has a certificate: it reaches nobody.
+    tls: OnceLock<Arc<Tls>>,
     addresses: ArcSwap<Addresses>,
     pools: Mutex<BTreeMap<(NodeId, Class), Arc<Pool>>>,
 }
@@ -59,8 +60,14 @@ impl Class {
 }
 
 impl Peers {
-    pub(crate) fn new(env: Env, tls: Arc<Tls>) -> Self {
-        Self { env, tls, addresses: ArcSwap::default(), pools: Mutex::default() }
+    /// Reaches nobody before it is told with which certificate, and where.
+    pub(crate) fn new(env: Env) -> Self {
+        Self { env, tls: OnceLock::new(), addresses: ArcSwap::default(), pools: Mutex::default() }
+    }
+
+    /// Shows the certificate of `tls` from now on. Only the first call counts: that is exchanged in place.
+    pub(crate) fn use_tls(&self, tls: Arc<Tls>) {
+        self.tls.get_or_init(|| tls);
     }
 
     /// Where the nodes are, from now on.
@@ -122,9 +129,10 @@ impl Peers {
     }
 
     async fn connect(&self, node: NodeId, address: String) -> Result<Connection, String> {
+        let tls = self.tls.get().ok_or("this node has no certificate")?;
         let connecting = async {
             let stream = self.env.net.connect(address.clone()).await?;
-            self.tls.connect(node, stream).await
+            tls.connect(node, stream).await
         };
         let stream = tokio::select! {
             biased;

@@ -78,7 +78,8 @@ impl Running {
     }
 
     fn caller(&self, door: &Door, tls: Arc<Tls>) -> Peers {
-        let peers = Peers::new(door.env.clone(), tls);
+        let peers = Peers::new(door.env.clone());
+        peers.use_tls(tls);
         peers.set_addresses([(NodeId(2), self.address.clone()), (NodeId(3), self.address.clone())].into());
         peers
     }

@@ -22,6 +22,8 @@ const SIZE_MAX: u64 = 1 << 20;
 pub(crate) struct NodeFile {
     /// Its key and certificates.
     pub(crate) passport: Passport,
+    /// Realm of the metadata, which all nodes share.
+    pub(crate) realm: u128,
     /// Addresses of other nodes, `HOST:PORT`, as known when the file was written.
     pub(crate) peers: Vec<(NodeId, String)>,
 }
@@ -34,6 +36,7 @@ struct Body {
     key: Vec<u8>,
     certificate: Vec<u8>,
     authority: Vec<u8>,
+    realm: u128,
     peers: Vec<(u64, String)>,
 }
 
@@ -85,6 +88,7 @@ fn encode(content: &NodeFile) -> Vec<u8> {
         key: key.pkcs8().to_vec(),
         certificate: certificate.clone(),
         authority: authority.clone(),
+        realm: content.realm,
         peers: content.peers.iter().map(|(node, address)| (node.0, address.clone())).collect(),
     };
     let mut bytes = MAGIC.to_vec();
@@ -116,7 +120,7 @@ fn decode(bytes: &[u8]) -> Result<Option<NodeFile>> {
         authority: body.authority,
     };
     let peers = body.peers.into_iter().map(|(node, address)| (NodeId(node), address)).collect();
-    Ok(Some(NodeFile { passport, peers }))
+    Ok(Some(NodeFile { passport, realm: body.realm, peers }))
 }
 
 #[cfg(test)]
@@ -132,7 +136,7 @@ mod tests {
             certificate: vec![2; 300],
             authority: vec![3; 300],
         };
-        let bytes = encode(&NodeFile { passport, peers: vec![(NodeId(1), "10.0.0.1:9002".to_owned())] });
+        let bytes = encode(&NodeFile { passport, realm: 4, peers: vec![(NodeId(1), "10.0.0.1:9002".to_owned())] });
         let read = decode(&bytes).unwrap().unwrap();
         assert_eq!(encode(&read), bytes);
         for position in 0..bytes.len() {

@@ -70,7 +70,8 @@ impl Pair {
         let stopping = watch::Sender::new(false);
         let task = env.spawn.task("server", Box::pin(server.run(listener, stopping.subscribe())));
 
-        let peers = Arc::new(Peers::new(env.clone(), tls(&env, &authority, NodeId(1))));
+        let peers = Arc::new(Peers::new(env.clone()));
+        peers.use_tls(tls(&env, &authority, NodeId(1)));
         peers.set_addresses([(OWNER, address)].into());
         let handle = RemoteDisks::new(env, peers.clone()).handle(OWNER, DISK);
         Self { disk, handle, peers, publisher, files, stopping, task }

@@ -1,0 +1,84 @@
+//! [`Links`]: this node's connections to others, and its certificate's life.
+
+use std::sync::Arc;
+
+use env::{Env, Task};
+use parking_lot::Mutex;
+use placement::NodeId;
+use tokio::sync::watch;
+
+use crate::error::{Error, Result};
+use crate::rpc::{Peers, Server, Tls};
+use crate::security::Passport;
+
+/// Calls others, and answers them once it has a certificate.
+pub(crate) struct Links {
+    env: Env,
+    pub(crate) peers: Arc<Peers>,
+    open: Mutex<Option<Open>>,
+    stopping: watch::Sender<bool>,
+}
+
+struct Open {
+    tls: Arc<Tls>,
+    server: Arc<Server>,
+    task: Task,
+}
+
+impl Links {
+    /// No connections yet.
+    pub(crate) fn new(env: &Env) -> Self {
+        let peers = Arc::new(Peers::new(env.clone()));
+        Self { env: env.clone(), peers, open: Mutex::new(None), stopping: watch::Sender::new(false) }
+    }
+
+    /// Listens at `address` and calls others, as the node of `passport`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Listen`], [`Error::Certificate`].
+    pub(crate) async fn open(&self, passport: &Passport, address: &str) -> Result<Arc<Server>> {
+        let tls = Arc::new(Tls::new(&self.env, passport)?);
+        let listening = self.env.net.listen(address.to_owned()).await;
+        let listener = listening.map_err(|source| Error::Listen { address: address.to_owned(), source })?;
+        let server = Server::new(self.env.clone(), tls.clone());
+        let running = server.clone().run(listener, self.stopping.subscribe());
+        let task = self.env.spawn.task("node-listener", Box::pin(running));
+        self.peers.use_tls(tls.clone());
+        *self.open.lock() = Some(Open { tls, server: server.clone(), task });
+        Ok(server)
+    }
+
+    /// What answers other nodes; `None` for a node that is alone.
+    pub(crate) fn server(&self) -> Option<Arc<Server>> {
+        self.open.lock().as_ref().map(|open| open.server.clone())
+    }
+
+    /// Shows another certificate from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certificate`].
+    pub(crate) fn renew(&self, passport: &Passport) -> Result<()> {
+        self.open.lock().as_ref().map_or(Ok(()), |open| open.tls.renew(passport))
+    }
+
+    /// Where the other nodes are, as known before the metadata can be read.
+    pub(crate) fn expect(&self, peers: &[(NodeId, String)]) {
+        self.peers.set_addresses(peers.iter().cloned().collect());
+    }
+
+    /// Drops all connections that others made.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Task`] when the listener panicked.
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.stopping.send_replace(true);
+        let open = self.open.lock().take();
+        match open {
+            Some(open) => Ok(open.task.join().await?),
+            None => Ok(()),
+        }
+    }
+}
