@@ -160,14 +160,15 @@ mod tests {
         let listener = env.net.listen("127.0.0.1:0".to_owned()).await.unwrap();
         let address = listener.local_address().unwrap().to_string();
         let server = Server::new(env.clone(), tls(&env, &authority, READER));
-        let other = Arc::new(Readers::new(env.clone(), READER, None));
+        let other = Arc::new(Readers::new(env.clone(), READER, Arc::new(Peers::new(env.clone()))));
         server.answer(&[Method::OldestReader], other.clone());
         let stopping = watch::Sender::new(false);
         let task = env.spawn.task("server", Box::pin(server.run(listener, stopping.subscribe())));
-        let peers = Arc::new(Peers::new(env.clone(), tls(&env, &authority, LEADER)));
+        let peers = Arc::new(Peers::new(env.clone()));
+        peers.use_tls(tls(&env, &authority, LEADER));
         peers.set_addresses([(LEADER, "127.0.0.1:1".to_owned()), (READER, address)].into());
 
-        let readers = Readers::new(env.clone(), LEADER, Some(peers));
+        let readers = Readers::new(env.clone(), LEADER, peers);
         assert_eq!(readers.oldest_elsewhere().await, None, "the other node cannot say yet");
         *other.own.write() = Some(Arc::new(|| async { Some(41) }.boxed()));
         assert_eq!(readers.oldest_elsewhere().await, Some(41));
@@ -176,6 +177,7 @@ mod tests {
         assert_eq!(readers.oldest_elsewhere().await, None, "it is gone, and may be back");
         clock.shift_seconds.store(61, Ordering::SeqCst);
         assert_eq!(readers.oldest_elsewhere().await, Some(u64::MAX), "it has been gone for long");
-        assert_eq!(Readers::new(env, LEADER, None).oldest_elsewhere().await, Some(u64::MAX), "nobody else is there");
+        let alone = Arc::new(Peers::new(env.clone()));
+        assert_eq!(Readers::new(env, LEADER, alone).oldest_elsewhere().await, Some(u64::MAX), "nobody else is there");
     }
 }
