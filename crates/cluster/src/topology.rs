@@ -48,6 +48,11 @@ impl Member {
         self.disk.as_ref()?.local()
     }
 
+    /// Whether the disk, and its node, work as far as is known.
+    pub fn answers(&self) -> bool {
+        self.local().is_some() || (self.disk.is_some() && self.state == MemberState::InService)
+    }
+
     fn is_writable(&self) -> bool {
         self.disk.is_some() && !self.full
     }
@@ -72,8 +77,7 @@ pub struct Topology {
 
 impl Topology {
     fn new(table: Arc<Table>, members: BTreeMap<DiskId, Member>) -> Self {
-        let is_writable = |disk| members.get(&disk).is_some_and(Member::is_writable);
-        let writable = table.writable_groups(table.profile().write_quorum(), is_writable);
+        let writable = groups_that_take(&table, &members, Member::is_writable);
         Self { table, writable, members }
     }
 
@@ -82,7 +86,8 @@ impl Topology {
         &self.table
     }
 
-    /// The group for a new stripe and its row: one in which a write quorum of disks takes new shards.
+    /// The group for a new stripe and its row: one in which a write quorum of disks takes new shards; when there is none,
+    /// one that has a write quorum together with disks outside of it.
     ///
     /// # Errors
     ///
@@ -91,8 +96,7 @@ impl Topology {
         let chosen = self.writable.choose(stripe);
         let row = chosen.and_then(|group| Some((group, self.table.group(group)?)));
         row.ok_or_else(|| {
-            let open = |disk| self.disk(disk).is_some();
-            let reachable = self.table.writable_groups(self.table.profile().write_quorum(), open);
+            let reachable = groups_that_take(&self.table, &self.members, |member| member.disk.is_some());
             if reachable.is_empty() { NoGroup::TooFewDisks } else { NoGroup::DisksFull }
         })
     }
@@ -121,6 +125,21 @@ impl Topology {
     pub fn members(&self) -> &BTreeMap<DiskId, Member> {
         &self.members
     }
+}
+
+/// The groups for new stripes when the disks that `takes` says take new shards.
+fn groups_that_take(
+    table: &Table,
+    members: &BTreeMap<DiskId, Member>,
+    takes: impl Fn(&Member) -> bool,
+) -> WritableGroups {
+    let quorum = table.profile().write_quorum();
+    let takes_shards = |disk| members.get(&disk).is_some_and(&takes);
+    let groups = table.writable_groups(quorum, takes_shards);
+    if groups.is_empty() && quorum <= members.values().filter(|member| takes(member)).count() {
+        return table.writable_groups(usize::from(table.profile().data()), takes_shards);
+    }
+    groups
 }
 
 /// Publishes each new [`Topology`].
@@ -152,5 +171,45 @@ impl Publisher {
             change(&mut members);
             *current = Arc::new(Topology::new(current.table.clone(), members));
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use placement::{DiskSpec, DiskState, Profile, RackId};
+
+    use super::*;
+
+    #[test]
+    fn stripes_find_a_group_while_disks_outside_of_it_make_up_for_those_that_fail() {
+        let node_of = |disk: u128| NodeId(u64::try_from(disk / 4).unwrap() + 1);
+        let profile = Profile::new(8, 4).unwrap();
+        let specs: Vec<DiskSpec> = (0..16)
+            .map(|disk| DiskSpec {
+                id: DiskId(disk),
+                node: node_of(disk),
+                rack: RackId(0),
+                weight: 1,
+                state: DiskState::In,
+            })
+            .collect();
+        let mut table = Table::vacant(profile, specs.len());
+        table.apply(&placement::plan(&table, &specs)).unwrap();
+        let found = |failed: &[u64]| {
+            let member = |disk| Member {
+                node: node_of(disk),
+                path: PathBuf::new(),
+                state: MemberState::InService,
+                full: failed.contains(&node_of(disk).0),
+                disk: None,
+            };
+            let members = (0..16).map(|disk| (DiskId(disk), member(disk))).collect();
+            !groups_that_take(&table, &members, |member| !member.full).is_empty()
+        };
+        assert!(found(&[]));
+        for node in 1..=4 {
+            assert!(found(&[node]), "node {node} down: 12 disks are left, 10 are needed");
+        }
+        assert!(!found(&[1, 2]), "8 disks are left");
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::Topology;
+use cluster::Member;
 use env::Task;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -110,7 +110,7 @@ async fn heal(store: Store, mut faults: mpsc::Receiver<FaultyStripe>) {
 /// Works on the repair index and on open slots, now and then and whenever disks come or go.
 async fn repair(store: Store) {
     let mut topologies = store.cluster().subscribe();
-    let mut counted = disks_of(&store.cluster().topology());
+    let mut counted = disks_to_count(&store);
     loop {
         log_failure("repair", store.repair().await);
         log_failure("rebuild", store.rebuild().await);
@@ -120,7 +120,7 @@ async fn repair(store: Store) {
         tokio::select! {
             () = store.env().clock.sleep(REPAIR_PERIOD) => {}
             Ok(()) = topologies.changed() => {
-                let now = disks_of(&store.cluster().topology());
+                let now = disks_to_count(&store);
                 if now != counted {
                     // A disk that is back is not trusted to have everything that it had.
                     log_failure("census", store.take_census().await);
@@ -131,13 +131,14 @@ async fn repair(store: Store) {
     }
 }
 
-/// The disks of a topology: whether each answers, and where the open one is in memory if it is this node's; one that was
-/// opened again is another.
-fn disks_of(topology: &Topology) -> BTreeMap<DiskId, (bool, Option<usize>)> {
-    let members = topology.members().iter();
-    members
-        .map(|(id, member)| (*id, (member.disk.is_some(), member.local().map(|disk| Arc::as_ptr(disk).addr()))))
-        .collect()
+/// The disks whose shards this node counts, as they are: where the open ones of its own are in memory, since one that was
+/// opened again is another; on the leader, also which ones of other nodes do not answer.
+fn disks_to_count(store: &Store) -> BTreeMap<DiskId, Option<usize>> {
+    let topology = store.cluster().topology();
+    let leads = store.cluster().is_leader();
+    let counted = |member: &Member| member.node == store.cluster().node() || (leads && !member.answers());
+    let members = topology.members().iter().filter(|(_, member)| counted(member));
+    members.map(|(id, member)| (*id, member.local().map(|disk| Arc::as_ptr(disk).addr()))).collect()
 }
 
 async fn census(store: Store) {

@@ -92,7 +92,7 @@ impl Shards {
     pub(crate) fn cares_for(&self, topology: &Topology, target: Option<DiskId>) -> bool {
         match target.and_then(|disk| topology.members().get(&disk)) {
             Some(member) if member.node == self.cluster().node() => true,
-            Some(member) if member.disk.is_some() => false,
+            Some(member) if member.answers() => false,
             Some(_) | None => self.cluster().is_leader(),
         }
     }
@@ -104,6 +104,8 @@ fn presence_here(topology: &Topology, stripe: &Stripe, index: u8, position: usiz
     let mut elsewhere = Vec::new();
     for disk in stripe.locations(topology.table(), index) {
         match topology.disk(disk) {
+            // It left the cluster, or was given up, after a shard was put there in place of another disk.
+            None if !topology.members().contains_key(&disk) && stripe.is_at(index, disk) => {}
             None => presence = Presence::Unknown,
             Some(DiskHandle::Remote(_)) => elsewhere.push(disk),
             Some(DiskHandle::Local(local)) => {

@@ -136,6 +136,11 @@ impl Stripe {
         self.exception.overrides.contains_key(&index)
     }
 
+    /// Whether the manifest says that the shard lies on `disk`, whatever its slot is.
+    pub(crate) fn is_at(&self, index: u8, disk: DiskId) -> bool {
+        self.exception.overrides.get(&index) == Some(&disk)
+    }
+
     /// The slot of a shard.
     pub(crate) fn slot(&self, table: &Table, index: u8) -> Option<Slot> {
         table.group(self.group(table))?.slots.get(usize::from(index)).copied()

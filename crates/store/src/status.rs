@@ -100,7 +100,7 @@ impl Store {
 
     /// Disks of the cluster that answer, as far as anyone knows.
     fn disks_in_service(&self) -> usize {
-        self.cluster().topology().members().values().filter(|member| member.disk.is_some()).count()
+        self.cluster().topology().members().values().filter(|member| member.answers()).count()
     }
 
     /// How the store stands. Does no I/O.
