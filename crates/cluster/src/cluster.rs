@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use env::{Env, Task};
-use meta::{Consensus, MetaEngine};
+use meta::{Consensus, MetaEngine, View, query};
 use parking_lot::Mutex;
-use placement::{GroupId, Move, Plan, Slot, Table};
+use placement::{Epoch, GroupId, Move, Plan, Slot, Table};
 use tokio::sync::watch;
 
 use crate::config::ClusterConfig;
@@ -32,6 +32,8 @@ pub struct SlotSeen {
     pub index: u8,
     /// What it was.
     pub slot: Slot,
+    /// The group's epoch then.
+    pub epoch: Epoch,
 }
 
 /// This node: its disks, the metadata's consensus, the placement table.
@@ -115,13 +117,22 @@ impl Cluster {
     }
 
     /// Notes that a census found every shard of these slots on its write target: moves and rebuilds end. Slots that
-    /// changed since are left alone. Returns how many were settled. Durable on return.
+    /// changed since are left alone, and so are those of groups that lost a write target since, though the slot be the
+    /// same again: the census did not look for what was written meanwhile. Returns how many were settled. Durable on
+    /// return.
     ///
     /// # Errors
     ///
     /// [`Error::Meta`](crate::Error::Meta) when the metadata cannot be changed.
     pub async fn settle(&self, slots: &[SlotSeen]) -> Result<usize> {
-        self.tables.change(|table| settle(table, slots)).await
+        let reading = self.consensus.read().await?;
+        let (counted, version) = still_counted(reading.view.as_ref(), slots)?;
+        let plan = |table: &Table| match table.version() <= version {
+            true => settle(table, &counted),
+            // Changed again: the next census will tell.
+            false => settle(table, &[]),
+        };
+        self.tables.change(plan).await
     }
 
     /// How the node is.
@@ -160,6 +171,21 @@ impl Cluster {
         parted?;
         decided
     }
+}
+
+/// Those of `slots` whose group still accepts commits of the epoch in which they were seen, and the version of the table
+/// for which that holds.
+fn still_counted(view: &dyn View, slots: &[SlotSeen]) -> Result<(Vec<SlotSeen>, Epoch)> {
+    let document = query::placement_table(view)?;
+    let version =
+        document.map(|document| Table::decode(&document.value)).transpose()?.map_or(Epoch(0), |table| table.version());
+    let mut counted = Vec::new();
+    for seen in slots {
+        if query::group_fence(view, seen.group)?.is_some_and(|fence| fence.accepted_from <= seen.epoch) {
+            counted.push(*seen);
+        }
+    }
+    Ok((counted, version))
 }
 
 fn settle(table: &Table, slots: &[SlotSeen]) -> Plan {

@@ -162,7 +162,14 @@ impl Store {
             }
         }
         let there = self.shards().are_at_slots(&topology, &astray).await;
-        let strays = astray.iter().zip(there).filter(|(_, there)| *there);
+        // A slot may have come back here meanwhile, and its shards be counted on again: the other disk may let go of its
+        // own then. What is left is found the next time.
+        let now = self.cluster().topology();
+        let is_unchanged = |stripe: &Stripe| {
+            let group = stripe.group(topology.table());
+            topology.table().group(group) == now.table().group(group)
+        };
+        let strays = astray.iter().zip(there).filter(|((stripe, _), there)| *there && is_unchanged(stripe));
         Ok(strays.map(|((stripe, index), _)| stripe.identity(*index)).collect())
     }
 

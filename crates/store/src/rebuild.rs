@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cluster::SlotSeen;
 use futures_util::FutureExt;
 use meta::record::Segment;
-use placement::{GroupId, Slot};
+use placement::GroupId;
 
 use crate::census::SegmentWalk;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ use crate::store::Store;
 use crate::throttle::Throttle;
 
 /// Slots to fill, by group and index, as they were when the work began.
-type OpenSlots = BTreeMap<GroupId, BTreeMap<u8, Slot>>;
+type OpenSlots = BTreeMap<GroupId, BTreeMap<u8, SlotSeen>>;
 
 impl Store {
     /// Fills all slots of this node's disks that are being rebuilt or moved.
@@ -39,10 +39,7 @@ impl Store {
             self.fill_slots(&open, spare_shards_max, &mut progress).await?;
         }
         let complete = self.complete_slots(open).await?;
-        let complete: Vec<SlotSeen> = complete
-            .into_iter()
-            .flat_map(|(group, slots)| slots.into_iter().map(move |(index, slot)| SlotSeen { group, index, slot }))
-            .collect();
+        let complete: Vec<SlotSeen> = complete.into_values().flat_map(BTreeMap::into_values).collect();
         tracing::info!(slots = complete.len(), shards = progress.repaired_shards, "filled slots");
         self.cluster().settle(&complete).await.map_err(|error| Error::metadata(&error))?;
         Ok(progress)
@@ -52,12 +49,13 @@ impl Store {
     fn open_slots(&self) -> OpenSlots {
         let topology = self.cluster().topology();
         let mut open = OpenSlots::new();
-        for (id, group) in topology.table().groups() {
-            for (slot, index) in group.slots.iter().zip(0..=u8::MAX) {
+        for (group, row) in topology.table().groups() {
+            for (&slot, index) in row.slots.iter().zip(0..=u8::MAX) {
                 let settles = slot.settled().is_some();
                 let here = |disk| topology.disk(disk).is_some_and(|disk| disk.local().is_some());
                 if settles && slot.write_target().is_some_and(here) {
-                    open.entry(id).or_default().insert(index, *slot);
+                    let seen = SlotSeen { group, index, slot, epoch: row.epoch };
+                    open.entry(group).or_default().insert(index, seen);
                 }
             }
         }

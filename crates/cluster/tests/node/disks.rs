@@ -6,7 +6,7 @@ use cluster::{MemberState, NoGroup, SlotSeen, Topology};
 use disk::Shard;
 use env::Failure;
 use erasure::{FramedShard, ShardIdentity};
-use placement::{DiskId, Slot, StripeId};
+use placement::{DiskId, Epoch, Slot, StripeId};
 
 use crate::world::{World, config, config_of, create_bucket, disk_at, has_bucket, path, slots};
 
@@ -74,7 +74,7 @@ fn in_flight(topology: &Topology) -> Vec<SlotSeen> {
     let rows = topology.table().groups();
     let slots = rows.flat_map(|(group, row)| {
         let slots = row.slots.iter().zip(0u8..);
-        slots.map(move |(&slot, index)| SlotSeen { group, index, slot })
+        slots.map(move |(&slot, index)| SlotSeen { group, index, slot, epoch: row.epoch })
     });
     slots.filter(|seen| seen.slot.settled().is_some()).collect()
 }
@@ -97,6 +97,9 @@ async fn vanished_disk_is_replaced_by_an_empty_directory() {
     assert!(!topology.members().contains_key(&lost));
     assert_eq!(slots(&topology, |slot| *slot == Slot::Rebuilding(new)), 256);
 
+    let before_the_loss: Vec<SlotSeen> =
+        in_flight(&topology).into_iter().map(|seen| SlotSeen { epoch: Epoch(seen.epoch.0 - 1), ..seen }).collect();
+    assert_eq!(node.settle(&before_the_loss).await.unwrap(), 0, "a census from before the last change of disk");
     assert_eq!(node.settle(&in_flight(&topology)).await.unwrap(), 256);
     assert_eq!(node.settle(&in_flight(&topology)).await.unwrap(), 0, "what was seen before the change is stale");
     assert_eq!(slots(&node.topology(), |slot| slot.is_stable()), 6 * 256);
