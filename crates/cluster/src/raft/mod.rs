@@ -14,6 +14,8 @@ mod log_store;
 mod network;
 mod purge;
 mod reader;
+#[cfg(test)]
+mod snapshot_tests;
 mod state_machine;
 mod transfer;
 

@@ -82,12 +82,13 @@ fn check_taken_over(opened: &Opened, from: &Opened, index: u64, context: &str) {
 
 /// Puts into every tree of a node something that no other node has.
 fn diverge(opened: &Opened, index: u64) {
-    let put = |number: u64| Edit::Put {
-        tree: [TreeId::Catalog, TreeId::Objects(BucketId(1)), TreeId::Objects(BucketId(9))][number as usize % 3],
+    let trees = [TreeId::Catalog, TreeId::Objects(BucketId(1)), TreeId::Objects(BucketId(9))];
+    let put = |(number, tree): (u64, TreeId)| Edit::Put {
+        tree,
         key: format!("\u{10}key {:05}", number * 7).into(),
         value: b"diverged"[..].into(),
     };
-    let edits: Edits = (0..200).map(put).collect();
+    let edits: Edits = (0..200).zip(trees.into_iter().cycle()).map(put).collect();
     opened.engine.change(id(index), &[edits], |_, edits| Ok(((), edits.clone()))).unwrap();
 }
 
