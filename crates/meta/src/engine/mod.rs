@@ -12,7 +12,8 @@
 //! An entry that the log has made durable is applied to the active overlay and published at once. When that has grown,
 //! the worker freezes it, folds it into the trees, writes the new pages as a pack and then a root record that names them,
 //! and only then puts the new trees in the frozen overlay's place. A restart takes the newest root record and the log
-//! after it. Formats: `docs/formats/root-record.md`, `metadata-mirror.md`, `pack.md`.
+//! after it. A node that is behind every log fetches another's newest state, page by page (`offer`, `fetch`), and the
+//! worker puts it in place of everything (`install`). Formats: `docs/formats/root-record.md`, `metadata-mirror.md`, `pack.md`.
 //!
 //! Invariants: readers see whole entries, in order, and never wait; a state depends on the entries alone, not on when it
 //! was flushed; a root record names only durable packs; the log is purged only up to the root record before the newest.
