@@ -125,14 +125,7 @@ impl Cluster {
     ///
     /// [`Error::Meta`](crate::Error::Meta) when the metadata cannot be changed.
     pub async fn settle(&self, slots: &[SlotSeen]) -> Result<usize> {
-        let reading = self.consensus.read().await?;
-        let (counted, version) = still_counted(reading.view.as_ref(), slots)?;
-        let plan = |table: &Table| match table.version() <= version {
-            true => settle(table, &counted),
-            // Changed again: the next census will tell.
-            false => settle(table, &[]),
-        };
-        self.tables.change(plan).await
+        self.tables.change_by(|view, table| Ok(settle(table, &still_counted(view, slots)?))).await
     }
 
     /// How the node is.
@@ -173,19 +166,15 @@ impl Cluster {
     }
 }
 
-/// Those of `slots` whose group still accepts commits of the epoch in which they were seen, and the version of the table
-/// for which that holds.
-fn still_counted(view: &dyn View, slots: &[SlotSeen]) -> Result<(Vec<SlotSeen>, Epoch)> {
-    let document = query::placement_table(view)?;
-    let version =
-        document.map(|document| Table::decode(&document.value)).transpose()?.map_or(Epoch(0), |table| table.version());
+/// Those of `slots` whose group still accepts commits of the epoch in which they were seen.
+fn still_counted(view: &dyn View, slots: &[SlotSeen]) -> Result<Vec<SlotSeen>> {
     let mut counted = Vec::new();
     for seen in slots {
         if query::group_fence(view, seen.group)?.is_some_and(|fence| fence.accepted_from <= seen.epoch) {
             counted.push(*seen);
         }
     }
-    Ok((counted, version))
+    Ok(counted)
 }
 
 fn settle(table: &Table, slots: &[SlotSeen]) -> Plan {

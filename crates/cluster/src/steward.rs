@@ -245,7 +245,7 @@ impl Steward {
         for (&id, _) in fleet.nodes.members.iter().filter(|(_, node)| node.leaving) {
             let disks: BTreeSet<DiskId> =
                 fleet.rosters.get(&NodeId(id)).into_iter().flat_map(|roster| roster.disks.keys().copied()).collect();
-            if self.tables.holds_any(&disks).await {
+            if self.tables.holds_any(&disks).await? {
                 continue;
             }
             let membership = self.consensus.metrics().borrow().membership_config.clone();

@@ -12,8 +12,8 @@ use tokio::sync::Mutex;
 use crate::error::{Error, Result};
 use crate::topology::Publisher;
 
-/// Somebody else changing the table again and again is no way of life.
-const ATTEMPTS_MAX: usize = 8;
+/// Somebody else changing the table again and again is no way of life. Many nodes may settle slots at the same time.
+const ATTEMPTS_MAX: usize = 32;
 
 /// The table, and the version of the document that holds it.
 #[derive(Clone)]
@@ -65,30 +65,46 @@ impl TableKeeper {
     ///
     /// [`Error::Placement`] when the plan is illegal, [`Error::Meta`], [`Error::Refused`].
     pub(crate) async fn change(&self, plan: impl Fn(&Table) -> Plan) -> Result<usize> {
+        self.change_by(|_, table| Ok(plan(table))).await
+    }
+
+    /// As [`TableKeeper::change`], for a `plan` that depends on more of the state: it is given the one that holds the table.
+    ///
+    /// # Errors
+    ///
+    /// As [`TableKeeper::change`], and what `plan` refuses.
+    pub(crate) async fn change_by(&self, plan: impl Fn(&dyn View, &Table) -> Result<Plan>) -> Result<usize> {
         let mut kept = self.kept.lock().await;
         for _ in 0..ATTEMPTS_MAX {
-            let plan = plan(&kept.table);
+            let reading = self.consensus.read().await?;
+            self.refresh(&mut kept, reading.view.as_ref())?;
+            let plan = plan(reading.view.as_ref(), &kept.table)?;
             if plan.is_empty() {
                 return Ok(0);
             }
             let mut next = kept.table.as_ref().clone();
             next.apply(&plan)?;
-            match self.propose(&kept, &next).await? {
+            let fences = fences(reading.view.as_ref(), &kept.table, &next)?;
+            match self.propose(SetTable { based_on: kept.version, table: next.encode(), fences }).await? {
                 Ok(version) => {
                     *kept = Kept { table: Arc::new(next), version };
                     self.publisher.set_table(kept.table.clone());
                     return Ok(plan.moves.len());
                 }
-                Err(Refusal::VersionChanged { .. }) => {
-                    if let Some(newer) = Kept::load(self.consensus.as_ref()).await? {
-                        self.publisher.set_table(newer.table.clone());
-                        *kept = newer;
-                    }
-                }
+                Err(Refusal::VersionChanged { .. }) => {}
                 Err(refusal) => return Err(Error::Refused { what: "placement table", refusal }),
             }
         }
         Err(Error::Refused { what: "placement table", refusal: Refusal::VersionChanged { version: kept.version } })
+    }
+
+    /// Takes over the table of `view`, which other nodes may have changed.
+    fn refresh(&self, kept: &mut Kept, view: &dyn View) -> Result<()> {
+        if let Some(document) = query::placement_table(view)?.filter(|document| document.version != kept.version) {
+            *kept = Kept { table: Arc::new(Table::decode(&document.value)?), version: document.version };
+            self.publisher.set_table(kept.table.clone());
+        }
+        Ok(())
     }
 
     /// The redundancy profile.
@@ -97,16 +113,22 @@ impl TableKeeper {
     }
 
     /// Whether a slot names one of these disks.
-    pub(crate) async fn holds_any(&self, disks: &BTreeSet<DiskId>) -> bool {
-        let table = self.kept.lock().await.table.clone();
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Meta`], [`Error::Placement`].
+    pub(crate) async fn holds_any(&self, disks: &BTreeSet<DiskId>) -> Result<bool> {
+        let reading = self.consensus.read().await?;
+        let table = {
+            let mut kept = self.kept.lock().await;
+            self.refresh(&mut kept, reading.view.as_ref())?;
+            kept.table.clone()
+        };
         let mut slots = table.groups().flat_map(|(_, group)| &group.slots);
-        slots.any(|slot| slot.read_sources().any(|disk| disks.contains(&disk)))
+        Ok(slots.any(|slot| slot.read_sources().any(|disk| disks.contains(&disk))))
     }
 
-    async fn propose(&self, kept: &Kept, next: &Table) -> Result<std::result::Result<u64, Refusal>> {
-        let reading = self.consensus.read().await?;
-        let fences = fences(reading.view.as_ref(), &kept.table, next)?;
-        let command = SetTable { based_on: kept.version, table: next.encode(), fences };
+    async fn propose(&self, command: SetTable) -> Result<std::result::Result<u64, Refusal>> {
         match self.consensus.propose(Command::SetTable(command)).await? {
             Ok(Reply::Version(version)) => Ok(Ok(version)),
             Ok(_) => Err(Error::Meta(meta::Error::Inconsistent("a table was set and has no version"))),

@@ -160,8 +160,15 @@ impl Publisher {
         self.current.subscribe()
     }
 
+    /// Publishes `table`, unless a newer one has been: what this node changed may be applied here only later.
     pub(crate) fn set_table(&self, table: Arc<Table>) {
-        self.current.send_modify(|current| *current = Arc::new(Topology::new(table, current.members.clone())));
+        self.current.send_if_modified(|current| {
+            let is_newer = current.table.version() < table.version();
+            if is_newer {
+                *current = Arc::new(Topology::new(table, current.members.clone()));
+            }
+            is_newer
+        });
     }
 
     /// Changes the members; subscribers are told.

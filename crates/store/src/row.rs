@@ -64,7 +64,8 @@ impl Row {
 impl Substitutes {
     fn new(topology: &Topology, group: GroupId, targets: &[Option<DiskId>], stripe: StripeId) -> Self {
         let slots = topology.table().group(group).map_or(&[][..], |row: &Group| &row.slots);
-        let in_group: BTreeSet<DiskId> = slots.iter().flat_map(|slot| slot.read_sources()).collect();
+        // A disk that a slot moves away from has no part in new stripes.
+        let in_group: BTreeSet<DiskId> = slots.iter().filter_map(|slot| slot.write_target()).collect();
         let outside = topology.members().iter().filter(|(disk, _)| !in_group.contains(disk));
         let writable = outside.filter(|(disk, _)| topology.is_writable(**disk));
         let mut candidates: Vec<(DiskId, NodeId)> = writable.map(|(disk, member)| (*disk, member.node)).collect();

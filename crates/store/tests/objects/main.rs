@@ -14,6 +14,7 @@ mod full;
 mod garbage;
 mod multipart;
 mod node;
+mod nodes;
 mod rot;
 mod round_trip;
 mod workload;
