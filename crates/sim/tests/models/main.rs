@@ -1,12 +1,13 @@
-//! Models of the two protocols that no test of the code can exhaust, checked over every interleaving of a small scope.
+//! Models of the protocols that no test of the code can exhaust, checked over every interleaving of a small scope.
 //!
 //! [`commit`] is PUT, overwrite and garbage collection by intent epochs; [`slot_move`] is a slot that changes its disk
-//! under writers, with fences and a census. Each step names the function it stands for; each has mutations, rules left
+//! under writers, with fences and a census; [`multipart`] is the end of an upload. Each step names the function it stands for; each has mutations, rules left
 //! out, of which the checker must find the consequence: a model that cannot fail shows nothing.
 //!
 //! The log is one sequence of entries here: that Raft makes one of many nodes is openraft's to prove.
 
 mod commit;
+mod multipart;
 mod slot_move;
 
 use std::fmt::Debug;
