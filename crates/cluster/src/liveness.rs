@@ -36,6 +36,10 @@ const ANNOUNCE_PERIOD: Duration = Duration::from_secs(2);
 /// A node that has not been heard within this time after the start is down.
 const START_GRACE: Duration = Duration::from_secs(8);
 
+/// What a node adds to its generation when others hold it for dead: a day. A life's generation is the wall clock of its
+/// start in milliseconds, and a clock that has been set back must not make the next life look older than the one before.
+const GENERATION_STEP: u64 = 24 * 3600 * 1000;
+
 /// One life of a node's process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Life {
@@ -48,7 +52,7 @@ impl Identity for Life {
     type Addr = u64;
 
     fn renew(&self) -> Option<Self> {
-        Some(Self { node: self.node, generation: self.generation + 1 })
+        Some(Self { node: self.node, generation: self.generation.saturating_add(GENERATION_STEP) })
     }
 
     fn addr(&self) -> u64 {
@@ -253,6 +257,8 @@ fn config() -> foca::Config {
         num_indirect_probes: NonZeroUsize::new(3).expect("3 is not 0"),
         max_transmissions: NonZeroU8::new(10).expect("10 is not 0"),
         suspect_to_down_after: Duration::from_secs(3),
+        // A node that was cut off is told that it was given up, so that it begins another life.
+        notify_down_members: true,
         ..foca::Config::simple()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use env::{Env, Task};
+use env::{Entropy, Env, Task};
 use meta::{Command, Consensus, ConsensusFuture, MetaEngine, Opened, Outcome, Reading};
 use openraft::{BasicNode, ChangeMembers, Config, Raft, RaftMetrics, SnapshotPolicy};
 use parking_lot::Mutex;
@@ -69,7 +69,8 @@ impl RaftConsensus {
         let log_store = LogStore::new(env.clone(), opened.log, recent.clone(), opened.engine.durable());
         let state_machine = StateMachine::new(env.clone(), opened.engine.clone(), recent, node.0);
         let network = Network::new(node, peers.clone());
-        let raft = Raft::new(node.0, Arc::new(config()?), network, log_store, state_machine.clone()).await;
+        let raft =
+            Raft::new(node.0, Arc::new(config(env.entropy.as_ref())?), network, log_store, state_machine.clone()).await;
         let raft = raft.map_err(stopped)?;
 
         let leaders = LeaderWatch::new(raft.metrics(), env.clock.clone());
@@ -163,6 +164,15 @@ impl RaftConsensus {
     /// Who leads, who votes, how far the others are.
     pub(crate) fn metrics(&self) -> watch::Receiver<RaftMetrics<u64, BasicNode>> {
         self.raft.metrics()
+    }
+
+    /// The other nodes of the membership that this node's log holds, and where they are.
+    pub(crate) fn others(&self) -> Vec<(NodeId, String)> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        let others =
+            metrics.membership_config.nodes().filter(|(id, node)| **id != self.node.0 && !node.addr.is_empty());
+        others.map(|(id, node)| (NodeId(*id), node.addr.clone())).collect()
     }
 
     /// Whether this node leads, as far as it knows.
@@ -304,12 +314,16 @@ impl Consensus for RaftConsensus {
     }
 }
 
-fn config() -> Result<Config> {
+fn config(entropy: &dyn Entropy) -> Result<Config> {
+    // Drawn here, so that all randomness is the environment's: openraft draws from a range of one number.
+    let mut bytes = [0; 8];
+    entropy.fill(&mut bytes);
+    let election = ELECTION_MILLIS.0 + u64::from_le_bytes(bytes) % (ELECTION_MILLIS.1 - ELECTION_MILLIS.0);
     let config = Config {
         cluster_name: "stonecrop".to_owned(),
         heartbeat_interval: HEARTBEAT_MILLIS,
-        election_timeout_min: ELECTION_MILLIS.0,
-        election_timeout_max: ELECTION_MILLIS.1,
+        election_timeout_min: election,
+        election_timeout_max: election + 1,
         max_payload_entries: ENTRIES_PER_CALL_MAX,
         snapshot_policy: SnapshotPolicy::Never,
         // Purging follows the engine's flushes alone.
