@@ -16,12 +16,18 @@ struct Arguments {
     /// How many worlds, of ascending seeds.
     #[arg(long, default_value_t = 1)]
     runs: u64,
+    /// Machines of each world; as its seed has it by default.
+    #[arg(long)]
+    nodes: Option<usize>,
     /// Virtual seconds in which things go wrong.
     #[arg(long, default_value_t = 40)]
     seconds: u64,
     /// Prints every event of the last world.
     #[arg(long)]
     trace: bool,
+    /// Prints what the machines log, from this level on: `info`, `store=debug`.
+    #[arg(long)]
+    log: Option<String>,
     /// Instead of worlds: how many power cuts of one node whose threads interleave freely.
     #[arg(long)]
     cuts: Option<u64>,
@@ -32,10 +38,15 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(filter) = &arguments.log {
+        // Without the time, which is not the simulation's.
+        tracing_subscriber::fmt().without_time().with_env_filter(filter).with_ansi(false).init();
+    }
     let is_well = match arguments.cuts {
         Some(cuts) => cut_power(cuts, &arguments),
         None => (arguments.seed..).take(usize::try_from(arguments.runs).unwrap_or(usize::MAX)).all(|seed| {
-            let world = World { seed, span: Duration::from_secs(arguments.seconds), is_verbose: arguments.trace };
+            let span = Duration::from_secs(arguments.seconds);
+            let world = World { seed, nodes: arguments.nodes, span, is_verbose: arguments.trace };
             print(seed, &arguments, &world.run())
         }),
     };
@@ -49,7 +60,8 @@ fn print(seed: u64, arguments: &Arguments, report: &Report) -> bool {
     println!("seed {seed}: {operations} operations, {unanswered} without an answer, {elapsed:.0?}, trace {trace_hash}");
     if let Err(violation) = &report.result {
         println!("VIOLATION with seed {seed}: {violation}");
-        println!("again: cargo run --release -p sim -- --seed {seed} --seconds {} --trace", arguments.seconds);
+        let nodes = arguments.nodes.map(|nodes| format!(" --nodes {nodes}")).unwrap_or_default();
+        println!("again: cargo run --release -p sim -- --seed {seed}{nodes} --seconds {} --trace", arguments.seconds);
     }
     report.result.is_ok()
 }

@@ -7,18 +7,20 @@ use sim::World;
 
 #[test]
 fn everything_is_whole_and_linearizable_after_disasters() {
-    for seed in 100..104 {
-        let report = World { seed, span: Duration::from_secs(8), is_verbose: false }.run();
-        assert_eq!(report.result, Ok(()), "again: cargo run --release -p sim -- --seed {seed} --seconds 8 --trace");
-        assert!(100 < report.operations - report.unanswered, "seed {seed} did next to nothing");
+    for (seed, nodes) in [(100, 1), (101, 1), (102, 1), (1, 3), (4, 3), (7, 3)] {
+        let report = World { seed, nodes: Some(nodes), span: Duration::from_secs(8), is_verbose: false }.run();
+        let again = format!("cargo run --release -p sim -- --seed {seed} --nodes {nodes} --seconds 8 --trace");
+        assert_eq!(report.result, Ok(()), "again: {again}");
+        assert!(50 < report.operations - report.unanswered, "seed {seed} did next to nothing");
     }
 }
 
 #[test]
 fn a_seed_gives_the_same_trace_in_two_processes() {
-    for seed in ["1", "2"] {
+    for (seed, nodes) in [("1", "1"), ("2", "3")] {
         let run = || {
-            let output = Command::new(env!("CARGO_BIN_EXE_sim")).args(["--seed", seed, "--seconds", "4"]).output();
+            let arguments = ["--seed", seed, "--nodes", nodes, "--seconds", "4"];
+            let output = Command::new(env!("CARGO_BIN_EXE_sim")).args(arguments).output();
             String::from_utf8(output.expect("the binary runs").stdout).expect("it prints text")
         };
         let (first, second) = (run(), run());

@@ -126,7 +126,7 @@ impl Client {
     {
         let machine = self.dice.below(self.machines.len() as u64);
         let machine = &self.machines[usize::try_from(machine).expect("below a length")];
-        match tokio::time::timeout(PATIENCE, machine.door.visit(work)).await {
+        match tokio::time::timeout(PATIENCE, machine.door.visit(|node| work(node.store))).await {
             Ok(Ok(result)) => result.map_err(Failed::Store),
             Ok(Err(missed)) => Err(Failed::Missed(missed)),
             Err(_) => Err(Failed::TimedOut),

@@ -2,12 +2,22 @@
 
 use std::pin::Pin;
 
+use std::sync::Arc;
+
+use cluster::Cluster;
 use parking_lot::Mutex;
 use store::Store;
 use tokio::sync::{mpsc, oneshot};
 
-/// What a client has a machine do with its store.
-pub(super) type Visit = Box<dyn FnOnce(Store) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+/// What runs on a machine. Clones share everything.
+#[derive(Clone)]
+pub(super) struct Node {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) store: Store,
+}
+
+/// What a client has a machine do with its node.
+pub(super) type Visit = Box<dyn FnOnce(Node) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 /// Requests that may wait at a door.
 const QUEUE_LENGTH: usize = 256;
@@ -35,15 +45,15 @@ impl Door {
         receiver
     }
 
-    /// Has the machine run `work` on its store, on its own runtime, so that the work ends with the machine.
-    pub(super) async fn visit<T, F>(&self, work: impl FnOnce(Store) -> F + Send + 'static) -> Result<T, Missed>
+    /// Has the machine run `work` on its node, on its own runtime, so that the work ends with the machine.
+    pub(super) async fn visit<T, F>(&self, work: impl FnOnce(Node) -> F + Send + 'static) -> Result<T, Missed>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let visit: Visit = Box::new(move |store| {
-            let work = work(store);
+        let visit: Visit = Box::new(move |node| {
+            let work = work(node);
             Box::pin(async move {
                 // A client that gave up needs no answer.
                 let _ = sender.send(work.await);

@@ -44,6 +44,7 @@ impl History {
     /// Takes note of an event at virtual time `now`.
     pub(super) fn note(&mut self, now: Duration, what: &str) {
         let line = format!("{:>9.3} {what}", now.as_secs_f64());
+        tracing::debug!("{line}");
         self.trace.update(line.as_bytes());
         self.trace.update(b"\n");
         if let Some(lines) = &mut self.lines {

@@ -4,18 +4,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{Cluster, ClusterConfig};
+use cluster::{Cluster, ClusterConfig, Entry, NodeConfig};
 use env::{Buffers, Env, Pace, SeededEntropy, SimFiles, SimSpawn};
 use parking_lot::Mutex;
+use placement::Profile;
 use store::{Background, Status, Store, StoreConfig};
 
 use super::clock::SimClock;
-use super::door::Door;
+use super::door::{Door, Node};
 use super::net::SimNet;
 use crate::dice::Dice;
 
 /// Small extents, so that sealing and compaction happen in every run.
 const EXTENT_SIZE: u64 = 4 << 20;
+
+/// Where nodes listen for each other.
+const PORT: u16 = 7000;
+/// How long a machine waits before it asks again what it shall be.
+const ROLE_PAUSE: Duration = Duration::from_millis(100);
 
 /// A machine. What it runs ends at a crash; its files stay.
 pub(super) struct Machine {
@@ -23,27 +29,58 @@ pub(super) struct Machine {
     pub(super) door: Door,
     pub(super) clock: Arc<SimClock>,
     disk_count: usize,
+    /// Redundancy to begin with.
+    profile: Profile,
+    /// How it comes to the cluster; `None` as long as there is nothing to come to.
+    role: Mutex<Option<Role>>,
     files: Mutex<SimFiles>,
     dice: Arc<Dice>,
     pauses: Arc<Pauses>,
-    store: Mutex<Option<Store>>,
+    node: Mutex<Option<Node>>,
+}
+
+/// What a machine is started as.
+#[derive(Clone)]
+pub(super) enum Role {
+    /// It is the only one.
+    Alone,
+    /// It is one of several.
+    Member(Entry),
 }
 
 impl Machine {
-    pub(super) fn new(name: String, disk_count: usize, seed: u64) -> Self {
+    /// The machine numbered `number`, from 1, with that many disks.
+    pub(super) fn new(number: usize, disk_count: usize, profile: Profile, seed: u64) -> Self {
         let files = SimFiles::new(seed);
         let dice = Arc::new(Dice::new(seed));
         (0..disk_count).for_each(|number| files.mount(&disk_path(number)));
         Self {
-            name,
+            name: format!("node-{number}"),
             door: Door::default(),
             clock: Arc::default(),
             disk_count,
+            profile,
+            role: Mutex::new(None),
             files: Mutex::new(files),
             pauses: Arc::new(Pauses { dice: dice.clone(), slow: Mutex::new(None) }),
             dice,
-            store: Mutex::new(None),
+            node: Mutex::new(None),
         }
+    }
+
+    /// Tells the machine what to be; until then it waits.
+    pub(super) fn take_role(&self, role: Role) {
+        *self.role.lock() = Some(role);
+    }
+
+    /// Whether what is lost with one disk can be restored.
+    pub(super) fn has_redundancy(&self) -> bool {
+        0 < self.profile.parity()
+    }
+
+    /// Where others reach it.
+    pub(super) fn address(&self) -> String {
+        format!("{}:{PORT}", self.name)
     }
 
     /// The disks as the machine sees them since its last start.
@@ -70,12 +107,17 @@ impl Machine {
     pub(super) fn lose_process(&self, has_power: bool) {
         let mut files = self.files.lock();
         *files = if has_power { files.kill() } else { files.power_cut(self.dice.below(u64::MAX)) };
-        *self.store.lock() = None;
+        *self.node.lock() = None;
+    }
+
+    /// What runs on it, while it does.
+    pub(super) fn node(&self) -> Option<Node> {
+        self.node.lock().clone()
     }
 
     /// How the node stands, if it runs.
     pub(super) fn status(&self) -> Option<Status> {
-        self.store.lock().as_ref().map(Store::status)
+        self.node().map(|node| node.store.status())
     }
 
     /// Whether the node runs, and has found everything whole since `moment` of the simulation.
@@ -94,22 +136,29 @@ impl Machine {
     /// Runs a node until the machine crashes.
     pub(super) async fn serve(self: Arc<Self>) -> turmoil::Result {
         let env = self.env();
-        let cluster = match Cluster::open(&env, self.config()).await {
+        let role = loop {
+            if let Some(role) = self.role.lock().clone() {
+                break role;
+            }
+            env.clock.sleep(ROLE_PAUSE).await;
+        };
+        let cluster = match Cluster::open(&env, self.config(role)).await {
             Ok(cluster) => Arc::new(cluster),
             // The power went while it started.
             Err(_) if self.files().has_crashed() => return Ok(std::future::pending().await),
             Err(error) => return Err(error.into()),
         };
-        let (store, queues) = match Store::open(env.clone(), cluster, store_config()).await {
+        let (store, queues) = match Store::open(env.clone(), cluster.clone(), store_config()).await {
             Ok(opened) => opened,
             Err(_) if self.files().has_crashed() => return Ok(std::future::pending().await),
             Err(error) => return Err(error.into()),
         };
         let _background = Background::start(&store, queues);
-        *self.store.lock() = Some(store.clone());
+        let node = Node { cluster, store };
+        *self.node.lock() = Some(node.clone());
         let mut visits = self.door.open();
         while let Some(visit) = visits.recv().await {
-            drop(env.spawn.task("request", visit(store.clone())));
+            drop(env.spawn.task("request", visit(node.clone())));
         }
         Ok(())
     }
@@ -125,9 +174,13 @@ impl Machine {
         }
     }
 
-    fn config(&self) -> ClusterConfig {
+    fn config(&self, role: Role) -> ClusterConfig {
         let mut config = ClusterConfig::new((0..self.disk_count).map(disk_path).collect());
         config.extent_size_max = EXTENT_SIZE;
+        config.profile = Some(self.profile);
+        if let Role::Member(entry) = role {
+            config.node = Some(NodeConfig { address: self.address(), rack: String::new(), entry });
+        }
         config
     }
 }

@@ -22,22 +22,29 @@ mod linear;
 mod machine;
 mod nemesis;
 mod net;
+mod network;
 mod panics;
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use cluster::Entry;
 use futures_util::future::try_join_all;
 use parking_lot::Mutex;
+use placement::Profile;
 
 use self::client::Client;
 use self::history::History;
-use self::machine::Machine;
+use self::machine::{Machine, Role};
 use self::nemesis::Nemesis;
 use crate::dice::Dice;
 use crate::oracle::Violation;
 
 const CLIENTS: usize = 5;
+/// How long a token to join with is good for.
+const TOKEN_SPAN: Duration = Duration::from_secs(3600);
+/// How often the operator looks whether a machine has come up.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// How long everything may take to become whole once nothing fails any more.
 const CONVALESCENCE: Duration = Duration::from_secs(240);
 
@@ -46,6 +53,8 @@ const CONVALESCENCE: Duration = Duration::from_secs(240);
 pub struct World {
     /// Decides everything else.
     pub seed: u64,
+    /// How many machines; as the seed has it when `None`.
+    pub nodes: Option<usize>,
     /// Virtual time in which clients work and things go wrong.
     pub span: Duration,
     /// Whether to keep a line of text for each event.
@@ -100,19 +109,28 @@ impl World {
         builder.build()
     }
 
+    fn new_machines(self, dice: &Dice) -> Arc<Vec<Arc<Machine>>> {
+        let (drawn, some) = (dice.pick(&[1, 3, 3, 4]), dice.pick(&[1, 2, 2, 3]));
+        let nodes = self.nodes.unwrap_or(drawn);
+        let disks = if nodes == 1 { dice.pick(&[1, 3, 4, 6]) } else { some };
+        let profile = Profile::default_for(nodes * disks, nodes);
+        let machine = |number| Arc::new(Machine::new(number, disks, profile, dice.below(u64::MAX)));
+        Arc::new((1..=nodes).map(machine).collect())
+    }
+
     fn run_in(self, sim: &mut turmoil::Sim<'_>, history: &Arc<Mutex<History>>) -> Result<(), Violation> {
         let dice = Dice::new(self.seed);
-        let disk_count = dice.pick(&[1, 3, 4, 6]);
-        let machine = Machine::new("node-1".to_owned(), disk_count, dice.below(u64::MAX));
-        let machines = Arc::new(vec![Arc::new(machine)]);
+        let machines = self.new_machines(&dice);
         for machine in machines.iter() {
             let serving = machine.clone();
             sim.host(machine.name.as_str(), move || serving.clone().serve());
         }
         let seeds: Vec<u64> = (0..=CLIENTS).map(|_| dice.below(u64::MAX)).collect();
         let client = |number: usize| Client::new(number, machines.clone(), history.clone(), seeds[number]);
-        let mut nemesis = Nemesis::new(machines.clone(), history.clone(), dice.below(u64::MAX), 1 < disk_count);
+        let mut nemesis = Nemesis::new(machines.clone(), history.clone(), dice.below(u64::MAX));
 
+        sim.client("operator", found(machines.clone()));
+        run_steps(sim, |_| ())?;
         let (first, clients): (Client, Vec<Client>) = (client(0), (0..CLIENTS).map(client).collect());
         sim.client("clients", async move {
             first.prepare().await;
@@ -125,15 +143,60 @@ impl World {
         let (relented, last) = (sim.elapsed(), client(CLIENTS));
         sim.client("last-look", async move { Ok(last.look(CONVALESCENCE).await?) });
         run_steps(sim, |_| ())?;
-        while !nemesis.is_whole_since(relented) {
+        while !nemesis.is_whole_since(relented) || !agree(&machines)? {
             if relented + CONVALESCENCE < sim.elapsed() {
-                let states = machines.iter().map(|machine| format!("{:?}", machine.status())).collect::<Vec<_>>();
-                return Err(Violation(format!("not whole though nothing fails any more: {}", states.join("\n"))));
+                let states = machines.iter().map(|machine| format!("\n  {}: {:?}", machine.name, machine.status()));
+                let states = states.collect::<String>();
+                return Err(Violation(format!("not whole though nothing fails any more: {states}")));
             }
             step(sim)?;
         }
         history.lock().check()
     }
+}
+
+/// Begins the cluster on the first machine, and has the others join it.
+async fn found(machines: Arc<Vec<Arc<Machine>>>) -> turmoil::Result {
+    let (founder, others) = machines.split_first().expect("a world has a machine");
+    if others.is_empty() {
+        founder.take_role(Role::Alone);
+        return Ok(());
+    }
+    founder.take_role(Role::Member(Entry::Init));
+    wait_for(founder).await;
+    let token = founder.door.visit(async |node| node.cluster.create_join_token(TOKEN_SPAN).await);
+    let token = token.await.map_err(|missed| format!("no token: {missed:?}"))??;
+    for machine in others {
+        machine.take_role(Role::Member(Entry::Join { seeds: vec![founder.address()], token: token.clone() }));
+        wait_for(machine).await;
+    }
+    // From now on their disks say whose they are.
+    machines.iter().for_each(|machine| machine.take_role(Role::Member(Entry::Member)));
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokio's time is the simulation's")]
+async fn wait_for(machine: &Machine) {
+    while machine.node().is_none() {
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+}
+
+/// Whether all machines have applied the same entries.
+///
+/// # Errors
+///
+/// They have, and made different things of them.
+fn agree(machines: &[Arc<Machine>]) -> Result<bool, Violation> {
+    let states: Option<Vec<_>> =
+        machines.iter().map(|machine| Some(machine.node()?.cluster.engine().effects_hash())).collect();
+    let Some(states) = states else { return Ok(false) };
+    let (newest, hash) = states[0];
+    let is_level = states.iter().all(|(applied, _)| *applied == newest);
+    if is_level && states.iter().any(|(_, other)| *other != hash) {
+        return Err(Violation(format!("the nodes made different things of the entries up to {newest:?}")));
+    }
+    Ok(is_level)
 }
 
 /// Steps until all clients have ended.

@@ -1,8 +1,8 @@
-//! What goes wrong: power, processes and disks, one of each kind at a time.
+//! What goes wrong: power, processes, disks and network, one of each kind at a time.
 //!
-//! Two slots are independent of each other. One stops a machine, at a random I/O call, and starts it again. The other
+//! The kinds are independent of each other. One stops a machine, at a random I/O call, and starts it again. Another
 //! harms one disk, and lets the next come to harm only once everything is whole again: what would exceed the redundancy
-//! is no fault of the store.
+//! is no fault of the store. For the network see `network`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::history::History;
 use super::machine::Machine;
+use super::network::NetworkNemesis;
 use crate::dice::Dice;
 
 /// I/O calls within which the power goes, if they happen in time.
@@ -27,7 +28,8 @@ pub(super) struct Nemesis {
     dice: Dice,
     power: Power,
     harm: Harm,
-    /// Whether disks may be harmed: with one disk there is no redundancy.
+    network: NetworkNemesis,
+    /// Whether disks may be harmed.
     harms_disks: bool,
 }
 
@@ -58,16 +60,13 @@ enum Trouble {
 }
 
 impl Nemesis {
-    pub(super) fn new(
-        machines: Arc<Vec<Arc<Machine>>>,
-        history: Arc<Mutex<History>>,
-        seed: u64,
-        harms_disks: bool,
-    ) -> Self {
+    pub(super) fn new(machines: Arc<Vec<Arc<Machine>>>, history: Arc<Mutex<History>>, seed: u64) -> Self {
         let dice = Dice::new(seed);
+        let harms_disks = machines.iter().any(|machine| machine.has_redundancy());
         let power = Power::Fine { until: dice.millis(2000, 8000) };
         let harm = Harm::None { until: dice.millis(1000, 6000) };
-        Self { machines, history, dice, power, harm, harms_disks }
+        let network = NetworkNemesis::new(machines.clone(), dice.below(u64::MAX));
+        Self { machines, history, dice, power, harm, network, harms_disks }
     }
 
     /// Does what is due. Call it between any two steps.
@@ -97,6 +96,9 @@ impl Nemesis {
             Harm::Done { until, .. } if until <= now => self.end_harm(now),
             _ => {}
         }
+        if let Some(what) = self.network.act(sim) {
+            self.note(now, &what);
+        }
     }
 
     /// Ends everything that goes wrong.
@@ -110,6 +112,9 @@ impl Nemesis {
             self.start(sim, machine);
         }
         self.end_harm(now);
+        if let Some(what) = self.network.relent(sim) {
+            self.note(now, &what);
+        }
         self.note(now, "nothing goes wrong any more");
     }
 

@@ -1,7 +1,7 @@
 //! The simulated network behind `env`'s traits.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use env::{Listener, Net, NetFuture, Stream};
 use turmoil::net::{TcpListener, TcpStream};
@@ -15,7 +15,13 @@ impl Net for SimNet {
     }
 
     fn listen(&self, address: String) -> NetFuture<'static, Box<dyn Listener>> {
-        Box::pin(async move { Ok(Box::new(SimListener(TcpListener::bind(address).await?)) as Box<dyn Listener>) })
+        // A machine has one address, and listens on that.
+        let port = address.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+        Box::pin(async move {
+            let port = port.ok_or(io::ErrorKind::InvalidInput)?;
+            let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
+            Ok(Box::new(SimListener(listener)) as Box<dyn Listener>)
+        })
     }
 }
 
