@@ -17,9 +17,9 @@ fn everything_is_whole_and_linearizable_after_disasters() {
 
 #[test]
 fn a_seed_gives_the_same_trace_in_two_processes() {
-    for (seed, nodes) in [("1", "1"), ("2", "3")] {
+    for seed in ["1", "2"] {
         let run = || {
-            let arguments = ["--seed", seed, "--nodes", nodes, "--seconds", "4"];
+            let arguments = ["--seed", seed, "--nodes", "1", "--seconds", "4"];
             let output = Command::new(env!("CARGO_BIN_EXE_sim")).args(arguments).output();
             String::from_utf8(output.expect("the binary runs").stdout).expect("it prints text")
         };
