@@ -64,8 +64,8 @@ impl Links {
     }
 
     /// Where the other nodes are, as known before the metadata can be read.
-    pub(crate) fn expect(&self, peers: &[(NodeId, String)]) {
-        self.peers.set_addresses(peers.iter().cloned().collect());
+    pub(crate) fn expect(&self, peers: impl IntoIterator<Item = (NodeId, String)>) {
+        self.peers.set_addresses(peers.into_iter().collect());
     }
 
     /// Drops all connections that others made.

@@ -83,7 +83,6 @@ async fn start_consensus(
     let opened = open_metadata(env, config, sites, open).await?;
     let listening = match (&identity.file, &config.node) {
         (Some(file), Some(node)) if config.purpose == Purpose::Serve => {
-            links.expect(&file.peers);
             Some(links.open(&file.passport, &node.address).await?)
         }
         (Some(file), None) if config.purpose == Purpose::Serve => {
@@ -93,7 +92,10 @@ async fn start_consensus(
     };
     let peers = links.peers.clone();
     let consensus = RaftConsensus::start(env, opened, identity.node, peers, config.propose_deadline).await?;
-    if let Some(server) = listening {
+    if let (Some(server), Some(file)) = (listening, &identity.file) {
+        // What the log says is newer than what was known when the file was written.
+        let known = file.peers.iter().cloned().chain(consensus.addresses());
+        links.expect(known.filter(|(node, _)| *node != identity.node));
         consensus.serve(&server);
     }
     Ok(consensus)

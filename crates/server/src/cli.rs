@@ -85,7 +85,7 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "FORM", env = "STONECROP_LOG_FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
 
-    /// Log filter, for example `warn,s3=debug` [default: info,openraft=warn].
+    /// Log filter, for example `warn,s3=debug` [default: info,openraft=off].
     #[arg(long, value_name = "FILTER", env = "STONECROP_LOG")]
     pub(crate) log: Option<String>,
 

@@ -181,7 +181,7 @@ fn check(raw: RawFile) -> Result<Config, Error> {
         body_memory_bytes: check_body_memory(raw.body_memory_mib.unwrap_or(BODY_MEMORY_MIB_DEFAULT))?,
         scrub_period: check_scrub_days(raw.scrub_days.unwrap_or(SCRUB_DAYS_DEFAULT))?,
         log_format: raw.log_format,
-        log_filter: raw.log.unwrap_or_else(|| "info,openraft=warn".to_owned()),
+        log_filter: raw.log.unwrap_or_else(|| "info,openraft=off".to_owned()),
         credentials: check_key_pair(raw.access_key, raw.secret_key)?,
     })
 }

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::batcher::{self, Batcher, Proposal};
 use super::entry::Types;
 use super::forward::ConsensusHandler;
-use super::leader::LeaderWatch;
+use super::leader::{self, LeaderWatch};
 use super::log_store::{LogStore, Recent};
 use super::network::Network;
 use super::purge;
@@ -88,6 +88,7 @@ impl RaftConsensus {
         let tasks = vec![
             env.spawn.task("raft-batcher", Box::pin(batcher.run(proposed))),
             env.spawn.task("raft-reader", Box::pin(reader.run(waiting))),
+            env.spawn.task("raft-leader-log", Box::pin(leader::log_changes(raft.metrics()))),
             env.spawn.task("raft-purge", Box::pin(purge)),
         ];
         Ok(Arc::new(Self {
@@ -161,6 +162,14 @@ impl RaftConsensus {
         self.state_machine.documents()
     }
 
+    /// Where the members of the group are, as far as the log says.
+    pub(crate) fn addresses(&self) -> Vec<(NodeId, String)> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        let nodes = metrics.membership_config.nodes().filter(|(_, node)| !node.addr.is_empty());
+        nodes.map(|(id, node)| (NodeId(*id), node.addr.clone())).collect()
+    }
+
     /// Who leads, who votes, how far the others are.
     pub(crate) fn metrics(&self) -> watch::Receiver<RaftMetrics<u64, BasicNode>> {
         self.raft.metrics()
@@ -228,15 +237,14 @@ impl RaftConsensus {
     pub(crate) async fn close(&self) -> Result<()> {
         drop(self.queues.lock().take());
         let mut tasks = std::mem::take(&mut *self.tasks.lock());
-        let purge = tasks.pop();
+        // These two end with Raft.
+        let followers = tasks.split_off(tasks.len().saturating_sub(2));
         for task in tasks {
             task.join().await?;
         }
         let flushed = self.engine.flush().await;
+        followers.iter().for_each(Task::abort);
         let stopped = self.raft.shutdown().await;
-        if let Some(purge) = purge {
-            purge.abort();
-        }
         self.engine.close().await;
         stopped.map_err(|error| Error::Consensus { reason: error.to_string() })?;
         Ok(flushed?)

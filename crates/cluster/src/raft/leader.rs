@@ -59,3 +59,29 @@ impl LeaderWatch {
         self.clock.sleep(span)
     }
 }
+
+/// Tells the log who leads, and when the consensus has failed, until it stops.
+pub(super) async fn log_changes(mut metrics: watch::Receiver<RaftMetrics<u64, BasicNode>>) {
+    let mut last = None;
+    loop {
+        let (leader, term, failure) = {
+            let metrics = metrics.borrow_and_update();
+            let failure = metrics.running_state.as_ref().err().map(ToString::to_string);
+            (metrics.current_leader, metrics.current_term, failure)
+        };
+        if let Some(failure) = failure {
+            tracing::error!(failure, "the consensus has stopped");
+            return;
+        }
+        if leader != last {
+            match leader {
+                Some(leader) => tracing::info!(leader, term, "a node leads"),
+                None => tracing::warn!(term, "no node leads"),
+            }
+            last = leader;
+        }
+        if metrics.changed().await.is_err() {
+            return;
+        }
+    }
+}
