@@ -94,7 +94,7 @@ async fn start_consensus(
     let consensus = RaftConsensus::start(env, opened, identity.node, peers, config.propose_deadline).await?;
     if let (Some(server), Some(file)) = (listening, &identity.file) {
         // What the log says is newer than what was known when the file was written.
-        let known = file.peers.iter().cloned().chain(consensus.addresses());
+        let known = file.peers.iter().cloned().chain(consensus.addresses().await?);
         links.expect(known.filter(|(node, _)| *node != identity.node));
         consensus.serve(&server);
     }

@@ -50,7 +50,14 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
         None => None,
     };
     let mut signals = Signals::install()?;
-    let stack = Stack::open(env.clone(), stack_config(&config)).await?;
+    let stack = tokio::select! {
+        stack = Stack::open(env.clone(), stack_config(&config)) => stack?,
+        // A start may wait for other nodes; whatever it has done, a later one goes on with.
+        () = signals.end() => {
+            tracing::info!("stopped before the start was complete");
+            return Ok(());
+        }
+    };
     let health = stack.cluster.health();
     let directories = directories_in_service(&health);
     let (pair, origin) = match config.node {
@@ -163,6 +170,14 @@ impl Signals {
             interrupt: install(SignalKind::interrupt())?,
             scrub: install(SignalKind::user_defined1())?,
         })
+    }
+
+    /// Returns when the process is asked to end.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 
     /// Returns when the process is asked to end; starts a scrub whenever it is asked to.

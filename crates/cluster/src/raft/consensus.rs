@@ -163,11 +163,18 @@ impl RaftConsensus {
     }
 
     /// Where the members of the group are, as far as the log says.
-    pub(crate) fn addresses(&self) -> Vec<(NodeId, String)> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
-        let nodes = metrics.membership_config.nodes().filter(|(_, node)| !node.addr.is_empty());
-        nodes.map(|(id, node)| (NodeId(*id), node.addr.clone())).collect()
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Consensus`] when the log has failed.
+    pub(crate) async fn addresses(&self) -> Result<Vec<(NodeId, String)>> {
+        // The metrics come later than the state.
+        let nodes = self.raft.with_raft_state(|state| {
+            let membership = state.membership_state.effective();
+            membership.nodes().map(|(id, node)| (NodeId(*id), node.addr.clone())).collect::<Vec<_>>()
+        });
+        let nodes = nodes.await.map_err(stopped)?;
+        Ok(nodes.into_iter().filter(|(_, address)| !address.is_empty()).collect())
     }
 
     /// Who leads, who votes, how far the others are.
