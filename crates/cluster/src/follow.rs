@@ -67,10 +67,7 @@ impl Follower {
             changed
         });
         let remote = self.remote_members(view.as_ref(), &ids, down)?;
-        self.publisher.change_members(|members| {
-            members.retain(|_, member| member.node == self.node);
-            members.extend(remote);
-        });
+        self.publisher.set_remote_members(self.node, remote);
         if let Some(document) = query::placement_table(view.as_ref())? {
             self.publisher.set_table(Arc::new(Table::decode(&document.value)?));
         }

@@ -200,7 +200,7 @@ impl Steward {
     /// Lets other disks take over from those that stay away, when there are enough of them.
     async fn give_up(&mut self, fleet: &Fleet) -> Result<bool> {
         let now = self.env.clock.monotonic();
-        let shards = self.tables.profile().await.shards();
+        let shards = self.tables.profile().shards();
         let working = fleet.disks().filter(|(_, id, _)| !self.silent_disks.contains_key(id)).count();
         if working < shards {
             return Ok(false);

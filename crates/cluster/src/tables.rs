@@ -108,8 +108,8 @@ impl TableKeeper {
     }
 
     /// The redundancy profile.
-    pub(crate) async fn profile(&self) -> Profile {
-        self.kept.lock().await.table.profile()
+    pub(crate) fn profile(&self) -> Profile {
+        self.publisher.current().table().profile()
     }
 
     /// Whether a slot names one of these disks.

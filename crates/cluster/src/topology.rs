@@ -53,8 +53,19 @@ impl Member {
         self.local().is_some() || (self.disk.is_some() && self.state == MemberState::InService)
     }
 
+    /// A disk of this node is written to until it fails; one elsewhere only while its node answers.
     fn is_writable(&self) -> bool {
-        self.disk.is_some() && !self.full
+        let is_reached = self.local().is_some() || self.state == MemberState::InService;
+        self.disk.is_some() && is_reached && !self.full
+    }
+
+    /// Whether `other` says the same of the same disk.
+    fn is_like(&self, other: &Self) -> bool {
+        self.node == other.node
+            && self.path == other.path
+            && self.state == other.state
+            && self.full == other.full
+            && self.disk.is_some() == other.disk.is_some()
     }
 }
 
