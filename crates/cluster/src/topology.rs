@@ -182,6 +182,23 @@ impl Publisher {
         });
     }
 
+    /// Puts `remote` in place of the disks of all nodes but `node`. Subscribers are told if that changes anything.
+    pub(crate) fn set_remote_members(&self, node: NodeId, remote: BTreeMap<DiskId, Member>) {
+        self.current.send_if_modified(|current| {
+            let before = current.members.iter().filter(|(_, member)| member.node != node);
+            let is_same = before.clone().count() == remote.len()
+                && before.zip(&remote).all(|((old_id, old), (id, new))| old_id == id && old.is_like(new));
+            if is_same {
+                return false;
+            }
+            let own = current.members.iter().filter(|(_, member)| member.node == node);
+            let mut members: BTreeMap<DiskId, Member> = own.map(|(id, member)| (*id, member.clone())).collect();
+            members.extend(remote);
+            *current = Arc::new(Topology::new(current.table.clone(), members));
+            true
+        });
+    }
+
     /// Changes the members; subscribers are told.
     pub(crate) fn change_members(&self, change: impl FnOnce(&mut BTreeMap<DiskId, Member>)) {
         self.current.send_modify(|current| {
