@@ -72,7 +72,6 @@ impl Command {
         match self {
             Self::PutObject(_)
             | Self::DeleteObject(_)
-            | Self::PutPart(_)
             | Self::CompleteUpload(_)
             | Self::DrainUploads(_)
             | Self::PinWrite(_)
@@ -81,7 +80,9 @@ impl Command {
             | Self::ReportMissing(_)
             | Self::RepairDone(_)
             | Self::FreeRetired(_) => true,
-            Self::CreateBucket(_)
+            // A part that was replaced and freed since must not come back: nothing remembers it.
+            Self::PutPart(_)
+            | Self::CreateBucket(_)
             | Self::DeleteBucket(_)
             | Self::CreateUpload(_)
             | Self::AbortUpload(_)
