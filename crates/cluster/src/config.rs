@@ -79,7 +79,7 @@ impl ClusterConfig {
             extent_size_max: 256 << 20,
             upkeep: Upkeep::Background,
             meta: MetaConfig::default(),
-            propose_deadline: Duration::from_secs(30),
+            propose_deadline: Duration::from_secs(10),
             probe_interval: Duration::from_secs(2),
             absence_max: Duration::from_secs(15 * 60),
         }
