@@ -23,7 +23,7 @@ pub struct Overview {
     /// What data is kept as.
     pub profile: String,
     /// What may be lost next.
-    pub survives: String,
+    pub survives: &'static str,
     /// The node that answers.
     pub answered_by: u64,
     /// The node that leads.
@@ -230,7 +230,13 @@ fn disk_state(entry: &Entry, seen: Option<&MemberState>, slots: usize) -> &'stat
     }
 }
 
-fn survival(survives: Survivability) -> String {
-    let Survivability { .. } = &survives;
-    format!("{survives:?}")
+/// The largest thing that may be lost, as a phrase.
+fn survival(survives: Survivability) -> &'static str {
+    match survives {
+        Survivability { readable: false, .. } => "nothing: data cannot be read now",
+        Survivability { rack: true, node: true, disk: true, .. } => "any rack, node or disk",
+        Survivability { node: true, disk: true, .. } => "any node or disk",
+        Survivability { disk: true, .. } => "any disk, not any node",
+        Survivability { .. } => "nothing: the next loss of a disk loses data",
+    }
 }

@@ -146,6 +146,28 @@ pub enum Error {
     /// Say how the node comes to its cluster.
     #[error("these directories are new: begin a cluster with --init, or join one with --join and --token")]
     NeitherInitNorJoin,
+    /// Name one disk by the first digits of its identity, as the overview lists it.
+    #[error("no disk, or more than one, has an identity that begins with {disk:?}")]
+    NoSuchDisk {
+        /// What was asked for.
+        disk: String,
+    },
+    /// Name a node by its number, as the overview lists it.
+    #[error("there is no node {node}")]
+    NoSuchNode {
+        /// What was asked for.
+        node: u64,
+    },
+    /// Add disks first.
+    #[error(
+        "only {left} working disks would be left, and {profile} needs {}: add disks first", profile.shards()
+    )]
+    TooFewLeft {
+        /// What data is kept as.
+        profile: Profile,
+        /// Disks that would be left.
+        left: usize,
+    },
     /// Start without `--init`.
     #[error("{path:?} belongs to a cluster already: start without --init")]
     AlreadyBegun {

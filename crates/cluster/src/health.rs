@@ -13,6 +13,8 @@ use crate::topology::{MemberState, Topology};
 pub struct DiskHealth {
     /// The disk.
     pub id: DiskId,
+    /// Its node.
+    pub node: NodeId,
     /// Its storage directory.
     pub path: PathBuf,
     /// Whether it takes part.
@@ -50,6 +52,7 @@ impl Health {
         let table = topology.table();
         let disk = |(&id, member): (&DiskId, &crate::topology::Member)| DiskHealth {
             id,
+            node: member.node,
             path: member.path.clone(),
             state: member.state.clone(),
             full: member.full,
@@ -58,7 +61,7 @@ impl Health {
         let spec = |disk: &DiskHealth| {
             let absent = matches!(disk.state, MemberState::Absent { .. });
             let state = if absent { DiskState::Out } else { DiskState::In };
-            DiskSpec { id: disk.id, node: NodeId(0), rack: RackId(0), weight: 1, state }
+            DiskSpec { id: disk.id, node: disk.node, rack: RackId(0), weight: 1, state }
         };
         let specs: Vec<DiskSpec> = disks.iter().map(spec).collect();
         let slots = || table.groups().flat_map(|(_, row)| &row.slots);

@@ -9,6 +9,7 @@
 //! that a crash in between is continued; a group's fence rises whenever a slot gets another write target; nothing
 //! answered is forgotten while one mirror of the metadata is left. This crate knows nothing of HTTP, XML or objects.
 
+mod admin;
 mod birth;
 mod cluster;
 mod config;
@@ -35,6 +36,7 @@ mod tables;
 mod topology;
 mod voters;
 
+pub use admin::{DiskCommand, DiskOverview, NodeOverview, Overview};
 pub use cluster::{Cluster, SlotSeen};
 pub use config::{ClusterConfig, Entry, NodeConfig, Purpose};
 pub use error::{Error, Result};

@@ -32,6 +32,9 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 /// Room beyond the reserve with which a disk that refused shards is given some again; it grows in such steps.
 const ROOM_MIN: u64 = 16 << 20;
 
+/// Why a disk does not take part that the operator has taken offline.
+const OFFLINE: &str = "the operator has taken it offline";
+
 /// The task that watches this node's disks.
 pub(crate) struct Monitor {
     pub(crate) env: Env,
@@ -74,6 +77,10 @@ impl Monitor {
     async fn look(&mut self) -> Result<()> {
         self.disks.refresh(self.consensus.engine().view().as_ref())?;
         for (id, member) in self.publisher.current().members().clone() {
+            if let Some(disk) = member.local().filter(|_| self.disks.is_offline(id)) {
+                self.take_out(id, &member, disk, OFFLINE.to_owned()).await;
+                continue;
+            }
             if let Some(disk) = member.local() {
                 self.check(id, &member, disk).await;
             }
@@ -162,6 +169,10 @@ impl Monitor {
         for step in reconcile(self.disks.roster(), &sites) {
             let path = match &step {
                 Step::Keep { disk, .. } if members.get(disk).is_some_and(|member| member.disk.is_some()) => continue,
+                Step::Keep { disk, .. } if self.disks.is_offline(*disk) => {
+                    self.miss(*disk, OFFLINE);
+                    continue;
+                }
                 Step::Keep { path, .. } => path.clone(),
                 Step::Admit { formatted: None, replaces: None, .. } => continue,
                 Step::Admit { path, .. } => path.clone(),

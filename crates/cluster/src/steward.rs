@@ -59,13 +59,14 @@ impl Fleet {
         Ok(Self { nodes, rosters })
     }
 
+    /// All disks with their nodes, those that were given up too.
+    pub(crate) fn all_disks(&self) -> impl Iterator<Item = (NodeId, DiskId, &Entry)> {
+        self.rosters.iter().flat_map(|(&node, roster)| roster.disks.iter().map(move |(id, entry)| (node, *id, entry)))
+    }
+
     /// The disks that take part, with their nodes.
     pub(crate) fn disks(&self) -> impl Iterator<Item = (NodeId, DiskId, &Entry)> {
-        let all = self
-            .rosters
-            .iter()
-            .flat_map(|(&node, roster)| roster.disks.iter().map(move |(id, entry)| (node, *id, entry)));
-        all.filter(|(_, _, entry)| !entry.is_out)
+        self.all_disks().filter(|(_, _, entry)| !entry.is_out)
     }
 
     /// The disks as the planner wants them: those that do not work keep their slots until they are given up.

@@ -104,6 +104,17 @@ impl Frontend {
         operation.run(self, Request { target, query, headers, body, credential }).await
     }
 
+    /// Checks that the request with this head is signed by a known key.
+    ///
+    /// # Errors
+    ///
+    /// As the signature fails.
+    pub(crate) fn check_signature(&self, head: &Parts) -> Result<()> {
+        check_head(head)?;
+        let query = Query::parse(head.uri.query().unwrap_or_default())?;
+        self.authenticator.authenticate(head, &query).map(drop)
+    }
+
     fn framing(&self, payload: Payload, headers: &http::HeaderMap) -> Result<BodyFraming> {
         let chunked = headers.contains_key(TRANSFER_ENCODING);
         let content_length = if chunked { None } else { Some(content_length(headers)?.unwrap_or(0)) };

@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Server(Box<ServerArguments>),
     /// Check every object against every shard and back. The server must be stopped.
     Fsck(FsckArguments),
+    /// Ask how the cluster is, and have it changed.
+    Admin(AdminArguments),
     /// Put a measured load on an S3 endpoint (this server or any other) and print how it answered.
     Bench(Box<BenchArguments>),
 }
@@ -121,6 +123,82 @@ pub(crate) struct FsckArguments {
     /// Print the whole report as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdminArguments {
+    /// The admin address of any node.
+    #[arg(long, value_name = "URL", env = "STONECROP_ADMIN_URL", default_value = "http://127.0.0.1:9001")]
+    pub(crate) endpoint: String,
+
+    /// Region to sign for.
+    #[arg(long, value_name = "NAME", env = "AWS_DEFAULT_REGION", default_value = "us-east-1")]
+    pub(crate) region: String,
+
+    /// Access key of the root user.
+    #[arg(long, value_name = "KEY", env = "AWS_ACCESS_KEY_ID", hide_env_values = true)]
+    pub(crate) access_key: String,
+
+    /// Secret key of the root user. Prefer the environment variable: other users of a machine can read flags.
+    #[arg(long, value_name = "SECRET", env = "AWS_SECRET_ACCESS_KEY", hide_env_values = true)]
+    pub(crate) secret_key: String,
+
+    #[command(subcommand)]
+    pub(crate) command: AdminCommand,
+}
+
+/// What is asked of the cluster.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Nodes, disks and health on one screen.
+    Info {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a token with which nodes can join for a day.
+    Token,
+    /// Change what a disk is used for.
+    #[command(subcommand)]
+    Disk(DiskAction),
+    /// Change which nodes are members.
+    #[command(subcommand)]
+    Node(NodeAction),
+}
+
+/// What to do with a disk, named by the first digits of its identity.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DiskAction {
+    /// Move what it holds elsewhere.
+    Drain {
+        /// First digits of its identity.
+        disk: String,
+    },
+    /// Give it its share again.
+    Undrain {
+        /// First digits of its identity.
+        disk: String,
+    },
+    /// Use it no more for now. After 15 minutes others take over what it held.
+    Offline {
+        /// First digits of its identity.
+        disk: String,
+    },
+    /// Use it again.
+    Online {
+        /// First digits of its identity.
+        disk: String,
+    },
+}
+
+/// What to do with a node.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeAction {
+    /// Move what its disks hold elsewhere, then let it go.
+    Remove {
+        /// Its number.
+        node: u64,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@
 //!
 //! Invariant: no other crate reads flags, environment variables or the configuration file.
 
+mod admin;
 mod banner;
 mod bench;
 mod cli;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Server(arguments) => serve::run(*arguments),
         Command::Fsck(arguments) => fsck::run(&arguments),
+        Command::Admin(arguments) => admin::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use cluster::{ClusterConfig, Entry, Health, MemberState};
+use cluster::{Cluster, ClusterConfig, Entry, Health, MemberState};
 use console::Metrics;
 use env::{CountedFiles, Env};
 use iam::{Account, Credential, KeyStore};
@@ -59,7 +59,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
         }
     };
     let health = stack.cluster.health();
-    let directories = directories_in_service(&health);
+    let directories = own_directories(&stack.cluster, &health);
     let (pair, origin) = match config.node {
         Some(_) => credentials::agree(&env, &stack.cluster, &directories, config.credentials).await?,
         None => credentials::load_or_generate(&env, &directories, config.credentials)?,
@@ -74,7 +74,10 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
         key_store(&pair),
         frontend_config(&config.region, config.domains),
     );
-    let router = s3::router(Arc::new(frontend)).merge(console::health_routes(&stack.store));
+    let frontend = Arc::new(frontend);
+    let commands = s3::signed(frontend.clone(), console::command_routes(stack.cluster.clone()));
+    let admin = console::admin_routes(metrics, &stack.store).merge(commands);
+    let router = s3::router(frontend).merge(console::health_routes(&stack.store));
 
     let address = listener.local_addr()?;
     let kept_in = directories.iter().map(|directory| directory.join(FILE_NAME).display().to_string()).next();
@@ -92,7 +95,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
     let limits = Limits::default();
     let mut servers = vec![start(&env, listener, router, limits.clone(), &shutdown)];
     if let Some(listener) = admin_listener {
-        servers.push(start(&env, listener, console::admin_routes(metrics, &stack.store), limits, &shutdown));
+        servers.push(start(&env, listener, admin, limits, &shutdown));
     }
     signals.wait_for_end(&env, &stack.store).await;
     tracing::info!("shutting down: requests in progress may finish");
@@ -105,8 +108,10 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
     Ok(())
 }
 
-fn directories_in_service(health: &Health) -> Vec<PathBuf> {
-    let in_service = health.disks.iter().filter(|disk| disk.state == MemberState::InService);
+/// The storage directories of this node that are in service.
+fn own_directories(cluster: &Cluster, health: &Health) -> Vec<PathBuf> {
+    let own = health.disks.iter().filter(|disk| disk.node == cluster.node());
+    let in_service = own.filter(|disk| disk.state == MemberState::InService);
     in_service.map(|disk| disk.path.clone()).collect()
 }
 

@@ -19,7 +19,7 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("store", &["cluster", "disk", "env", "erasure", "meta", "placement"]),
     ("iam", &["meta"]),
     ("s3", &["env", "iam", "meta", "store"]),
-    ("console", &["env", "iam", "meta", "store"]),
+    ("console", &["cluster", "env", "iam", "meta", "store"]),
     ("client", &["env"]),
     ("server", &["client", "cluster", "console", "disk", "env", "erasure", "iam", "meta", "placement", "s3", "store"]),
     ("sim", &["cluster", "disk", "env", "erasure", "meta", "placement", "store"]),

@@ -70,6 +70,11 @@ impl DiskSet {
         }
     }
 
+    /// Whether the operator has taken the disk offline.
+    pub(crate) fn is_offline(&self, disk: DiskId) -> bool {
+        self.roster().disks.get(&disk).is_some_and(|entry| entry.is_offline)
+    }
+
     /// Takes over what others have changed in the roster, as far as `view` knows.
     ///
     /// # Errors
