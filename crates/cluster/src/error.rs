@@ -168,6 +168,12 @@ pub enum Error {
         /// Disks that would be left.
         left: usize,
     },
+    /// Empty the directories, and have the node join anew.
+    #[error("node {} was removed from the cluster: empty its directories and join anew", node.0)]
+    Removed {
+        /// The node.
+        node: placement::NodeId,
+    },
     /// Start without `--init`.
     #[error("{path:?} belongs to a cluster already: start without --init")]
     AlreadyBegun {

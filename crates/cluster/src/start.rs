@@ -1,7 +1,6 @@
 //! How a node starts: finds out who it is, opens its disks, then the metadata, then brings both together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +11,15 @@ use parking_lot::Mutex;
 use placement::{DiskId, NodeId, Table};
 use tokio::sync::watch;
 
-use crate::birth::{FOUNDER, Identity, identify, initial_profile, keep_node_file};
+use crate::birth::{FOUNDER, Identity, identify, initial_profile};
 use crate::cluster::Cluster;
 use crate::config::{ClusterConfig, Purpose};
 use crate::disks::{DiskSet, RosterKeeper, Site, Step, reconcile, refuse};
+use crate::divergence::{MarksHandler, watch_for_divergence};
 use crate::documents;
 use crate::error::{Error, Result};
 use crate::follow::Follower;
-use crate::join::{Doorkeeper, authority};
+use crate::join::Doorkeeper;
 use crate::links::Links;
 use crate::liveness::Liveness;
 use crate::monitor::{Monitor, SCRUB_PAUSE_MIN};
@@ -27,8 +27,9 @@ use crate::nodes::{NODES, NodeRecord, Nodes};
 use crate::opening::{OpenDisks, close_disks, open_disks, open_metadata, survey_all};
 use crate::raft::RaftConsensus;
 use crate::readers::Readers;
+use crate::renewal::Renewal;
 use crate::rpc::Method;
-use crate::security::{NodeFile, NodeKey, Passport};
+use crate::security::NodeKey;
 use crate::shards::{RemoteDisks, ShardService};
 use crate::steward::Steward;
 use crate::tables::{Kept, TableKeeper};
@@ -154,9 +155,7 @@ impl Parts {
         }
         let consensus: Arc<dyn Consensus> = self.consensus.clone();
         self.wait_for_majority().await?;
-        if !self.inspects() {
-            self.become_member(&consensus, &sites).await?;
-        }
+        let renewal = if self.inspects() { None } else { self.become_member(&consensus, &sites).await? };
         let keeper = RosterKeeper::load(consensus.clone(), self.node()).await?;
         refuse(keeper.roster(), &sites)?;
         let mut disks = DiskSet::new(self.env.clone(), self.disk_config.clone(), self.node(), keeper);
@@ -203,12 +202,18 @@ impl Parts {
             scrub_at: self.env.clock.monotonic() + SCRUB_PAUSE_MIN,
             pauses: BTreeMap::new(),
         };
-        self.begin_to_watch(&cluster, monitor, begins).await?;
+        self.begin_to_watch(&cluster, monitor, renewal, begins).await?;
         Ok(cluster)
     }
 
     /// Starts the tasks that keep the node in step with its disks and with the others.
-    async fn begin_to_watch(self, cluster: &Cluster, mut monitor: Monitor, begins: bool) -> Result<()> {
+    async fn begin_to_watch(
+        self,
+        cluster: &Cluster,
+        mut monitor: Monitor,
+        renewal: Option<Renewal>,
+        begins: bool,
+    ) -> Result<()> {
         let members = watch::Sender::new(BTreeSet::new());
         let (liveness, gossip, down) =
             Liveness::new(&self.env, self.node(), self.links.peers.clone(), members.subscribe());
@@ -258,7 +263,14 @@ impl Parts {
                 realm: self.consensus.engine().realm(),
                 consensus: self.consensus.clone(),
             }));
+            server.answer(&[Method::EffectsMarks], Arc::new(MarksHandler(self.consensus.clone())));
+            let (consensus, peers) = (self.consensus.clone(), self.links.peers.clone());
+            let compared = watch_for_divergence(self.env.clone(), consensus, peers, stopping());
+            tasks.push(self.env.spawn.task("divergence", Box::pin(compared)));
             tasks.push(self.env.spawn.task("liveness", Box::pin(liveness.run(stopping()))));
+        }
+        if let Some(renewal) = renewal {
+            tasks.push(self.env.spawn.task("renewal", Box::pin(renewal.run(stopping()))));
         }
         *cluster.tasks.lock() = tasks;
         Ok(())
@@ -287,10 +299,13 @@ impl Parts {
     }
 
     /// Enters this node, as it is now, into the list of nodes. One that begins to have others gets its certificate.
-    async fn become_member(&self, consensus: &Arc<dyn Consensus>, sites: &[Site]) -> Result<()> {
+    async fn become_member(&self, consensus: &Arc<dyn Consensus>, sites: &[Site]) -> Result<Option<Renewal>> {
         let rack = self.config.node.as_ref().map_or("", |node| node.rack.as_str());
         let (id, address) = (self.node().0, self.address());
         let enter = |nodes: &mut Nodes| {
+            if nodes.removed.contains(&id) {
+                return Err(Error::Removed { node: NodeId(id) });
+            }
             let new = || NodeRecord { address: String::new(), rack: String::new(), public_key: None, leaving: false };
             let record = nodes.members.entry(id).or_insert_with(new);
             (record.address, record.rack) = (address.to_owned(), rack.to_owned());
@@ -299,34 +314,24 @@ impl Parts {
         let nodes = documents::change(consensus, NODES, enter).await?;
         if address.is_empty() {
             let is_alone = nodes.members.len() == 1;
-            return if is_alone { Ok(()) } else { Err(Error::NeedsAddress { node: self.node() }) };
+            return if is_alone { Ok(None) } else { Err(Error::NeedsAddress { node: self.node() }) };
         }
-        let authority = authority(&self.env, self.identity.cluster_id, consensus).await?;
-        let paths: Vec<PathBuf> = sites.iter().map(|site| site.path.clone()).collect();
         let key = match &self.identity.file {
             Some(file) => file.passport.key.clone(),
             None => NodeKey::generate()?,
         };
-        // A new certificate with every start; the running node renews it long before it ends.
-        let certificate = authority.sign(&self.env, self.identity.cluster_id, self.node(), &key.public_key()?)?;
-        let passport = Passport {
+        let renewal = Renewal {
+            env: self.env.clone(),
             cluster_id: self.identity.cluster_id,
             node: self.node(),
             key,
-            certificate,
-            authority: authority.certificate().to_vec(),
+            address: address.to_owned(),
+            consensus: self.consensus.clone(),
+            links: self.links.clone(),
+            directories: sites.iter().map(|site| site.path.clone()).collect(),
         };
-        let others = nodes.members.iter().filter(|(other, _)| **other != id);
-        let peers = others.map(|(other, node)| (NodeId(*other), node.address.clone())).collect();
-        let file = NodeFile { passport, realm: self.consensus.engine().realm(), peers };
-        match self.links.server() {
-            Some(_) => self.links.renew(&file.passport)?,
-            None => {
-                let server = self.links.open(&file.passport, address).await?;
-                self.consensus.serve(&server);
-            }
-        }
-        keep_node_file(&self.env, paths, file).await
+        renewal.renew().await?;
+        Ok(Some(renewal))
     }
 
     /// The table that is kept, or a vacant one for a cluster that begins.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use env::{Entropy, Env, Task};
@@ -41,6 +42,8 @@ pub(crate) struct RaftConsensus {
     state_machine: StateMachine,
     peers: Arc<Peers>,
     deadline: Duration,
+    /// This node's state is not what the log says: it must not be read, nor decide.
+    condemned: AtomicBool,
     /// `None` once the node is stopping.
     queues: Mutex<Option<Queues>>,
     tasks: Mutex<Vec<Task>>,
@@ -100,6 +103,7 @@ impl RaftConsensus {
             state_machine,
             peers,
             deadline,
+            condemned: AtomicBool::new(false),
             queues: Mutex::new(Some(Queues { proposals, reads })),
             tasks: Mutex::new(tasks),
         }))
@@ -201,7 +205,8 @@ impl RaftConsensus {
     pub(crate) fn is_running(&self) -> bool {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow();
-        metrics.running_state.is_ok() && metrics.current_leader.is_some()
+        let is_sound = !self.condemned.load(Ordering::Acquire);
+        is_sound && metrics.running_state.is_ok() && metrics.current_leader.is_some()
     }
 
     /// Has `node`, reached at `address`, follow the log. Only the leader can; returns before the node has caught up.
@@ -258,7 +263,15 @@ impl RaftConsensus {
         Ok(flushed?)
     }
 
+    /// Serves nobody any more: this node's state has turned out to be wrong.
+    pub(crate) fn condemn(&self) {
+        self.condemned.store(true, Ordering::Release);
+    }
+
     fn queues(&self) -> meta::Result<Queues> {
+        if self.condemned.load(Ordering::Acquire) {
+            return Err(meta::Error::Inconsistent("this node's metadata differs from the leader's"));
+        }
         self.queues.lock().clone().ok_or(meta::Error::Stopping)
     }
 
@@ -294,12 +307,13 @@ impl RaftConsensus {
 
     /// Waits until this node has applied everything that was answered before the call.
     async fn catch_up(&self) -> meta::Result<()> {
+        let queues = self.queues()?;
         if self.state_machine.is_sole_voter() && self.is_leader() {
             return Ok(());
         }
         let (sender, receiver) = oneshot::channel();
         let mut expired = self.env.clock.sleep(self.deadline);
-        self.queues()?.reads.try_send(sender).map_err(|_| meta::Error::Overloaded)?;
+        queues.reads.try_send(sender).map_err(|_| meta::Error::Overloaded)?;
         let mut applied = self.state_machine.applied();
         let caught_up = async {
             let index = receiver.await.map_err(|_| meta::Error::Stopping)??;

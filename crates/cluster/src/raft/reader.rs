@@ -75,9 +75,8 @@ impl Reader {
             };
             tokio::select! {
                 biased;
-                index = asked => match index? {
-                    Some(index) => return Ok(index),
-                    None => {}
+                index = asked => if let Some(index) = index? {
+                    return Ok(index);
                 },
                 () = &mut expired => return Err(NoIndex::NoQuorum),
             }

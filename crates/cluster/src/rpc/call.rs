@@ -38,8 +38,8 @@ pub(crate) enum Method {
     Pages,
     /// Liveness hints.
     Gossip,
-    /// How the node and its disks are.
-    NodeStatus,
+    /// What the node made of the entries that it applied.
+    EffectsMarks,
     /// The oldest state that a reader of the node may still read from.
     OldestReader,
     /// Operations on a disk's shards; which one is in the head.
@@ -63,7 +63,7 @@ impl Method {
         Self::ReadIndex,
         Self::Pages,
         Self::Gossip,
-        Self::NodeStatus,
+        Self::EffectsMarks,
         Self::OldestReader,
         Self::ShardAppend,
         Self::ShardRead,
@@ -82,7 +82,7 @@ impl Method {
             Self::ReadIndex => "/1/meta/read-index",
             Self::Pages => "/1/meta/pages",
             Self::Gossip => "/1/node/gossip",
-            Self::NodeStatus => "/1/node/status",
+            Self::EffectsMarks => "/1/meta/effects-marks",
             Self::OldestReader => "/1/node/oldest-reader",
             Self::ShardAppend => "/1/shard/append",
             Self::ShardRead => "/1/shard/read",
@@ -99,7 +99,7 @@ impl Method {
     /// The pool that it uses.
     pub(crate) fn class(self) -> Class {
         match self {
-            Self::Join | Self::RaftVote | Self::Gossip | Self::NodeStatus | Self::OldestReader => Class::Control,
+            Self::Join | Self::RaftVote | Self::Gossip | Self::EffectsMarks | Self::OldestReader => Class::Control,
             Self::RaftAppend | Self::RaftSnapshot | Self::Propose | Self::ReadIndex => Class::Metadata,
             Self::Pages | Self::ShardAppend | Self::ShardRead | Self::ShardLookup | Self::ShardDelete => Class::Bulk,
         }

@@ -25,6 +25,9 @@ const GREETING_DEADLINE: Duration = Duration::from_secs(5);
 /// Connections that may be open; one more is closed at once.
 const CONNECTIONS_MAX: usize = 4096;
 
+/// How long a call waits for its turn.
+const TURN_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Pause after the system refused a connection, for want of file descriptors most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -155,7 +158,11 @@ impl Server {
         };
         let handler = handler.ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
         // Before the body is read: what waits for its turn takes no memory.
-        let _permit = self.turns(method.class()).try_acquire().map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+        let _permit = tokio::select! {
+            biased;
+            permit = self.turns(method.class()).acquire() => permit.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?,
+            () = self.env.clock.sleep(TURN_PATIENCE) => return Err(StatusCode::SERVICE_UNAVAILABLE),
+        };
         let call = tokio::select! {
             biased;
             call = wire::read_call(request) => call?,

@@ -12,7 +12,7 @@ mod identity;
 mod node_file;
 mod token;
 
-pub(crate) use authority::{Authority, PublicKey};
+pub(crate) use authority::{Authority, LIFETIME, PublicKey};
 pub(crate) use identity::{NodeKey, Passport, node_of_certificate, server_name};
 pub(crate) use node_file::{NodeFile, read_node_file, write_node_file};
 pub(crate) use token::{JoinToken, TokenRecord, fingerprint};
