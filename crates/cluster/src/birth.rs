@@ -51,7 +51,7 @@ pub(crate) async fn identify(env: &Env, config: &ClusterConfig, sites: &mut Vec<
             (Some(_), Some(Entry::Member)) => Err(Error::NeitherInitNorJoin),
             (Some(node), Some(Entry::Join { seeds, token })) => {
                 let token: JoinToken = token.parse()?;
-                let key = NodeKey::generate()?;
+                let key = NodeKey::generate(env);
                 refuse_unreadable(sites)?;
                 let applicant = Applicant { token: &token, seeds, address: &node.address, rack: &node.rack, key };
                 let file = applicant.join(env).await?;

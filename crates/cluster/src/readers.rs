@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn tls(env: &Env, authority: &Authority, node: NodeId) -> Arc<Tls> {
-        let key = NodeKey::generate().unwrap();
+        let key = NodeKey::generate(env);
         let certificate = authority.sign(env, CLUSTER, node, &key.public_key().unwrap()).unwrap();
         let authority = authority.certificate().to_vec();
         Arc::new(Tls::new(env, &Passport { cluster_id: CLUSTER, node, key, certificate, authority }).unwrap())

@@ -280,10 +280,6 @@ impl Parts {
     async fn wait_for_majority(&self) -> Result<()> {
         let mut attempts = 0_u32;
         loop {
-            // Who joined since this node was started last is in its log, but not in its file.
-            let mut peers = self.identity.file.as_ref().map_or(Vec::new(), |file| file.peers.clone());
-            peers.extend(self.consensus.others());
-            self.links.expect(&peers);
             match self.consensus.read().await {
                 Ok(_) => return Ok(()),
                 Err(error @ (meta::Error::NoQuorum | meta::Error::Overloaded)) if self.links.server().is_some() => {
@@ -318,7 +314,7 @@ impl Parts {
         }
         let key = match &self.identity.file {
             Some(file) => file.passport.key.clone(),
-            None => NodeKey::generate()?,
+            None => NodeKey::generate(&self.env),
         };
         let renewal = Renewal {
             env: self.env.clone(),

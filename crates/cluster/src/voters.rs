@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn voters_are_chosen_over_racks_and_kept_while_they_are_fit() {
         // v: votes, l: learner with the log, b: learner behind, d: dead voter, x: leaves.
-        let cases: &[(&str, &[(u64, u32, char)], &[u64])] = &[
+        type Case = (&'static str, &'static [(u64, u32, char)], &'static [u64]);
+        let cases: &[Case] = &[
             ("alone", &[(1, 0, 'v')], &[1]),
             ("two", &[(1, 0, 'v'), (2, 0, 'l')], &[1]),
             ("three", &[(1, 0, 'v'), (2, 0, 'l'), (3, 0, 'l')], &[1, 2, 3]),

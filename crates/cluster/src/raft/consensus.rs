@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use env::{Entropy, Env, Task};
+use env::{Env, Task};
 use meta::{Command, Consensus, ConsensusFuture, MetaEngine, Opened, Outcome, Reading};
 use openraft::{BasicNode, ChangeMembers, Config, Raft, RaftMetrics, SnapshotPolicy};
 use parking_lot::Mutex;
@@ -25,8 +25,8 @@ use super::transfer::TransferHandler;
 use crate::error::{Error, Result};
 use crate::rpc::{Peers, Server};
 
-/// Milliseconds between heartbeats, and bounds of the election timeout. openraft lets nobody vote before the upper bound has
-/// passed since the last heartbeat, and waits for one more timeout: a dead leader is replaced after 1.3 to 1.6 seconds.
+/// Milliseconds between heartbeats, and bounds of the election timeout. openraft lets nobody vote before a timeout has
+/// passed since the last heartbeat, and waits for one more: a dead leader is replaced after 1.0 to 1.6 seconds.
 const HEARTBEAT_MILLIS: u64 = 150;
 const ELECTION_MILLIS: (u64, u64) = (500, 800);
 
@@ -73,8 +73,7 @@ impl RaftConsensus {
         let log_store = LogStore::new(env.clone(), opened.log, recent.clone(), opened.engine.durable());
         let state_machine = StateMachine::new(env.clone(), opened.engine.clone(), recent, node.0);
         let network = Network::new(node, peers.clone());
-        let raft =
-            Raft::new(node.0, Arc::new(config(env.entropy.as_ref())?), network, log_store, state_machine.clone()).await;
+        let raft = Raft::new(node.0, Arc::new(config(node)?), network, log_store, state_machine.clone()).await;
         let raft = raft.map_err(stopped)?;
 
         let leaders = LeaderWatch::new(raft.metrics(), env.clock.clone());
@@ -185,15 +184,6 @@ impl RaftConsensus {
     /// Who leads, who votes, how far the others are.
     pub(crate) fn metrics(&self) -> watch::Receiver<RaftMetrics<u64, BasicNode>> {
         self.raft.metrics()
-    }
-
-    /// The other nodes of the membership that this node's log holds, and where they are.
-    pub(crate) fn others(&self) -> Vec<(NodeId, String)> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
-        let others =
-            metrics.membership_config.nodes().filter(|(id, node)| **id != self.node.0 && !node.addr.is_empty());
-        others.map(|(id, node)| (NodeId(*id), node.addr.clone())).collect()
     }
 
     /// Whether this node leads, as far as it knows.
@@ -344,15 +334,13 @@ impl Consensus for RaftConsensus {
     }
 }
 
-fn config(entropy: &dyn Entropy) -> Result<Config> {
-    // Drawn here, so that all randomness is the environment's: openraft draws from a range of one number.
-    let mut bytes = [0; 8];
-    entropy.fill(&mut bytes);
-    let election = ELECTION_MILLIS.0 + u64::from_le_bytes(bytes) % (ELECTION_MILLIS.1 - ELECTION_MILLIS.0);
+fn config(node: NodeId) -> Result<Config> {
+    let election = election_millis(node);
     let config = Config {
         cluster_name: "stonecrop".to_owned(),
         heartbeat_interval: HEARTBEAT_MILLIS,
         election_timeout_min: election,
+        // A range of one number: openraft would draw by randomness of its own.
         election_timeout_max: election + 1,
         max_payload_entries: ENTRIES_PER_CALL_MAX,
         snapshot_policy: SnapshotPolicy::Never,
@@ -361,6 +349,14 @@ fn config(entropy: &dyn Entropy) -> Result<Config> {
         ..Config::default()
     };
     config.validate().map_err(|error| Error::Consensus { reason: error.to_string() })
+}
+
+/// The election timeout of a node. Nodes differ, so that their elections do not collide for ever: multiples of the golden
+/// ratio spread over the range, wherever they end (Knuth, volume 3, §6.4).
+fn election_millis(node: NodeId) -> u64 {
+    const RATIO: (u64, u64) = (618_034, 1_000_000);
+    let share = node.0.wrapping_mul(RATIO.0) % RATIO.1;
+    ELECTION_MILLIS.0 + (ELECTION_MILLIS.1 - ELECTION_MILLIS.0) * share / RATIO.1
 }
 
 fn stopped(fatal: openraft::error::Fatal<u64>) -> Error {

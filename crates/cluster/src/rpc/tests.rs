@@ -27,7 +27,7 @@ impl Door {
     }
 
     fn passport(&self, node: u64) -> Passport {
-        let key = NodeKey::generate().unwrap();
+        let key = NodeKey::generate(&self.env);
         let node = NodeId(node);
         let certificate = self.authority.sign(&self.env, CLUSTER, node, &key.public_key().unwrap()).unwrap();
         Passport { cluster_id: CLUSTER, node, key, certificate, authority: self.authority.certificate().to_vec() }

@@ -61,7 +61,7 @@ impl Authority {
     ///
     /// [`Error::Certificate`].
     pub(crate) fn create(env: &Env, cluster_id: u128) -> Result<Self> {
-        let key = NodeKey::generate()?;
+        let key = NodeKey::generate(env);
         let params = authority_params(env, cluster_id);
         let certificate = params.self_signed(&key.pair()?).map_err(certificate_error)?;
         Ok(Self { key, certificate: certificate.der().to_vec() })
@@ -156,7 +156,7 @@ mod tests {
     fn certificates_name_their_node_in_their_cluster_only() {
         let env = Env::real();
         let authority = Authority::create(&env, 7).unwrap();
-        let key = NodeKey::generate().unwrap();
+        let key = NodeKey::generate(&env);
         let certificate = authority.sign(&env, 7, NodeId(12), &key.public_key().unwrap()).unwrap();
         let der = CertificateDer::from(certificate);
         assert_eq!(node_of_certificate(&der, 7), Some(NodeId(12)));

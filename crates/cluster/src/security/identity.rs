@@ -1,5 +1,6 @@
 //! A node's key, and the certificate that says which node of which cluster has it.
 
+use env::Env;
 use placement::NodeId;
 use rcgen::{KeyPair, PKCS_ED25519};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -10,6 +11,10 @@ use crate::error::{Error, Result};
 
 /// The top of the names in certificates. It is never resolved.
 const DOMAIN: &str = "stonecrop.internal";
+
+/// What precedes the 32 bytes of an Ed25519 key in PKCS#8 (RFC 8410 §7).
+const PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 /// A private key (Ed25519), in PKCS#8. Never formatted.
 #[derive(Clone)]
@@ -32,13 +37,10 @@ pub(crate) struct Passport {
 
 impl NodeKey {
     /// A new key.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Certificate`] when the system supplies no randomness.
-    pub(crate) fn generate() -> Result<Self> {
-        let pair = KeyPair::generate_for(&PKCS_ED25519).map_err(certificate_error)?;
-        Ok(Self(pair.serialize_der().into()))
+    pub(crate) fn generate(env: &Env) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        env.entropy.fill(seed.as_mut());
+        Self([&PKCS8_PREFIX[..], seed.as_ref()].concat().into())
     }
 
     /// The key in `pkcs8`, checked when it is first used.

@@ -35,7 +35,7 @@ struct Pair {
 }
 
 fn tls(env: &Env, authority: &Authority, node: NodeId) -> Arc<Tls> {
-    let key = NodeKey::generate().unwrap();
+    let key = NodeKey::generate(env);
     let certificate = authority.sign(env, CLUSTER, node, &key.public_key().unwrap()).unwrap();
     let passport =
         Passport { cluster_id: CLUSTER, node, key, certificate, authority: authority.certificate().to_vec() };

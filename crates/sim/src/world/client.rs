@@ -141,7 +141,7 @@ impl Client {
     fn begin(&self, key: &str, effect: Effect) -> Begun {
         let mut history = self.history.lock();
         history.note(turmoil::elapsed(), &format!("client {} {key} {effect:?}", self.number));
-        history.begin(key, self.number, effect)
+        history.begin(key, effect)
     }
 
     /// Takes note of how a write ended that began with `effect`.
@@ -282,7 +282,7 @@ impl Client {
         let keys = self.history.lock().keys();
         let begun: Vec<(String, Begun)> = {
             let open = keys.into_iter().filter(|key| self.history.lock().has_room(key));
-            open.map(|key| (key.clone(), self.history.lock().begin(&key, self.number, Effect::Read(None)))).collect()
+            open.map(|key| (key.clone(), self.history.lock().begin(&key, Effect::Read(None)))).collect()
         };
         self.history.lock().note(turmoil::elapsed(), &format!("client {} lists", self.number));
         let request = ListRequest { limit: 1000, ..ListRequest::default() };

@@ -111,10 +111,10 @@ impl History {
     }
 
     /// `client` begins an operation on `key` that would have `effect`.
-    pub(super) fn begin(&mut self, key: &str, client: usize, effect: Effect) -> Begun {
+    pub(super) fn begin(&mut self, key: &str, effect: Effect) -> Begun {
         self.events += 1;
         let operations = &mut self.keys.entry(key.to_owned()).or_default().operations;
-        operations.push(Operation { client, begun: self.events, ended: None, effect });
+        operations.push(Operation { begun: self.events, ended: None, effect });
         Begun { key: key.to_owned(), number: operations.len() - 1 }
     }
 

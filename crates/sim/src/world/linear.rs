@@ -39,7 +39,6 @@ pub(super) enum Effect {
 /// An operation on one key. Moments are numbers of events.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operation {
-    pub(super) client: usize,
     pub(super) begun: u64,
     /// `None` when it was never answered: it takes effect at any time since, or never.
     pub(super) ended: Option<u64>,
@@ -97,11 +96,11 @@ mod tests {
     use super::*;
 
     fn write(begun: u64, ended: Option<u64>, version: Option<Version>) -> Operation {
-        Operation { client: 0, begun, ended, effect: Effect::Write { version, condition: Condition::Always } }
+        Operation { begun, ended, effect: Effect::Write { version, condition: Condition::Always } }
     }
 
     fn read(begun: u64, ended: u64, found: Option<Version>) -> Operation {
-        Operation { client: 1, begun, ended: Some(ended), effect: Effect::Read(found) }
+        Operation { begun, ended: Some(ended), effect: Effect::Read(found) }
     }
 
     #[test]
@@ -136,7 +135,7 @@ mod tests {
             } else {
                 Effect::Refused { condition }
             };
-            Operation { client: 0, begun: 0, ended: Some(9), effect }
+            Operation { begun: 0, ended: Some(9), effect }
         };
         assert!(is_linearizable(&[create(1, true), create(2, false)]));
         assert!(!is_linearizable(&[create(1, true), create(2, true)]));

@@ -145,12 +145,12 @@ impl Machine {
         let cluster = match Cluster::open(&env, self.config(role)).await {
             Ok(cluster) => Arc::new(cluster),
             // The power went while it started.
-            Err(_) if self.files().has_crashed() => return Ok(std::future::pending().await),
+            Err(_) if self.files().has_crashed() => std::future::pending().await,
             Err(error) => return Err(error.into()),
         };
         let (store, queues) = match Store::open(env.clone(), cluster.clone(), store_config()).await {
             Ok(opened) => opened,
-            Err(_) if self.files().has_crashed() => return Ok(std::future::pending().await),
+            Err(_) if self.files().has_crashed() => std::future::pending().await,
             Err(error) => return Err(error.into()),
         };
         let _background = Background::start(&store, queues);
