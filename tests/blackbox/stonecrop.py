@@ -127,27 +127,12 @@ class Server:
     def metrics(self):
         """The server's counters by name; those with labels are summed."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
-        values = {}
-        for line in text.splitlines():
-            match = re.match(r"^([a-z_0-9]+)(?:\{[^}]*\})? ([0-9.e+-]+)$", line)
-            if match:
-                values[match[1]] = values.get(match[1], 0) + float(match[2])
-        return values
+            return parse_metrics(answer.read().decode())
 
     def client(self, **settings):
         """A boto3 client that does not retry, so that each test sees the server's first answer."""
-        settings.setdefault("retries", {"total_max_attempts": 1})
-        settings.setdefault("s3", {"addressing_style": "path"})
-        settings = {"connect_timeout": 5, "read_timeout": 60} | settings
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id=self.environment["STONECROP_ACCESS_KEY"],
-            aws_secret_access_key=self.environment["STONECROP_SECRET_KEY"],
-            config=botocore.config.Config(**settings),
-        )
+        keys = self.environment["STONECROP_ACCESS_KEY"], self.environment["STONECROP_SECRET_KEY"]
+        return s3_client(self.endpoint, *keys, **settings)
 
     def fsck(self, *flags):
         return subprocess.run(
@@ -166,6 +151,31 @@ class Server:
         """Replaces a storage directory by an empty one, as a new disk mounted in the old one's place."""
         shutil.rmtree(self.disks[index], ignore_errors=True)
         self.disks[index].mkdir()
+
+
+def s3_client(endpoint, access_key, secret_key, **settings):
+    """A boto3 client that does not retry unless `settings` say so."""
+    settings.setdefault("retries", {"total_max_attempts": 1})
+    settings.setdefault("s3", {"addressing_style": "path"})
+    settings = {"connect_timeout": 5, "read_timeout": 60} | settings
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=botocore.config.Config(**settings),
+    )
+
+
+def parse_metrics(text):
+    """Values by metric name; those with labels are summed."""
+    values = {}
+    for line in text.splitlines():
+        match = re.match(r"^([a-z_0-9]+)(?:\{[^}]*\})? ([0-9.e+-]+)$", line)
+        if match:
+            values[match[1]] = values.get(match[1], 0) + float(match[2])
+    return values
 
 
 def wait_until(condition, seconds=60, what="the condition"):
