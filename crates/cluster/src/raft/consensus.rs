@@ -71,7 +71,7 @@ impl RaftConsensus {
     ) -> Result<Arc<Self>> {
         let recent = Recent::default();
         let log_store = LogStore::new(env.clone(), opened.log, recent.clone(), opened.engine.durable());
-        let state_machine = StateMachine::new(env.clone(), opened.engine.clone(), recent, node.0);
+        let state_machine = StateMachine::new(env.clone(), opened.engine.clone(), recent);
         let network = Network::new(node, peers.clone());
         let raft = Raft::new(node.0, Arc::new(config(node)?), network, log_store, state_machine.clone()).await;
         let raft = raft.map_err(stopped)?;
@@ -298,7 +298,7 @@ impl RaftConsensus {
     /// Waits until this node has applied everything that was answered before the call.
     async fn catch_up(&self) -> meta::Result<()> {
         let queues = self.queues()?;
-        if self.state_machine.is_sole_voter() && self.is_leader() {
+        if decides_alone(&self.raft.metrics().borrow()) {
             return Ok(());
         }
         let (sender, receiver) = oneshot::channel();
@@ -334,6 +334,14 @@ impl Consensus for RaftConsensus {
     }
 }
 
+/// Whether nobody but this node can decide anything: then what was answered has been applied here, and reads need no round.
+///
+/// By the membership that the log holds, not by the one applied last: a node that starts again may lead before it has applied
+/// the entries that gave it company, and those that were answered since.
+fn decides_alone(metrics: &RaftMetrics<u64, BasicNode>) -> bool {
+    metrics.current_leader == Some(metrics.id) && metrics.membership_config.voter_ids().eq([metrics.id])
+}
+
 fn config(node: NodeId) -> Result<Config> {
     let election = election_millis(node);
     let config = Config {
@@ -365,4 +373,44 @@ fn stopped(fatal: openraft::error::Fatal<u64>) -> Error {
 
 fn refused(error: impl std::fmt::Display) -> Error {
     Error::Consensus { reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use openraft::{Membership, StoredMembership};
+
+    use super::*;
+
+    fn metrics(voters: &[&[u64]], leader: Option<u64>) -> RaftMetrics<u64, BasicNode> {
+        let configs = voters.iter().map(|config| config.iter().copied().collect()).collect();
+        let membership = Membership::new(configs, None);
+        RaftMetrics {
+            current_leader: leader,
+            membership_config: Arc::new(StoredMembership::new(None, membership)),
+            ..RaftMetrics::new_initial(1)
+        }
+    }
+
+    #[test]
+    fn only_a_leader_without_other_voters_reads_without_a_round() {
+        assert!(decides_alone(&metrics(&[&[1]], Some(1))));
+        for (voters, leader) in [
+            (&[&[1][..]][..], None),
+            (&[&[1]], Some(2)),
+            (&[&[1, 2, 3]], Some(1)),
+            (&[&[1], &[1, 2, 3]], Some(1)),
+            (&[&[2]], Some(1)),
+            (&[], Some(1)),
+        ] {
+            assert!(!decides_alone(&metrics(voters, leader)), "{voters:?} {leader:?}");
+        }
+    }
+
+    #[test]
+    fn election_timeouts_of_neighbours_differ() {
+        let mut timeouts: Vec<u64> = (1..=7).map(|node| election_millis(NodeId(node))).collect();
+        timeouts.sort_unstable();
+        assert!(timeouts.windows(2).all(|pair| 15 <= pair[1] - pair[0]), "{timeouts:?}");
+        assert!(timeouts.iter().all(|millis| (ELECTION_MILLIS.0..ELECTION_MILLIS.1).contains(millis)));
+    }
 }

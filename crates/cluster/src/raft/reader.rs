@@ -70,7 +70,7 @@ impl Reader {
                 match leaders.known().await {
                     None => Err(NoIndex::Stopped),
                     Some(leader) if leader == self.node => Ok(self.confirm().await),
-                    Some(leader) => Ok(self.ask(leader).await),
+                    Some(leader) => Ok(self.ask(leader, leaders.clone()).await),
                 }
             };
             tokio::select! {
@@ -98,8 +98,13 @@ impl Reader {
         }
     }
 
-    async fn ask(&self, leader: NodeId) -> Option<u64> {
-        let answer = self.peers.call(leader, Call::new(Method::ReadIndex, &(), self.deadline)).await;
+    /// A leader that hangs is not waited for once there is another.
+    async fn ask(&self, leader: NodeId, mut leaders: LeaderWatch) -> Option<u64> {
+        let answer = tokio::select! {
+            biased;
+            answer = self.peers.call(leader, Call::new(Method::ReadIndex, &(), self.deadline)) => answer,
+            () = leaders.deposed(leader) => return None,
+        };
         match answer.and_then(|answer| answer.parse::<Option<u64>>(leader)) {
             Ok(index) => index,
             Err(error) => {

@@ -27,7 +27,7 @@ async fn node(number: u64) -> Node {
     let opened = MetaEngine::open(&env, &[PathBuf::from("/disk/meta")], config).await.unwrap();
     let recent = Recent::default();
     let log = LogStore::new(env.clone(), opened.log.clone(), recent.clone(), opened.engine.durable());
-    let machine = StateMachine::new(env, opened.engine.clone(), recent, number);
+    let machine = StateMachine::new(env, opened.engine.clone(), recent);
     Node { opened, machine, log }
 }
 

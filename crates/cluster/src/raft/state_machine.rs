@@ -1,7 +1,6 @@
 //! openraft's state machine on the metadata's engine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use env::Env;
 use meta::{Command, MetaEngine, Offer, PageSource};
@@ -23,8 +22,6 @@ pub(crate) struct StateMachine {
     env: Env,
     engine: Arc<MetaEngine>,
     recent: Recent,
-    node: u64,
-    sole_voter: Arc<AtomicBool>,
     progress: Arc<Progress>,
 }
 
@@ -37,10 +34,10 @@ struct Progress {
 }
 
 impl StateMachine {
-    pub(crate) fn new(env: Env, engine: Arc<MetaEngine>, recent: Recent, node: u64) -> Self {
+    pub(crate) fn new(env: Env, engine: Arc<MetaEngine>, recent: Recent) -> Self {
         let applied = engine.applied().map_or(0, |id| id.index);
         let progress = Progress { applied: watch::Sender::new(applied), documents: watch::Sender::new(0) };
-        Self { env, engine, recent, node, sole_voter: Arc::new(AtomicBool::new(false)), progress: Arc::new(progress) }
+        Self { env, engine, recent, progress: Arc::new(progress) }
     }
 
     /// Index of the entry applied last, as it moves on.
@@ -53,21 +50,9 @@ impl StateMachine {
         self.progress.documents.subscribe()
     }
 
-    /// Whether the membership applied last has this node as its only voter.
-    ///
-    /// Nobody else can commit anything then, and whatever was answered has been applied here: reads need no round.
-    pub(crate) fn is_sole_voter(&self) -> bool {
-        self.sole_voter.load(Ordering::Acquire)
-    }
-
     fn membership(&self) -> StorageResult<StoredMembership<u64, BasicNode>> {
         let Some(bytes) = self.engine.membership() else { return Ok(StoredMembership::default()) };
         entry::decode_membership(&bytes).map_err(|error| invalid(ErrorSubject::StateMachine, ErrorVerb::Read, &error))
-    }
-
-    fn note_voters(&self, membership: &StoredMembership<u64, BasicNode>) {
-        let sole = membership.membership().voter_ids().eq([self.node]);
-        self.sole_voter.store(sole, Ordering::Release);
     }
 
     async fn apply_entry(&self, entry: Entry) -> StorageResult<Answers> {
@@ -81,7 +66,6 @@ impl StateMachine {
                 let stored = StoredMembership::new(Some(entry.log_id), membership);
                 let fail = |error| invalid(ErrorSubject::Apply(entry.log_id), ErrorVerb::Write, &error);
                 self.engine.apply_membership(id, entry::encode_membership(&stored).map_err(fail)?);
-                self.note_voters(&stored);
                 Ok(Answers(Vec::new()))
             }
             EntryPayload::Normal(batch) => {
@@ -140,7 +124,6 @@ impl RaftStateMachine<Types> for StateMachine {
 
     async fn applied_state(&mut self) -> StorageResult<(Option<LogId<u64>>, StoredMembership<u64, BasicNode>)> {
         let membership = self.membership()?;
-        self.note_voters(&membership);
         Ok((self.engine.applied().map(entry::raft_log_id), membership))
     }
 
@@ -184,7 +167,6 @@ impl RaftStateMachine<Types> for StateMachine {
         let installed = self.engine.install(fetched).await;
         installed.map_err(|error| failure(subject(), ErrorVerb::Write, error))?;
         self.recent.release(index);
-        self.note_voters(&meta.last_membership);
         Ok(())
     }
 
