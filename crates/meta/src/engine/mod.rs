@@ -338,13 +338,18 @@ impl MetaEngine {
         self.core.mirrors.retire_at(directory);
     }
 
-    /// Makes the vacant `directory` a mirror, in place of the one that was there or of one that is out of service, and
+    /// Empties `directory` and makes it a mirror, in place of the one that was there or of one that is out of service, and
     /// waits until it has everything.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when it cannot be written, [`Error::Unavailable`] when no other mirror works.
+    /// [`Error::Unavailable`] when no other mirror works and has everything: nothing is emptied then, for what is out of
+    /// service may be the last copy. [`Error::Io`] when it cannot be written.
     pub async fn replace_mirror(&self, directory: &Path) -> Result<()> {
+        let others = self.core.mirrors.in_service();
+        if !others.iter().any(|other| other.directory() != directory && other.has_packs()) {
+            return Err(Error::Unavailable);
+        }
         self.core.mirrors.retire_at(directory);
         let (env, directory) = (self.env.clone(), directory.to_path_buf());
         let mirror = self.env.blocking(move || Mirror::vacant(&env, directory)).await?;

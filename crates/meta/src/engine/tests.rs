@@ -532,6 +532,26 @@ fn when_every_mirror_fails_nothing_more_is_promised() {
     block_on(opened.engine.close());
 }
 
+#[test]
+fn the_last_copy_is_not_emptied_to_become_a_mirror_again() {
+    let files = new_files(2, 1);
+    let all = directories(2);
+    let opened = open(&files, &all, 1).unwrap();
+    assert_eq!(run(&opened, 1..22), (21, 21));
+    for directory in &all {
+        opened.engine.retire_mirror(directory);
+    }
+    for directory in &all {
+        let replaced = block_on(opened.engine.replace_mirror(directory));
+        assert!(matches!(replaced, Err(Error::Unavailable)), "{replaced:?}");
+    }
+    block_on(opened.engine.close());
+    let opened = open(&files, &all, 2).unwrap();
+    let found = replay(&opened).unwrap();
+    check_recovered(&opened, found, (21, 21), "after a restart");
+    block_on(opened.engine.close());
+}
+
 /// Appends and applies entries from `first` on until the engine admits no more; the number of the last one applied.
 fn run_until_full(opened: &Opened, first: u64) -> u64 {
     for index in first.. {
