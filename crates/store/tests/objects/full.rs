@@ -1,5 +1,7 @@
 //! A full disk refuses new objects, serves and deletes old ones, and recovers by itself.
 
+use std::time::Duration;
+
 use env::SimFiles;
 use store::Error;
 use store::condition::Precondition;
@@ -30,8 +32,7 @@ async fn full_disks_refuse_objects_and_recover_when_space_returns() {
         node.store.delete_object("bucket", key, &Precondition::default()).await.unwrap();
     }
     for _ in 0..3 {
-        node.store.advance_epoch().await.unwrap();
-        node.store.collect_garbage().await.unwrap();
+        collect_garbage(&node).await;
     }
     assert_eq!(node.shard_count(), 0);
     let topology = node.cluster.topology();
@@ -39,6 +40,20 @@ async fn full_disks_refuse_objects_and_recover_when_space_returns() {
         member.local().unwrap().compact().await.unwrap();
     }
     node.wait_until_writable().await;
-    node.put("after", bytes(7, 8 << 20)).await.unwrap();
+    // The disks' own room is known by now, the room for metadata is looked at once a second.
+    let mut refusals = 0;
+    while let Err(error) = node.put("after", bytes(7, 8 << 20)).await {
+        assert!(matches!(error, Error::DiskFull), "{error}");
+        refusals += 1;
+        assert!(refusals < 100, "the room that returned is not found");
+        collect_garbage(&node).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     assert!(node.get("after").await.unwrap() == bytes(7, 8 << 20));
+}
+
+/// Frees what deletes and refused writes have left, once enough epochs have passed.
+async fn collect_garbage(node: &Node) {
+    node.store.advance_epoch().await.unwrap();
+    node.store.collect_garbage().await.unwrap();
 }
