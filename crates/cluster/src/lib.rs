@@ -35,6 +35,8 @@ mod shards;
 mod start;
 mod steward;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod topology;
 mod voters;
 

@@ -114,13 +114,10 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use env::{Clock, UnixMillis};
-    use tokio::sync::watch;
 
     use super::*;
-    use crate::rpc::{Server, Tls};
-    use crate::security::{Authority, NodeKey, Passport};
+    use crate::testing::{Door, Listening};
 
-    const CLUSTER: u128 = 7;
     const LEADER: NodeId = NodeId(1);
     const READER: NodeId = NodeId(2);
 
@@ -144,36 +141,22 @@ mod tests {
         }
     }
 
-    fn tls(env: &Env, authority: &Authority, node: NodeId) -> Arc<Tls> {
-        let key = NodeKey::generate(env);
-        let certificate = authority.sign(env, CLUSTER, node, &key.public_key().unwrap()).unwrap();
-        let authority = authority.certificate().to_vec();
-        Arc::new(Tls::new(env, &Passport { cluster_id: CLUSTER, node, key, certificate, authority }).unwrap())
-    }
-
     #[tokio::test]
     async fn others_are_waited_for_until_they_have_been_silent_for_long() {
         let real = Env::real();
         let clock = Arc::new(ShiftedClock { real: real.clock.clone(), shift_seconds: AtomicU64::new(0) });
         let env = Env { clock: clock.clone(), ..real };
-        let authority = Authority::create(&env, CLUSTER).unwrap();
-        let listener = env.net.listen("127.0.0.1:0".to_owned()).await.unwrap();
-        let address = listener.local_address().unwrap().to_string();
-        let server = Server::new(env.clone(), tls(&env, &authority, READER));
+        let door = Door::open(env.clone());
+        let listening = Listening::start(&door, READER).await;
         let other = Arc::new(Readers::new(env.clone(), READER, Arc::new(Peers::new(env.clone()))));
-        server.answer(&[Method::OldestReader], other.clone());
-        let stopping = watch::Sender::new(false);
-        let task = env.spawn.task("server", Box::pin(server.run(listener, stopping.subscribe())));
-        let peers = Arc::new(Peers::new(env.clone()));
-        peers.use_tls(tls(&env, &authority, LEADER));
-        peers.set_addresses([(LEADER, "127.0.0.1:1".to_owned()), (READER, address)].into());
+        listening.server.answer(&[Method::OldestReader], other.clone());
+        let peers = door.peers(LEADER, &[(LEADER, "127.0.0.1:1"), (READER, &listening.address)]);
 
         let readers = Readers::new(env.clone(), LEADER, peers);
         assert_eq!(readers.oldest_elsewhere().await, None, "the other node cannot say yet");
         *other.own.write() = Some(Arc::new(|| async { Some(41) }.boxed()));
         assert_eq!(readers.oldest_elsewhere().await, Some(41));
-        stopping.send_replace(true);
-        task.join().await.unwrap();
+        listening.stop().await;
         assert_eq!(readers.oldest_elsewhere().await, None, "it is gone, and may be back");
         clock.shift_seconds.store(61, Ordering::SeqCst);
         assert_eq!(readers.oldest_elsewhere().await, Some(u64::MAX), "it has been gone for long");

@@ -13,7 +13,7 @@ use placement::NodeId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::batcher::{self, Batcher, Proposal};
-use super::entry::Types;
+use super::entry::{self, Types};
 use super::forward::ConsensusHandler;
 use super::leader::{self, LeaderWatch};
 use super::log_store::{LogStore, Recent};
@@ -70,6 +70,7 @@ impl RaftConsensus {
         deadline: Duration,
     ) -> Result<Arc<Self>> {
         let recent = Recent::default();
+        let inherited = opened.log.state().last.map(entry::raft_log_id);
         let log_store = LogStore::new(env.clone(), opened.log, recent.clone(), opened.engine.durable());
         let state_machine = StateMachine::new(env.clone(), opened.engine.clone(), recent);
         let network = Network::new(node, peers.clone());
@@ -86,7 +87,7 @@ impl RaftConsensus {
             peers: peers.clone(),
             leaders: leaders.clone(),
         };
-        let reader = Reader { raft: raft.clone(), node, peers: peers.clone(), leaders, deadline };
+        let reader = Reader { raft: raft.clone(), node, peers: peers.clone(), leaders, inherited, deadline };
         let purge = purge::run(opened.engine.durable(), raft.clone());
         let tasks = vec![
             env.spawn.task("raft-batcher", Box::pin(batcher.run(proposed))),
@@ -127,7 +128,7 @@ impl RaftConsensus {
         let wait = self.raft.wait(None);
         wait.current_leader(self.node.0, "a group of one elects its only voter").await.map_err(refused)?;
         // An entry of the new term: once it is applied, so is every entry before it.
-        let empty = super::entry::Batch::new(env::UnixMillis(0), Vec::new());
+        let empty = entry::Batch::new(env::UnixMillis(0), Vec::new());
         self.raft.client_write(empty).await.map_err(refused)?;
         Ok(())
     }
@@ -376,41 +377,4 @@ fn refused(error: impl std::fmt::Display) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use openraft::{Membership, StoredMembership};
-
-    use super::*;
-
-    fn metrics(voters: &[&[u64]], leader: Option<u64>) -> RaftMetrics<u64, BasicNode> {
-        let configs = voters.iter().map(|config| config.iter().copied().collect()).collect();
-        let membership = Membership::new(configs, None);
-        RaftMetrics {
-            current_leader: leader,
-            membership_config: Arc::new(StoredMembership::new(None, membership)),
-            ..RaftMetrics::new_initial(1)
-        }
-    }
-
-    #[test]
-    fn only_a_leader_without_other_voters_reads_without_a_round() {
-        assert!(decides_alone(&metrics(&[&[1]], Some(1))));
-        for (voters, leader) in [
-            (&[&[1][..]][..], None),
-            (&[&[1]], Some(2)),
-            (&[&[1, 2, 3]], Some(1)),
-            (&[&[1], &[1, 2, 3]], Some(1)),
-            (&[&[2]], Some(1)),
-            (&[], Some(1)),
-        ] {
-            assert!(!decides_alone(&metrics(voters, leader)), "{voters:?} {leader:?}");
-        }
-    }
-
-    #[test]
-    fn election_timeouts_of_neighbours_differ() {
-        let mut timeouts: Vec<u64> = (1..=7).map(|node| election_millis(NodeId(node))).collect();
-        timeouts.sort_unstable();
-        assert!(timeouts.windows(2).all(|pair| 15 <= pair[1] - pair[0]), "{timeouts:?}");
-        assert!(timeouts.iter().all(|millis| (ELECTION_MILLIS.0..ELECTION_MILLIS.1).contains(millis)));
-    }
-}
+mod tests;

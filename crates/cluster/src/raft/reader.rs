@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::Raft;
+use openraft::{LogId, Raft};
 use placement::NodeId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,6 +44,9 @@ pub(super) struct Reader {
     pub(super) node: NodeId,
     pub(super) peers: Arc<Peers>,
     pub(super) leaders: LeaderWatch,
+    /// The last entry that the log held when this node started. A leader that starts again in its own term goes on leading
+    /// (openraft 0.9), and does not know which of its entries had been committed: to be safe, all of them.
+    pub(super) inherited: Option<LogId<u64>>,
     /// How long one round may take.
     pub(super) deadline: Duration,
 }
@@ -90,7 +93,8 @@ impl Reader {
 
     async fn confirm(&self) -> Option<u64> {
         match self.raft.get_read_log_id().await {
-            Ok((index, _)) => Some(index.map_or(0, |id| id.index)),
+            // Entries of a later term count for more: what it inherited may have been replaced then.
+            Ok((committed, _)) => Some(committed.max(self.inherited).map_or(0, |id| id.index)),
             Err(error) => {
                 tracing::debug!(%error, "leadership could not be confirmed");
                 None

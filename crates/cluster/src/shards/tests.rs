@@ -5,19 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use disk::{Disk, DiskConfig, DiskIdentity, Shard};
-use env::{Env, SimFiles, Task};
+use env::{Env, SimFiles};
 use erasure::{BLOCK_SIZE, FramedShard, ShardIdentity};
 use placement::{DiskId, Epoch, GroupId, NodeId, Plan, Profile, Slot, Table};
-use tokio::sync::watch;
 
 use super::message::{Append, Lookup, Outcome, Read, ShardName};
 use super::*;
 use crate::handle::{Destination, DiskHandle, ShardError};
-use crate::rpc::{Call, Method, Peers, Server, Tls};
-use crate::security::{Authority, NodeKey, Passport};
+use crate::rpc::{Call, Method, Peers};
+use crate::testing::{CLUSTER, Door, Listening};
 use crate::topology::{Member, Publisher};
 
-const CLUSTER: u128 = 7;
 const OWNER: NodeId = NodeId(2);
 const DISK: DiskId = DiskId(21);
 const OTHER: DiskId = DiskId(22);
@@ -30,16 +28,7 @@ struct Pair {
     peers: Arc<Peers>,
     publisher: Arc<Publisher>,
     files: SimFiles,
-    stopping: watch::Sender<bool>,
-    task: Task,
-}
-
-fn tls(env: &Env, authority: &Authority, node: NodeId) -> Arc<Tls> {
-    let key = NodeKey::generate(env);
-    let certificate = authority.sign(env, CLUSTER, node, &key.public_key().unwrap()).unwrap();
-    let passport =
-        Passport { cluster_id: CLUSTER, node, key, certificate, authority: authority.certificate().to_vec() };
-    Arc::new(Tls::new(env, &passport).unwrap())
+    listening: Listening,
 }
 
 /// A table whose groups consist of `DISK` alone.
@@ -62,19 +51,12 @@ impl Pair {
         let members = [(DISK, Member::open(OWNER, disk.clone()))].into();
         let publisher = Arc::new(Publisher::new(Arc::new(table()), members));
 
-        let authority = Authority::create(&env, CLUSTER).unwrap();
-        let listener = env.net.listen("127.0.0.1:0".to_owned()).await.unwrap();
-        let address = listener.local_address().unwrap().to_string();
-        let server = Server::new(env.clone(), tls(&env, &authority, OWNER));
-        server.answer(&ShardService::METHODS, Arc::new(ShardService::new(env.clone(), publisher.clone())));
-        let stopping = watch::Sender::new(false);
-        let task = env.spawn.task("server", Box::pin(server.run(listener, stopping.subscribe())));
-
-        let peers = Arc::new(Peers::new(env.clone()));
-        peers.use_tls(tls(&env, &authority, NodeId(1)));
-        peers.set_addresses([(OWNER, address)].into());
+        let door = Door::open(env.clone());
+        let listening = Listening::start(&door, OWNER).await;
+        listening.server.answer(&ShardService::METHODS, Arc::new(ShardService::new(env.clone(), publisher.clone())));
+        let peers = door.peers(NodeId(1), &[(OWNER, &listening.address)]);
         let handle = RemoteDisks::new(env, peers.clone()).handle(OWNER, DISK);
-        Self { disk, handle, peers, publisher, files, stopping, task }
+        Self { disk, handle, peers, publisher, files, listening }
     }
 
     async fn append(&self, shard: Shard) -> Result<(), ShardError> {
@@ -82,8 +64,7 @@ impl Pair {
     }
 
     async fn stop(self) -> DiskHandle {
-        self.stopping.send_replace(true);
-        self.task.join().await.unwrap();
+        self.listening.stop().await;
         self.disk.close().await.unwrap();
         self.handle
     }
