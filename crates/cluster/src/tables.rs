@@ -138,26 +138,76 @@ impl TableKeeper {
 }
 
 /// The fences of the groups that differ between two tables.
-///
-/// A group goes on accepting commits of the epochs it accepted before, unless one of its slots has another target now:
-/// a shard that was written to the old target would be missed by whoever copies or rebuilds the slot.
 fn fences(view: &dyn View, before: &Table, after: &Table) -> Result<Vec<GroupFence>> {
-    let group_count = u32::try_from(before.groups().len()).expect("at most 65536 groups");
     let mut fences = Vec::new();
     for (group, row) in after.groups().filter(|(_, row)| row.epoch == after.version()) {
-        // A group that a split made takes over the fence of the group it came from.
-        let origin = GroupId(group.0 % group_count);
-        let old = before
-            .group(origin)
-            .map(|old| &old.slots)
-            .ok_or(placement::Error::Damaged { reason: "a group has no origin" })?;
-        let retargeted = old
-            .iter()
-            .zip(&row.slots)
-            .any(|(old, new)| old.write_target().is_some() && old.write_target() != new.write_target());
-        let accepted_before = query::group_fence(view, origin)?.map(|fence| fence.accepted_from);
-        let accepted_from = accepted_before.filter(|_| !retargeted && before.version() != Epoch(0));
-        fences.push(GroupFence { group, epoch: row.epoch, accepted_from: accepted_from.unwrap_or(row.epoch) });
+        let accepted_before = query::group_fence(view, group)?.map(|fence| fence.accepted_from);
+        let accepted_from = accepted_from(before, after, group, accepted_before);
+        fences.push(GroupFence { group, epoch: row.epoch, accepted_from });
     }
     Ok(fences)
+}
+
+/// From which epoch on commits to `group`, which differs between two tables, are accepted.
+///
+/// A group goes on accepting commits of the epochs it accepted before, unless one of its slots has another target now: a
+/// shard that was written to the old target would be missed by whoever copies or rebuilds the slot. A split ends all older
+/// epochs: the stripes of half of those commits belong to another group, whose fence they would get round.
+fn accepted_from(before: &Table, after: &Table, group: GroupId, accepted_before: Option<Epoch>) -> Epoch {
+    let is_split = before.groups().len() != after.groups().len();
+    let slots = |table: &Table| table.group(group).map(|row| row.slots.clone()).unwrap_or_default();
+    let retargeted = slots(before)
+        .iter()
+        .zip(&slots(after))
+        .any(|(old, new)| old.write_target().is_some() && old.write_target() != new.write_target());
+    let keeps = !is_split && !retargeted && before.version() != Epoch(0);
+    accepted_before.filter(|_| keeps).unwrap_or(after.version())
+}
+
+#[cfg(test)]
+mod tests {
+    use placement::{DiskSpec, DiskState, Move, NodeId, RackId, Slot};
+
+    use super::*;
+
+    fn table() -> Table {
+        let disk = |number: u64| DiskSpec {
+            id: DiskId(number.into()),
+            node: NodeId(number),
+            rack: RackId(0),
+            weight: 1,
+            state: DiskState::In,
+        };
+        let mut table = Table::vacant(Profile::new(1, 1).expect("a profile"), 2);
+        let plan = placement::plan(&table, &[disk(1), disk(2)]);
+        table.apply(&plan).expect("the plan is legal");
+        table
+    }
+
+    #[test]
+    fn older_epochs_are_accepted_until_a_target_changes_or_the_groups_split() {
+        let before = table();
+        let slot = before.group(GroupId(0)).expect("group 0").slots[0];
+        let Slot::Stable(from) = slot else { panic!("a first plan leaves stable slots") };
+        let moving = Slot::Moving { from, to: DiskId(9) };
+        let step = |before, after| Move { group: GroupId(0), index: 0, before, after };
+        let changed = |table: &Table, splits, moves: &[Move]| {
+            let mut next = table.clone();
+            next.apply(&Plan { based_on: table.version(), splits, moves: moves.to_vec() }).expect("the plan is legal");
+            next
+        };
+        let moves = changed(&before, 0, &[step(slot, moving)]);
+        assert_eq!(accepted_from(&before, &moves, GroupId(0), Some(Epoch(1))), Epoch(2), "another target");
+        let settled = changed(&moves, 0, &[step(moving, Slot::Stable(DiskId(9)))]);
+        assert_eq!(accepted_from(&moves, &settled, GroupId(0), Some(Epoch(2))), Epoch(2), "the same target");
+        let split = changed(&settled, 1, &[]);
+        for group in [0, 255, 256, 511] {
+            assert_eq!(accepted_from(&settled, &split, GroupId(group), Some(Epoch(2))), Epoch(4), "group {group}");
+        }
+        assert_eq!(
+            accepted_from(&Table::vacant(before.profile(), 2), &before, GroupId(0), None),
+            Epoch(1),
+            "the first"
+        );
+    }
 }

@@ -146,10 +146,15 @@ impl Store {
     async fn strays(&self, disk: &Arc<Disk>, page: &[InventoryEntry]) -> Result<Vec<ShardIdentity>> {
         let topology = self.cluster().topology();
         let id = DiskId(disk.identity().disk_id);
-        let expected = |shard: &InventoryEntry| {
-            let group = topology.table().group(GroupId(shard.entry.group));
-            let slot = group.and_then(|group| group.slots.get(usize::from(shard.identity.index)));
+        let holds = |group: GroupId, index: u8| {
+            let group = topology.table().group(group);
+            let slot = group.and_then(|group| group.slots.get(usize::from(index)));
             slot.is_some_and(|slot| slot.read_sources().any(|source| source == id))
+        };
+        // Most shards need no look at their manifest: whichever group holds the stripe by now, this disk is in its place.
+        let expected = |shard: &InventoryEntry| {
+            let mut heirs = topology.table().heirs(GroupId(shard.entry.group)).peekable();
+            heirs.peek().is_some() && heirs.all(|group| holds(group, shard.identity.index))
         };
         let mut astray = Vec::new();
         for shard in page.iter().filter(|shard| !expected(shard)).map(|shard| shard.identity) {

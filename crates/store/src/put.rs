@@ -130,17 +130,18 @@ impl Store {
         rows: &WrittenRows,
     ) -> Result<Reply, ProposeError> {
         // Only what has shards is ever proposed again.
-        let mut again = (!rows.is_empty()).then(|| command.clone());
+        let written = (!rows.is_empty()).then(|| command.clone());
         let mut committed = self.propose(command).await;
         for _ in 0..RETARGETS_MAX {
             let Err(ProposeError::Refused(Refusal::StaleGroup { group, epoch })) = committed else { break };
-            let Some(command) = &mut again else { break };
+            // From what was written, not from an earlier attempt: `rows` know nothing of that one's epochs.
+            let Some(mut command) = written.clone() else { break };
             let moved_on = |row: &Group| epoch < row.epoch;
             self.shards().wait_for_topology(|topology| topology.table().group(group).is_some_and(moved_on)).await;
-            for segment in segments_mut(command) {
+            for segment in segments_mut(&mut command) {
                 retarget(segment, rows, &self.cluster().topology());
             }
-            committed = self.propose(command.clone()).await;
+            committed = self.propose(command).await;
         }
         if matches!(committed, Err(ProposeError::Refused(_) | ProposeError::Full)) {
             self.discard(write.write_id());

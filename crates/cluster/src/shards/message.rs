@@ -38,12 +38,6 @@ impl From<ShardName> for ShardIdentity {
     }
 }
 
-impl ShardName {
-    pub(crate) fn index(self) -> u8 {
-        self.index
-    }
-}
-
 /// Store a shard. The body is the checksums of its blocks, then its payload. Answered with `Result<(), ShardError>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Append {

@@ -10,7 +10,7 @@ use env::Env;
 use erasure::{FramedShard, ShardIdentity};
 use futures_util::FutureExt;
 use parking_lot::Mutex;
-use placement::{DiskId, NodeId};
+use placement::{DiskId, NodeId, StripeId};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -161,8 +161,13 @@ impl Handler for ShardService {
 
 /// Refuses a shard for a slot that the disk no longer has, as far as this node knows.
 fn check_epoch(topology: &Topology, head: &Append) -> Outcome<()> {
-    let Some(row) = topology.table().group(head.group) else { return Ok(()) };
-    let holder = row.slots.get(usize::from(head.shard.index())).and_then(|slot| slot.write_target());
+    let table = topology.table();
+    let shard = ShardIdentity::from(head.shard);
+    let stripe = StripeId { write_id: shard.write_id, number: shard.stripe };
+    // A split may have given the stripe to another group.
+    let group = table.group(head.group).and_then(|_| table.group(table.resolve(stripe, head.group, head.epoch)));
+    let Some(row) = group else { return Ok(()) };
+    let holder = row.slots.get(usize::from(shard.index)).and_then(|slot| slot.write_target());
     let is_stale = head.destination == Destination::Slot && head.epoch < row.epoch && holder != Some(head.disk);
     if is_stale { Err(ShardError::StaleEpoch { epoch: row.epoch }) } else { Ok(()) }
 }

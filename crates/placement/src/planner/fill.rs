@@ -73,12 +73,16 @@ pub(crate) fn rotated(draft: &Draft<'_>, group: GroupId, index: usize) -> impl I
 
 /// Disks below their target, at most `limit` of them: those that lack the largest part of it.
 pub(crate) fn neediest(draft: &Draft<'_>, limit: usize) -> Vec<usize> {
-    let mut disks: Vec<usize> = (0..draft.disks()).filter(|&disk| 0 < draft.deficit(disk)).collect();
+    let mut disks: Vec<(f64, usize)> =
+        (0..draft.disks()).filter(|&disk| 0 < draft.deficit(disk)).map(|disk| (draft.need(disk), disk)).collect();
     if limit < disks.len() {
-        disks.sort_by(|&a, &b| draft.need(b).total_cmp(&draft.need(a)).then(a.cmp(&b)));
+        let order = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        // All but the first of a thousand disks need no order.
+        disks.select_nth_unstable_by(limit, order);
         disks.truncate(limit);
+        disks.sort_unstable_by(order);
     }
-    disks
+    disks.into_iter().map(|(_, disk)| disk).collect()
 }
 
 /// The disk with the highest score; the first of equals.

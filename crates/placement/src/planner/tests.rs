@@ -209,6 +209,21 @@ fn suspect_disk_keeps_its_slots_and_gets_none() {
 }
 
 #[test]
+fn one_more_disk_gets_its_share_and_nothing_else_moves() {
+    let sixteen = fleet(&[4, 4, 4, 4]);
+    let table = first_table("8+4", &sixteen);
+    for node in 0..5 {
+        let mut disks = sixteen.clone();
+        disks.push(disk(99, node, 100));
+        let (next, change) = replan(&table, &disks);
+        check_caps(&next, &disks);
+        // A seventeenth of 3072 slots.
+        assert_eq!(change.moves.len(), 180, "on node {node}");
+        assert!(change.moves.iter().all(|step| step.after.write_target() == Some(DiskId(99))), "on node {node}");
+    }
+}
+
+#[test]
 fn growing_to_more_nodes_restores_the_node_cap() {
     let one = fleet(&[6]);
     let table = first_table("4+2", &one);

@@ -172,6 +172,18 @@ impl Table {
         GroupId(current)
     }
 
+    /// The groups that may hold stripes which were written to `group` at some time: itself, and those that splits made of
+    /// it.
+    pub fn heirs(&self, group: GroupId) -> impl Iterator<Item = GroupId> {
+        // The number of groups when this one began.
+        let mut group_count = self.groups.len() >> self.splits.len();
+        while group_count <= group.0 as usize {
+            group_count *= 2;
+        }
+        let heirs = (group.0 as usize..self.groups.len()).step_by(group_count);
+        heirs.map(|heir| GroupId(u32::try_from(heir).expect("at most 65536 groups")))
+    }
+
     /// Performs `plan` and raises the version, and the epoch of every group that it touches.
     ///
     /// # Errors

@@ -91,6 +91,32 @@ fn vacant_slot_never_becomes_stable_once_stripes_may_exist() {
 }
 
 #[test]
+fn heirs_are_the_groups_that_stripes_resolve_to() {
+    let mut table = table(6);
+    for version in [1, 2] {
+        table.apply(&Plan { based_on: Epoch(version), splits: 1, moves: Vec::new() }).unwrap();
+    }
+    for (group, expected) in [(0, 4), (255, 4), (256, 2), (511, 2), (512, 1), (1023, 1)] {
+        let group = GroupId(group);
+        let epochs: &[u32] = if group.0 < 256 {
+            &[1, 2, 3]
+        } else if group.0 < 512 {
+            &[2, 3]
+        } else {
+            &[3]
+        };
+        let heirs: Vec<GroupId> = table.heirs(group).collect();
+        assert_eq!(heirs.len(), expected, "group {group}");
+        let mut found = std::collections::BTreeSet::new();
+        for (number, &epoch) in (0..500).flat_map(|number| epochs.iter().map(move |epoch| (number, epoch))) {
+            found.insert(table.resolve(StripeId { write_id: 9, number }, group, Epoch(epoch)));
+        }
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), heirs, "group {group}");
+    }
+    assert_eq!(table.heirs(GroupId(1024)).count(), 0);
+}
+
+#[test]
 fn stripes_written_before_a_split_resolve_to_one_half_each() {
     let mut table = table(6);
     let split = Plan { based_on: table.version(), splits: 2, moves: Vec::new() };
