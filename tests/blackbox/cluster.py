@@ -1,16 +1,21 @@
 """A cluster of real nodes, made and broken through scripts/cluster."""
 
 import concurrent.futures
+import itertools
 import json
 import os
 import pathlib
+import random
 import re
 import subprocess
+import urllib.parse
 import urllib.request
 
-from stonecrop import ROOT, binary, parse_metrics, s3_client, wait_until
+import stonecrop
+from stonecrop import ACCESS_KEY, ROOT, SECRET_KEY, binary, is_free, parse_metrics, s3_client, wait_until
 
-ACCESS_KEY, SECRET_KEY = "root", "rootsecret"
+# What boto3 does when it is told nothing: five attempts.
+SDK_RETRIES = {"retries": {"mode": "legacy"}}
 # All zero: every shard that should be there is there.
 WANTING = ["stonecrop_shards_lost", "stonecrop_shards_damaged", "stonecrop_stripes_waiting_for_repair", "stonecrop_slots_waiting_for_shards"]
 
@@ -20,16 +25,28 @@ def join_token(output):
     return re.search(r"stonecrop1\.\S+", pathlib.Path(output).read_text())[0]
 
 
+def free_ports():
+    """A port above which a cluster finds what it needs free: three for each node, a hundred apart."""
+    for port in random.sample(range(11_000, 30_000, 1000), 19):
+        if all(is_free(port + offset + node) for offset in (0, 100, 200) for node in range(1, 9)):
+            return port
+    raise RuntimeError("no free ports for a cluster")
+
+
 class Cluster:
-    """Nodes are named by their numbers, from 1. On loopback it needs no root, and the network cannot be cut."""
+    """Nodes are named by their numbers, from 1. On loopback it needs no root, and the network cannot be cut.
+
+    `STONECROP_CLUSTER_PORT` of the environment decides for loopback as it does for scripts/cluster.
+    """
 
     def __init__(self, directory, loopback=False):
         self.directory = pathlib.Path(directory)
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("STONECROP_")}
         self.environment |= {"STONECROP_CLUSTER_DIR": str(directory), "STONECROP_BINARY": str(binary())}
-        if loopback:
-            self.environment["STONECROP_CLUSTER_LOOPBACK"] = "1"
-        self.endpoints, self.admin_ports = {}, {}
+        port = free_ports() if loopback else os.environ.get("STONECROP_CLUSTER_PORT")
+        if port:
+            self.environment["STONECROP_CLUSTER_PORT"] = str(port)
+        self.endpoints, self.admin_ports, self.node_addresses = {}, {}, {}
         self.token = None
 
     def run(self, *words):
@@ -45,6 +62,10 @@ class Cluster:
     def up(self, nodes, disks=4):
         self.run("down")
         self.run("up", nodes, disks)
+        return self.find()
+
+    def find(self):
+        """Learns what a running cluster is like."""
         self.token = join_token(self.directory / "node1/out")
         self.refresh()
         return self
@@ -52,9 +73,11 @@ class Cluster:
     def refresh(self):
         """Learns the addresses of all nodes, and returns the process ids of those that run."""
         running = {}
+        self.endpoints, self.admin_ports, self.node_addresses = {}, {}, {}
         for line in self.run("status").splitlines():
-            node, endpoint, admin, pid = re.match(r"node (\d+)  (\S+)  admin :(\d+)  (?:running, pid (\d+)|stopped)", line).groups()
+            node, endpoint, admin, peers, pid = re.match(r"node (\d+)  (\S+)  admin :(\d+)  nodes :(\d+)  (?:running, pid (\d+)|stopped)", line).groups()
             self.endpoints[int(node)], self.admin_ports[int(node)] = endpoint, admin
+            self.node_addresses[int(node)] = f"{urllib.parse.urlsplit(endpoint).hostname}:{peers}"
             if pid:
                 running[int(node)] = int(pid)
         return running
@@ -62,6 +85,34 @@ class Cluster:
     @property
     def nodes(self):
         return sorted(self.endpoints)
+
+    @property
+    def isolated(self):
+        """Each node has a network of its own, which can be cut."""
+        return (self.directory / "port").read_text().strip() == ""
+
+    def admin(self, *words):
+        return self.run("admin", *words)
+
+    def overview(self):
+        """What `stonecrop admin info --json` says."""
+        return json.loads(self.admin("info", "--json"))
+
+    def members(self):
+        return [node["id"] for node in self.overview()["nodes"]]
+
+    def disk(self, node, number):
+        """The identity of the disk in a node's directory."""
+        path = str(self.directory / f"node{node}/disk{number}")
+        [found] = [disk["id"] for disk in self.overview()["disks"] if disk["path"] == path]
+        return found
+
+    def disk_states(self):
+        return {disk["id"]: disk["state"] for disk in self.overview()["disks"]}
+
+    def slots(self):
+        """How many slots each disk holds."""
+        return {disk["id"]: disk["slots"] for disk in self.overview()["disks"]}
 
     def client(self, node, **settings):
         return s3_client(self.endpoints[node], ACCESS_KEY, SECRET_KEY, **settings)
@@ -120,3 +171,48 @@ class Cluster:
             wait_until(whole, seconds, "a whole cluster")
         except AssertionError:
             raise AssertionError(f"not whole after {seconds} s: {'; '.join(self.wanting())}") from None
+
+
+class AllNodes:
+    """A running cluster in the place of one `stonecrop.Server`: each test asks another node, and of a client's requests,
+    retries among them, each goes to another one."""
+
+    def __init__(self, cluster, **settings):
+        self.cluster, self.settings = cluster, settings
+        self.turns = itertools.cycle(cluster.nodes)
+        self.node = next(self.turns)
+
+    def turn(self):
+        self.node = next(self.turns)
+
+    @property
+    def endpoint(self):
+        return self.cluster.endpoints[self.node]
+
+    @property
+    def host(self):
+        return urllib.parse.urlsplit(self.endpoint).netloc
+
+    @property
+    def address(self):
+        parts = urllib.parse.urlsplit(self.endpoint)
+        return parts.hostname, parts.port
+
+    def client(self, **settings):
+        client = self.cluster.client(self.node, **(self.settings | settings))
+        nodes = itertools.cycle([urllib.parse.urlsplit(endpoint).netloc for endpoint in self.cluster.endpoints.values()])
+
+        def send_to_the_next(request, **_):
+            request.url = urllib.parse.urlsplit(request.url)._replace(netloc=next(nodes)).geturl()
+
+        client.meta.events.register_first("before-sign.s3", send_to_the_next)
+        return client
+
+    def health(self, kind):
+        return stonecrop.health(self.endpoint, kind)
+
+    def pids(self):
+        return list(self.cluster.refresh().values())
+
+    def log(self):
+        return "\n".join((self.cluster.directory / f"node{node}/log").read_text(errors="replace") for node in self.cluster.nodes)

@@ -16,8 +16,9 @@ import boto3
 import botocore.config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ACCESS_KEY = "test-access-key"
-SECRET_KEY = "test-secret-key-of-the-suite"
+# Those of scripts/cluster, so that the client suites run on its clusters too.
+ACCESS_KEY = "root"
+SECRET_KEY = "rootsecret"
 REGION = "us-east-1"
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 30
@@ -41,6 +42,15 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def is_free(port) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 class Server:
     """One server process on directories below `root`. Its log and standard output are kept in files there."""
 
@@ -58,8 +68,20 @@ class Server:
         self.process = None
 
     @property
+    def address(self):
+        return "127.0.0.1", self.port
+
+    @property
+    def host(self):
+        """The value of the Host header."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def endpoint(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}"
+
+    def turn(self):
+        """Nothing: the tests of a single server all ask the same. See `cluster.AllNodes`."""
 
     def command(self):
         return [
@@ -91,13 +113,7 @@ class Server:
         raise RuntimeError(f"server not ready after {START_SECONDS_MAX} s:\n{self.log()[-4000:]}")
 
     def health(self, kind):
-        try:
-            with urllib.request.urlopen(f"{self.endpoint}/minio/health/{kind}", timeout=5) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return None
+        return health(self.endpoint, kind)
 
     def stop(self):
         """Graceful shutdown; the exit code must be 0."""
@@ -117,6 +133,10 @@ class Server:
     def restart(self):
         self.stop()
         return self.start()
+
+    def pids(self):
+        """The processes that run and should run."""
+        return [] if self.process is None or self.process.poll() is not None else [self.process.pid]
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -151,6 +171,17 @@ class Server:
         """Replaces a storage directory by an empty one, as a new disk mounted in the old one's place."""
         shutil.rmtree(self.disks[index], ignore_errors=True)
         self.disks[index].mkdir()
+
+
+def health(endpoint, kind):
+    """The status of a health check, None if nobody answers."""
+    try:
+        with urllib.request.urlopen(f"{endpoint}/minio/health/{kind}", timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
 
 
 def s3_client(endpoint, access_key, secret_key, **settings):

@@ -1,4 +1,4 @@
-"""The aws CLI as a user types it, in a shell that has evaluated the snippet that the first start prints."""
+"""The aws CLI as a user types it: in a shell that has evaluated the snippet that the first start prints, and on a cluster."""
 
 import os
 import pathlib
@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from stonecrop import Server, body
+from stonecrop import ACCESS_KEY, REGION, SECRET_KEY, Server, body
 
 AWS_DIRECTORY = pathlib.Path(sys.executable).parent
 
@@ -65,9 +65,25 @@ class Shell:
 
 
 @pytest.fixture
-def shell(pasted, tmp_path):
+def pasting_shell(pasted, tmp_path):
     """Runs scripts in the shell in which the snippet was pasted."""
     return lambda script, **options: Shell(tmp_path).run(f"source {pasted}\ncd {tmp_path}\n{script}", **options)
+
+
+@pytest.fixture
+def shell(request, server, tmp_path):
+    """Runs scripts in the shell in which the snippet was pasted; on a cluster, each script asks another node."""
+    if not request.config.getoption("cluster"):
+        return request.getfixturevalue("pasting_shell")
+    keys = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+
+    def run(script, **options):
+        server.turn()
+        shell = Shell(tmp_path)
+        shell.environment |= keys | {"AWS_ENDPOINT_URL": server.endpoint}
+        return shell.run(script, **options)
+
+    return run
 
 
 def test_make_copy_sync_list_remove_with_a_100_mb_file(shell, tmp_path):
@@ -78,7 +94,6 @@ def test_make_copy_sync_list_remove_with_a_100_mb_file(shell, tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"content of {name}")
 
-    assert "first-bucket" in shell("aws s3 ls")
     shell("aws s3 mb s3://cli-bucket")
     shell("aws s3 cp big.bin s3://cli-bucket/big.bin")
     shell("aws s3 sync tree s3://cli-bucket/tree")
@@ -115,14 +130,14 @@ def test_presigned_url_downloads_without_credentials(shell):
 
 def test_wrong_names_get_the_messages_aws_users_know(shell):
     assert "NoSuchBucket" in shell("aws s3 ls s3://does-not-exist || [ $? -ge 254 ]")
-    assert "404" in shell("aws s3 cp s3://first-bucket/missing x", expect=1)
+    assert "404" in shell("aws s3 cp s3://presigned/missing x", expect=1)
     assert "InvalidAccessKeyId" in shell("AWS_ACCESS_KEY_ID=nobody aws s3 ls || [ $? -ge 254 ]")
 
 
-def test_credentials_are_printed_once(started, shell):
+def test_credentials_are_printed_once(started, pasting_shell):
     [secret] = re.findall(r"AWS_SECRET_ACCESS_KEY=(\S+)", started.output())
     started.restart()
     assert started.output().count(secret) == 1
     kept = list(started.disks[0].glob("credentials*"))
     assert kept and all(path.stat().st_mode & 0o777 == 0o600 for path in kept)
-    assert "first-bucket" in shell("aws s3 ls"), "the credentials still work"
+    assert "first-bucket" in pasting_shell("aws s3 ls"), "the credentials still work"

@@ -21,11 +21,13 @@ from test_objects import status_of
 
 KiB = 1024
 
+pytestmark = pytest.mark.first_answer
+
 
 def signed(server, method, path, body=b"", headers=None, key=ACCESS_KEY, secret=SECRET_KEY, region=REGION, payload=None):
     """Headers of a correctly signed request, to be broken by the caller."""
     request = AWSRequest(method, f"{server.endpoint}{path}", headers=headers or {}, data=body)
-    request.headers["Host"] = f"127.0.0.1:{server.port}"
+    request.headers["Host"] = server.host
     signer = S3SigV4Auth(Credentials(key, secret), "s3", region)
     if payload:
         signer.payload = lambda request: payload
@@ -34,7 +36,7 @@ def signed(server, method, path, body=b"", headers=None, key=ACCESS_KEY, secret=
 
 
 def send(server, method, path, body=b"", headers=None):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection = http.client.HTTPConnection(server.host, timeout=60)
     connection.request(method, path, body=body, headers=headers or {})
     answer = connection.getresponse()
     content = answer.read()
@@ -118,7 +120,7 @@ def test_body_cut_short_stores_nothing(server, bucket, size):
     content = bytes(size)
     headers = signed(server, "PUT", f"/{bucket}/key", content)
     head = f"PUT /{bucket}/key HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items() if k.lower() != "content-length")
-    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+    with socket.create_connection(server.address) as raw:
         raw.sendall(f"{head}Content-Length: {size}\r\n\r\n".encode() + content[: size // 2])
         raw.shutdown(socket.SHUT_WR)
         raw.settimeout(30)
@@ -192,7 +194,7 @@ def test_header_sections_over_16_kib_are_refused(server):
     b"PUT /b/k HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /b/%ff%fe HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /b?prefix=%zz&list-type=2 HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"BREW /b/k HTTP/1.1\r\nHost: a\r\n\r\n"])
 def test_broken_http_never_gets_a_500(server, raw):
-    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+    with socket.create_connection(server.address) as connection:
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)
         connection.settimeout(30)
@@ -219,6 +221,7 @@ def test_arguments_and_unknown_operations(server, bucket, method, path, status, 
     assert ask(server, method, path.format(bucket=bucket))[:2] == (status, code)
 
 
+@pytest.mark.one_process
 def test_slow_headers_and_bodies_are_cut_off_while_others_are_served(server, bucket):
     headers = signed(server, "PUT", f"/{bucket}/slow", bytes(1000))
     head = f"PUT /{bucket}/slow HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items() if k.lower() != "content-length")
@@ -226,7 +229,7 @@ def test_slow_headers_and_bodies_are_cut_off_while_others_are_served(server, buc
     def trickle(opening):
         """Sends one byte a second; returns how long the server bore it."""
         started = time.monotonic()
-        with socket.create_connection(("127.0.0.1", server.port)) as raw:
+        with socket.create_connection(server.address) as raw:
             raw.sendall(opening)
             raw.settimeout(1)
             while time.monotonic() - started < 120:
@@ -251,7 +254,7 @@ def test_slow_headers_and_bodies_are_cut_off_while_others_are_served(server, buc
 
 
 def test_idle_connections_do_not_keep_others_out(server, s3):
-    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(256)]
+    idle = [socket.create_connection(server.address) for _ in range(256)]
     try:
         assert s3.list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200
     finally:
@@ -278,7 +281,7 @@ def test_refusal_before_the_body_ends_the_connection(server, bucket):
     path = f"/{bucket}/k?partNumber=1&uploadId=nothing"
     headers = signed(server, "PUT", path, b"x", headers={"Expect": "100-continue"})
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+    with socket.create_connection(server.address) as raw:
         raw.sendall(f"PUT {path} HTTP/1.1\r\n{lines}Content-Length: 1\r\n\r\n".encode())
         raw.settimeout(30)
         answer = raw.recv(65536).lower()

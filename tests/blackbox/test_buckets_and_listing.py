@@ -79,6 +79,7 @@ def test_max_keys_zero_lists_nothing(server, listed):
     assert answer["KeyCount"] == 0 and not answer["IsTruncated"]
 
 
+@pytest.mark.first_answer
 def test_bucket_life(s3):
     s3.create_bucket(Bucket="life-of-a-bucket")
     s3.head_bucket(Bucket="life-of-a-bucket")
@@ -109,7 +110,7 @@ def test_virtual_host_style(server, bucket):
     server.client().put_object(Bucket=bucket, Key="a/ü", Body=b"by host")
     request = AWSRequest("GET", f"http://{bucket}.s3.localhost/a/%C3%BC")
     S3SigV4QueryAuth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", REGION, expires=60).add_auth(request)
-    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection = http.client.HTTPConnection(server.host)
     connection.request("GET", request.url.split("s3.localhost", 1)[1], headers={"Host": f"{bucket}.s3.localhost"})
     answer = connection.getresponse()
     assert (answer.status, answer.read()) == (200, b"by host")

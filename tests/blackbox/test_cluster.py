@@ -142,7 +142,7 @@ WRONG = [
 
 @pytest.mark.parametrize("flags,code,said", WRONG, ids=lambda value: " ".join(value) if isinstance(value, list) else None)
 def test_a_node_that_cannot_be_started_so_is_told_why(cluster, make_server, flags, code, said):
-    words = {"HERE": f"127.0.0.1:{free_port()}", "THERE": "127.0.0.1:9301", "TOKEN": cluster.token}
+    words = {"HERE": f"127.0.0.1:{free_port()}", "THERE": cluster.node_addresses[1], "TOKEN": cluster.token}
     server = make_server(flags=[words.get(flag, flag) for flag in flags])
     assert server.spawn().process.wait(20) == code, server.log()
     assert said in server.log()
@@ -156,11 +156,11 @@ def test_a_member_is_neither_begun_again_nor_moved_to_another_cluster(cluster, m
     first.stop()
     assert first.spawn().process.wait(20) == REFUSED
     assert "belongs to a cluster already: start without --init" in first.log()
-    first.flags = first.flags[:2] + ["--join", "127.0.0.1:9301", "--token", cluster.token]
+    first.flags = first.flags[:2] + ["--join", cluster.node_addresses[1], "--token", cluster.token]
     assert first.spawn().process.wait(20) == REFUSED
     assert "the token is for another cluster" in first.log()
     first.flags = first.flags[:2]
     first.start().stop()
 
-    stranger = make_server(flags=["--node-address", f"127.0.0.1:{free_port()}", "--join", "127.0.0.1:9301", "--token", token]).spawn()
+    stranger = make_server(flags=["--node-address", f"127.0.0.1:{free_port()}", "--join", cluster.node_addresses[1], "--token", token]).spawn()
     wait_until(lambda: "the other end is not of the cluster that the token is for" in stranger.log(), 20, "the reason in the log")

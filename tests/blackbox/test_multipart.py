@@ -73,6 +73,7 @@ def test_bad_completions_are_refused_and_leave_the_upload(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == b"small"
 
 
+@pytest.mark.first_answer
 def test_aborted_upload_is_gone(s3, bucket):
     upload_id, done = upload(s3, bucket, "key", {1: b"part"})
     s3.abort_multipart_upload(Bucket=bucket, Key="key", UploadId=upload_id)
@@ -117,6 +118,7 @@ def test_parts_copied_from_an_object(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == source
 
 
+@pytest.mark.first_answer
 def test_uploads_and_parts_are_listed_in_pages(s3, bucket):
     made = {}
     for key in ["a", "b/1", "b/2", "c"]:

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from stonecrop import binary, body, wait_until
+from stonecrop import SECRET_KEY, binary, body, wait_until
 
 
 def test_objects_survive_graceful_and_hard_stops(make_server):
@@ -49,7 +49,7 @@ def test_one_log_event_a_request(make_server):
     requests = [event for event in events if "operation" in event]
     assert [event["operation"] for event in requests] == ["CreateBucket", "PutObject", "GetObject"]
     assert all(event["request_id"] and event["status"] == 200 for event in requests)
-    assert "test-secret-key" not in server.log()
+    assert SECRET_KEY not in server.log()
 
 
 def test_configuration_file_and_help(make_server, tmp_path):

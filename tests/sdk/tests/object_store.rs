@@ -25,7 +25,7 @@ async fn connect() -> (Server, AmazonS3) {
         .with_endpoint(server.endpoint())
         .with_allow_http(true)
         .with_region("us-east-1")
-        .with_bucket_name("lake")
+        .with_bucket_name(server.bucket())
         .with_access_key_id(ACCESS_KEY)
         .with_secret_access_key(SECRET_KEY)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
