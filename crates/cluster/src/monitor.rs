@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use disk::{Disk, DiskIdentity};
-use env::Env;
+use env::{Env, Moment};
 use placement::DiskId;
 use tokio::sync::watch;
 
@@ -147,6 +147,7 @@ impl Monitor {
 
     async fn take_out(&mut self, id: DiskId, member: &Member, disk: &Disk, reason: String) {
         tracing::error!(disk = %id, path = %member.path.display(), reason, "disk is out of service");
+        Moment::DiskTakenOut.note();
         self.pause(&member.path);
         self.publisher.change_members(|members| {
             members.insert(id, Member::absent(member.node, member.path.clone(), reason));

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use env::Moment;
 use tokio::sync::oneshot;
 
 use crate::batch::{Job, Task};
@@ -149,6 +150,7 @@ impl Compactor {
             }
         }
         device.index.release(&gone);
+        Moment::ExtentCompacted.note();
         device.extents.remove(extent.id)
     }
 

@@ -11,6 +11,7 @@ mod clock;
 mod entropy;
 mod file;
 mod net;
+mod probe;
 mod task;
 
 pub use buffer::{Buffer, Buffers, DIRECT_ALIGNMENT};
@@ -20,6 +21,7 @@ pub use file::{
     CountedFiles, DirectoryId, Failure, File, FileCounts, FileLock, Files, Flip, OpenMode, RealFiles, SimFiles, Space,
 };
 pub use net::{Listener, Net, NetFuture, RealNet, Stream};
+pub use probe::{Bug, Moment};
 pub use task::{Pace, RealSpawn, SimSpawn, Spawn, Task, TaskFailed, Work, Worker};
 
 use std::sync::Arc;

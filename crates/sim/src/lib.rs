@@ -9,6 +9,7 @@
 //! Invariant: the oracle knows only what a client of the store's operations can know.
 
 mod dice;
+mod entropy;
 mod node;
 mod oracle;
 mod power_cuts;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use disk::{Disk, InventoryEntry};
+use env::{Bug, Moment};
 use erasure::ShardIdentity;
 use futures_util::future::join_all;
 use meta::command::{DrainUploads, FreeRetired, UnpinWrite};
@@ -59,7 +60,7 @@ impl Store {
     pub(crate) async fn delete_discarded(&self, write_id: WriteId) -> Result<()> {
         // Nothing can name it any more; should the metadata think otherwise, it is right.
         let referenced = self.query(move |view| query::is_referenced(view, write_id)).await?;
-        if !referenced {
+        if !referenced || Bug::DiscardsUnchecked.is_planted() {
             self.delete_writes(&[write_id]).await;
             let pinned = self.query(move |view| query::pinned_write(view, write_id)).await?;
             if pinned.is_some() {
@@ -87,6 +88,7 @@ impl Store {
             }
             let ids: Vec<RetiredId> = retired.into_iter().map(|(id, _)| id).collect();
             self.delete_writes(&ids.iter().map(|id| id.write_id).collect::<Vec<_>>()).await;
+            Moment::RetiredFreed.note();
             freed += ids.len() as u64;
             metrics::counter!("stonecrop_retired_segments_freed_total").increment(ids.len() as u64);
             self.propose(Command::FreeRetired(FreeRetired { retired: ids })).await?;
@@ -114,7 +116,14 @@ impl Store {
                 let orphans = self.orphaned_writes(epochs.collect()).await?;
                 let mut shards: Vec<ShardIdentity> =
                     page.iter().map(|shard| shard.identity).filter(|shard| orphans.contains(&shard.write_id)).collect();
-                shards.extend(self.strays(&disk, &page).await?);
+                if !shards.is_empty() {
+                    Moment::OrphanDeleted.note();
+                }
+                let strays = self.strays(&disk, &page).await?;
+                if !strays.is_empty() {
+                    Moment::StrayDeleted.note();
+                }
+                shards.extend(strays);
                 let count = shards.len() as u64;
                 if count != 0 && delete_shards(&disk, shards).await {
                     deleted += count;
@@ -131,7 +140,7 @@ impl Store {
             let (_, epoch_min) = query::intent_epochs(view)?;
             let mut orphans = BTreeSet::new();
             for (write_id, epoch) in writes {
-                let over = IntentEpoch(epoch) < epoch_min;
+                let over = IntentEpoch(epoch) < epoch_min || Bug::ActiveWritesCollected.is_planted();
                 let id = WriteId(write_id);
                 if over && query::pinned_write(view, id)?.is_none() && !query::is_referenced(view, id)? {
                     orphans.insert(write_id);

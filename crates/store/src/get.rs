@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use env::Moment;
 use futures_util::{Stream, StreamExt, stream};
 use meta::record::{Body, ObjectRecord, Segment};
 
@@ -96,6 +97,7 @@ impl Store {
                     if current.body == record.body || RESTARTS_MAX <= restarts {
                         return Err(error);
                     }
+                    Moment::ReadRestarted.note();
                     restarts += 1;
                 }
             }

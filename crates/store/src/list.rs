@@ -1,6 +1,6 @@
 //! Listing the keys of a bucket; ListObjects and ListObjectsV2 share it.
 
-use env::UnixMillis;
+use env::{Bug, UnixMillis};
 use meta::query::{self, ObjectEntry};
 
 use crate::checksum::{ChecksumAlgorithm, ChecksumKind};
@@ -91,6 +91,10 @@ impl Store {
             })
             .await?
             .ok_or(Error::NoSuchBucket)?;
-        Ok(ListPage::of(page))
+        let mut page = ListPage::of(page);
+        if Bug::ListingsEndEarly.is_planted() {
+            page.objects.pop();
+        }
+        Ok(page)
     }
 }

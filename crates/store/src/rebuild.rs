@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cluster::SlotSeen;
+use env::Moment;
 use futures_util::FutureExt;
 use meta::record::Segment;
 use placement::GroupId;
@@ -41,6 +42,9 @@ impl Store {
         let complete = self.complete_slots(open).await?;
         let complete: Vec<SlotSeen> = complete.into_values().flat_map(BTreeMap::into_values).collect();
         tracing::info!(slots = complete.len(), shards = progress.repaired_shards, "filled slots");
+        if !complete.is_empty() {
+            Moment::SlotSettled.note();
+        }
         self.cluster().settle(&complete).await.map_err(|error| Error::metadata(&error))?;
         Ok(progress)
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use bytes::Bytes;
-use env::{Buffer, Buffers};
+use env::{Buffer, Buffers, Bug, Moment};
 use erasure::{BLOCK_SIZE, Codec};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -101,6 +101,7 @@ impl<'a> StripeRead<'a> {
                 },
                 () = &mut hedge, if !hedged => {
                     hedged = true;
+                    Moment::ReadHedged.note();
                     metrics::counter!("stonecrop_hedged_reads_total").increment(1);
                     self.slow = self.running.keys().copied().collect();
                 }
@@ -222,6 +223,9 @@ pub(crate) fn reconstruct(
     let mut computed: Vec<(u8, Buffer)> = missing.iter().map(|&index| (index, buffers.take(size))).collect();
     let present: Vec<(u8, &[u8])> = present.iter().map(|(index, bytes)| (*index, bytes.as_ref())).collect();
     let mut wanted: Vec<(u8, &mut [u8])> = computed.iter_mut().map(|(index, bytes)| (*index, bytes.as_mut())).collect();
-    codec.reconstruct(&present, &mut wanted).map_err(|error| Error::Unavailable { reason: error.to_string() })?;
+    Moment::Reconstructed.note();
+    if !Bug::ReconstructsNothing.is_planted() {
+        codec.reconstruct(&present, &mut wanted).map_err(|error| Error::Unavailable { reason: error.to_string() })?;
+    }
     Ok(computed.into_iter().map(|(index, bytes)| (index, bytes.into_bytes(0..size))).collect())
 }

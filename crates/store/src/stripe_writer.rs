@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cluster::Destination;
 use disk::Shard;
-use env::Buffers;
+use env::{Buffers, Bug, Moment};
 use erasure::{Codec, FramedShard, ShardIdentity};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -168,6 +168,9 @@ impl<'a> StripeWrite<'a> {
                 None => self.substitute(index, None, AppendFault::Unavailable),
             }
         }
+        if Bug::WritesUnawaited.is_planted() {
+            return Ok(Attempt::Written(WrittenStripe { missing: BTreeSet::new(), ..self.written() }));
+        }
         let mut deadline = self.shards.stripe_deadline();
         while self.durable() < quorum {
             if let Some(version) = self.stale {
@@ -221,7 +224,10 @@ impl<'a> StripeWrite<'a> {
     /// Sends a shard to a disk outside of the group in place of `failed`; if there is none, it stays missing.
     fn substitute(&mut self, index: u8, failed: Option<DiskId>, fault: AppendFault) {
         match self.row.take_substitute(failed) {
-            Some(disk) => self.start(index, disk, Destination::Substitute),
+            Some(disk) => {
+                Moment::Substituted.note();
+                self.start(index, disk, Destination::Substitute);
+            }
             None => {
                 self.settled.insert(index, Settled::Failed(fault));
             }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use env::Clock;
+use env::{Bug, Clock, Moment};
 use meta::{Command, Outcome};
 use openraft::Raft;
 use openraft::error::{ClientWriteError, RaftError};
@@ -101,6 +101,9 @@ impl Batcher {
                     }
                     proposals = again;
                     proposals.iter_mut().for_each(|proposal| proposal.attempted = true);
+                    if !proposals.is_empty() {
+                        Moment::ProposedAgain.note();
+                    }
                 }
             }
             self.leaders.pause().await;
@@ -144,6 +147,9 @@ impl Batcher {
             () = expired => return Decided::Unknown,
         };
         match written {
+            Ok(response) if Bug::AnswersSwapped.is_planted() => {
+                Decided::Answers(response.data.0.into_iter().rev().map(Ok).collect())
+            }
             Ok(response) => Decided::Answers(response.data.0.into_iter().map(Ok).collect()),
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => Decided::Nothing,
             Err(error) => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use env::Env;
+use env::{Bug, Env};
 use meta::{Durable, MetaLog};
 use openraft::storage::{LogFlushed, LogState, RaftLogStorage};
 use openraft::{
@@ -119,6 +119,9 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote<u64>) -> StorageResult<()> {
+        if Bug::VotesForgotten.is_planted() {
+            return Ok(());
+        }
         let fail = |error| failure(ErrorSubject::Vote, ErrorVerb::Write, error);
         let encoded =
             postcard::to_stdvec(vote).map_err(|error| invalid(ErrorSubject::Vote, ErrorVerb::Write, &error))?;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use env::Moment;
 use openraft::{LogId, Raft};
 use placement::NodeId;
 use tokio::sync::{mpsc, oneshot};
@@ -94,7 +95,12 @@ impl Reader {
     async fn confirm(&self) -> Option<u64> {
         match self.raft.get_read_log_id().await {
             // Entries of a later term count for more: what it inherited may have been replaced then.
-            Ok((committed, _)) => Some(committed.max(self.inherited).map_or(0, |id| id.index)),
+            Ok((committed, _)) => {
+                if committed < self.inherited {
+                    Moment::LeaderResumed.note();
+                }
+                Some(committed.max(self.inherited).map_or(0, |id| id.index))
+            }
             Err(error) => {
                 tracing::debug!(%error, "leadership could not be confirmed");
                 None

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use env::Env;
+use env::{Bug, Env};
 use meta::{Command, MetaEngine, Offer, PageSource};
 use openraft::storage::RaftStateMachine;
 use openraft::{
@@ -71,7 +71,8 @@ impl StateMachine {
             EntryPayload::Normal(batch) => {
                 let (engine, content) = (self.engine.clone(), batch.content().clone());
                 self.engine.wait_for_room().await;
-                let applied = move || engine.apply(id, content.time(), &content.commands);
+                let time = if Bug::ClockInState.is_planted() { self.env.clock.now() } else { content.time() };
+                let applied = move || engine.apply(id, time, &content.commands);
                 let outcomes = self.env.blocking(applied).await;
                 let outcomes =
                     outcomes.map_err(|error| failure(ErrorSubject::Apply(entry.log_id), ErrorVerb::Write, error))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use env::Moment;
 use meta::{MetaEngine, Offer, PageRequest, PageSource, PagesFuture};
 use openraft::raft::SnapshotResponse;
 use openraft::{Raft, Vote};
@@ -56,6 +57,7 @@ impl TransferHandler {
                 return None;
             }
         };
+        Moment::StateTakenOver.note();
         self.raft.install_full_snapshot(transfer.vote, snapshot).await.ok()
     }
 

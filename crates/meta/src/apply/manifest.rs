@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use env::{Bug, Moment};
+
 use super::draft::{Decision, Draft};
 use crate::error::Result;
 use crate::keys;
@@ -19,8 +21,9 @@ use crate::view::TreeId;
 /// Refuses a write whose shards may have been collected already (`distributed.md` §2.3).
 pub(super) fn check_intent_epoch(draft: &Draft<'_>, write_id: WriteId, epoch: IntentEpoch) -> Decision<()> {
     let minimum = draft.state.intent_epoch_min;
-    let passed = epoch < minimum;
+    let passed = epoch < minimum && !Bug::IntentEpochIgnored.is_planted();
     if passed && draft.read::<PinnedWrite>(TreeId::Internal, &keys::pinned(write_id))?.is_none() {
+        Moment::PassedEpochRefused.note();
         return Err(Refusal::IntentEpochPassed { minimum }.into());
     }
     Ok(())
@@ -40,6 +43,7 @@ pub(super) fn check_segment(draft: &Draft<'_>, segment: &Segment) -> Decision<()
         let fence: Option<FenceRecord> = draft.read(TreeId::Internal, &keys::fence(group))?;
         let accepted = fence.is_some_and(|fence| fence.accepted_from <= epoch && epoch <= fence.epoch);
         if !accepted {
+            Moment::StaleGroupRefused.note();
             return Err(Refusal::StaleGroup { group, epoch }.into());
         }
     }

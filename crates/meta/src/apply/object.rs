@@ -1,5 +1,7 @@
 //! Putting and deleting objects.
 
+use env::Bug;
+
 use super::draft::{Decision, Draft, ResultKey};
 use super::{KEY_SIZE_MAX, check_name, manifest};
 use crate::command::{DeleteObject, EtagCondition, Precondition, PutObject};
@@ -117,8 +119,10 @@ pub(super) fn check_precondition(
     let Some(current) = current else {
         return if requires_version { Err(Refusal::NoSuchKey) } else { Ok(()) };
     };
-    let holds = if_match.as_ref().is_none_or(|condition| matches(condition, &current.etag))
-        && !if_none_match.as_ref().is_some_and(|condition| matches(condition, &current.etag))
+    let holds = (Bug::IfMatchIgnored.is_planted()
+        || if_match.as_ref().is_none_or(|condition| matches(condition, &current.etag)))
+        && (Bug::IfNoneMatchIgnored.is_planted()
+            || !if_none_match.as_ref().is_some_and(|condition| matches(condition, &current.etag)))
         && if_modified_at_seconds.is_none_or(|seconds| seconds == current.modified.millis().0 / 1000)
         && if_size.is_none_or(|size| size == current.size);
     if holds { Ok(()) } else { Err(Refusal::PreconditionFailed) }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use env::Bug;
+
 use super::draft::{Decision, Draft, ResultKey};
 use super::object::{check_precondition, replace};
 use super::{KEY_SIZE_MAX, check_name, manifest};
@@ -67,6 +69,9 @@ pub(super) fn complete(draft: &mut Draft<'_>, command: &CompleteUpload) -> Decis
 
     remove_upload(draft, command.bucket, &command.key, command.upload, listed.iter().chain(&stored));
     stored.values().for_each(|unlisted| manifest::retire(draft, &unlisted.segment));
+    if Bug::PartsRetired.is_planted() {
+        listed.values().for_each(|part| manifest::retire(draft, &part.segment));
+    }
     let object_key = keys::object(&command.key);
     for part in listed.values() {
         manifest::set_owner(draft, part.segment.write_id, TreeId::Objects(command.bucket), &object_key);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use env::Clock;
+use env::{Bug, Clock, Moment};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 
@@ -132,6 +132,7 @@ impl Core {
             if !self.applier.lock().must_wait(&self.config) {
                 return;
             }
+            Moment::FlushAwaited.note();
             freed.await;
         }
     }
@@ -170,6 +171,9 @@ impl Core {
         let mut applier = self.applier.lock();
         applier.layers.base = base;
         applier.layers.frozen = None;
+        if Bug::FlushDropsChanges.is_planted() {
+            applier.layers.active = Overlay::default();
+        }
         applier.flush_failed = false;
         self.publish(&applier);
         drop(applier);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use env::Bug;
 use prolly::{Edit, PackId, Tree};
 
 use super::base::{Base, roots_of};
@@ -51,7 +52,9 @@ pub(super) fn evacuate(base: &Base, victims: &BTreeSet<PackId>, storage: &Mirror
 }
 
 fn edits_of(changes: &TreeOverlay) -> Vec<Edit<'_>> {
-    changes.changes.iter().map(|(key, value)| Edit { key, value: value.as_deref() }).collect()
+    let kept = |value: &Option<_>| value.is_some() || !Bug::FlushDropsDeletions.is_planted();
+    let changes = changes.changes.iter().filter(|(_, value)| kept(value));
+    changes.map(|(key, value)| Edit { key, value: value.as_deref() }).collect()
 }
 
 type ForestEdit = ([u8; TreeId::ENCODED_SIZE], Option<Vec<u8>>);

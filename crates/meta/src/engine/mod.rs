@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use env::{Env, UnixMillis, Worker};
+use env::{Env, Moment, UnixMillis, Worker};
 use parking_lot::Mutex;
 use prolly::PackId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -354,6 +354,7 @@ impl MetaEngine {
         let (env, directory) = (self.env.clone(), directory.to_path_buf());
         let mirror = self.env.blocking(move || Mirror::vacant(&env, directory)).await?;
         self.core.log.join(&mirror).await?;
+        Moment::MirrorReplaced.note();
         self.core.mirrors.replace(mirror.clone());
         let (sender, receiver) = oneshot::channel();
         self.jobs.send(Job::Fill(mirror, sender)).await.map_err(|_| Error::Unavailable)?;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use env::{File, OpenMode};
+use env::{Bug, File, OpenMode};
 
 use super::record::Sequence;
 use super::scan::SegmentName;
@@ -212,6 +212,9 @@ impl Writer {
     fn sync(&mut self) -> Result<()> {
         let Some(open) = self.open.as_mut().filter(|open| open.has_unsynced) else { return Ok(()) };
         open.has_unsynced = false;
+        if Bug::LogSkipsSync.is_planted() {
+            return Ok(());
+        }
         let path = open.name.path(&self.mirror.log_directory());
         self.mirror.attempt("sync", &path, |_| open.file.sync_data())
     }

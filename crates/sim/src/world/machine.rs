@@ -78,6 +78,11 @@ impl Machine {
         0 < self.profile.parity()
     }
 
+    /// Whether it has a disk left when it loses one.
+    pub(super) fn has_other_disks(&self) -> bool {
+        1 < self.disk_count
+    }
+
     /// Where others reach it.
     pub(super) fn address(&self) -> String {
         format!("{}:{PORT}", self.name)
@@ -188,7 +193,7 @@ impl Machine {
 /// Everything in the background often, so that it happens in every run.
 fn store_config() -> StoreConfig {
     StoreConfig {
-        epoch_period: Duration::from_secs(10),
+        epoch_period: Duration::from_secs(4),
         census_period: Duration::from_secs(15),
         scrub_period: Duration::from_secs(20),
         ..StoreConfig::default()

@@ -23,28 +23,26 @@ mod machine;
 mod nemesis;
 mod net;
 mod network;
+mod operator;
 mod panics;
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use cluster::Entry;
 use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use placement::Profile;
 
 use self::client::Client;
 use self::history::History;
-use self::machine::{Machine, Role};
+use self::machine::Machine;
 use self::nemesis::Nemesis;
+use self::operator::Operator;
 use crate::dice::Dice;
+use crate::entropy;
 use crate::oracle::Violation;
 
 const CLIENTS: usize = 5;
-/// How long a token to join with is good for.
-const TOKEN_SPAN: Duration = Duration::from_secs(3600);
-/// How often the operator looks whether a machine has come up.
-const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// How long everything may take to become whole once nothing fails any more.
 const CONVALESCENCE: Duration = Duration::from_secs(240);
 
@@ -81,6 +79,10 @@ pub struct Report {
 impl World {
     /// Runs the simulation to its end, or to the first violation.
     pub fn run(self) -> Report {
+        entropy::with_seed(self.seed, || self.run_here())
+    }
+
+    fn run_here(self) -> Report {
         let history = Arc::new(Mutex::new(History::new(self.is_verbose)));
         let mut sim = self.new_sim();
         let result = panics::catch(|| self.run_in(&mut sim, &history));
@@ -129,12 +131,15 @@ impl World {
         let client = |number: usize| Client::new(number, machines.clone(), history.clone(), seeds[number]);
         let mut nemesis = Nemesis::new(machines.clone(), history.clone(), dice.below(u64::MAX));
 
-        sim.client("operator", found(machines.clone()));
+        sim.client("operator", operator::found(machines.clone()));
         run_steps(sim, |_| ())?;
         let (first, clients): (Client, Vec<Client>) = (client(0), (0..CLIENTS).map(client).collect());
+        let operator =
+            Operator { machines: machines.clone(), history: history.clone(), dice: Dice::new(dice.below(u64::MAX)) };
         sim.client("clients", async move {
             first.prepare().await;
-            try_join_all(clients.into_iter().map(|client| client.work(self.span))).await?;
+            let clients = try_join_all(clients.into_iter().map(|client| client.work(self.span)));
+            tokio::try_join!(clients, operator.work(self.span))?;
             Ok(())
         });
         run_steps(sim, |sim| nemesis.act(sim))?;
@@ -152,33 +157,6 @@ impl World {
             step(sim)?;
         }
         history.lock().check()
-    }
-}
-
-/// Begins the cluster on the first machine, and has the others join it.
-async fn found(machines: Arc<Vec<Arc<Machine>>>) -> turmoil::Result {
-    let (founder, others) = machines.split_first().expect("a world has a machine");
-    if others.is_empty() {
-        founder.take_role(Role::Alone);
-        return Ok(());
-    }
-    founder.take_role(Role::Member(Entry::Init));
-    wait_for(founder).await;
-    let token = founder.door.visit(async |node| node.cluster.create_join_token(TOKEN_SPAN).await);
-    let token = token.await.map_err(|missed| format!("no token: {missed:?}"))??;
-    for machine in others {
-        machine.take_role(Role::Member(Entry::Join { seeds: vec![founder.address()], token: token.clone() }));
-        wait_for(machine).await;
-    }
-    // From now on their disks say whose they are.
-    machines.iter().for_each(|machine| machine.take_role(Role::Member(Entry::Member)));
-    Ok(())
-}
-
-#[expect(clippy::disallowed_methods, reason = "tokio's time is the simulation's")]
-async fn wait_for(machine: &Machine) {
-    while machine.node().is_none() {
-        tokio::time::sleep(LOOK_PAUSE).await;
     }
 }
 

@@ -57,6 +57,8 @@ enum Trouble {
     Full,
     /// The directory is gone.
     Missing,
+    /// Another disk is there, without anything on it.
+    Replaced,
 }
 
 impl Nemesis {
@@ -142,7 +144,15 @@ impl Nemesis {
         let number = usize::try_from(self.dice.below(self.machines.len() as u64)).expect("below a length");
         let machine = &self.machines[number];
         let path = machine.pick_disk(&self.dice);
-        let harm = self.dice.pick(&[Trouble::Rot, Trouble::Errors, Trouble::Slow, Trouble::Full, Trouble::Missing]);
+        let harm = self.dice.pick(&[
+            Trouble::Rot,
+            Trouble::Errors,
+            Trouble::Slow,
+            Trouble::Full,
+            Trouble::Missing,
+            // Without its only disk a machine has forgotten who it is.
+            if machine.has_other_disks() { Trouble::Replaced } else { Trouble::Rot },
+        ]);
         let files = machine.files();
         match harm {
             Trouble::Rot => {
@@ -152,7 +162,7 @@ impl Nemesis {
             Trouble::Errors => files.fail_path(&path, Failure::Io),
             Trouble::Slow => machine.slow_down(&path, self.dice.millis(50, 3000)),
             Trouble::Full => files.set_capacity(&path, files.used(&path) + self.dice.below(1 << 20)),
-            Trouble::Missing => files.vanish(&path),
+            Trouble::Missing | Trouble::Replaced => files.vanish(&path),
         }
         self.note(now, &format!("{harm:?} on {} of {}", path.display(), machine.name));
         self.harm = Harm::Done { machine: number, path, harm, until: now + self.dice.millis(500, 10_000) };
@@ -169,6 +179,7 @@ impl Nemesis {
             Trouble::Slow => machine.speed_up(),
             Trouble::Full => files.set_capacity(&path, ROOM),
             Trouble::Missing => files.restore(&path),
+            Trouble::Replaced => files.mount(&path),
         }
         self.note(now, &format!("no more {harm:?} on {} of {}", path.display(), machine.name));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use env::{Env, Task};
+use env::{Bug, Env, Task};
 use meta::{Command, Consensus, ConsensusFuture, MetaEngine, Opened, Outcome, Reading};
 use openraft::{BasicNode, ChangeMembers, Config, Raft, RaftMetrics, SnapshotPolicy};
 use parking_lot::Mutex;
@@ -70,7 +70,8 @@ impl RaftConsensus {
         deadline: Duration,
     ) -> Result<Arc<Self>> {
         let recent = Recent::default();
-        let inherited = opened.log.state().last.map(entry::raft_log_id);
+        let inherited = opened.log.state().last.filter(|_| !Bug::InheritedIgnored.is_planted());
+        let inherited = inherited.map(entry::raft_log_id);
         let log_store = LogStore::new(env.clone(), opened.log, recent.clone(), opened.engine.durable());
         let state_machine = StateMachine::new(env.clone(), opened.engine.clone(), recent);
         let network = Network::new(node, peers.clone());
@@ -299,7 +300,7 @@ impl RaftConsensus {
     /// Waits until this node has applied everything that was answered before the call.
     async fn catch_up(&self) -> meta::Result<()> {
         let queues = self.queues()?;
-        if decides_alone(&self.raft.metrics().borrow()) {
+        if decides_alone(&self.raft.metrics().borrow()) || Bug::ReadsWithoutRound.is_planted() {
             return Ok(());
         }
         let (sender, receiver) = oneshot::channel();
@@ -309,7 +310,8 @@ impl RaftConsensus {
         let caught_up = async {
             let index = receiver.await.map_err(|_| meta::Error::Stopping)??;
             // The state machine lives as long as this value.
-            applied.wait_for(|applied| index <= *applied).await.map_err(|_| meta::Error::Stopping)?;
+            let is_seen = |applied: &u64| index <= *applied || Bug::ReadsBeforeApplied.is_planted();
+            applied.wait_for(is_seen).await.map_err(|_| meta::Error::Stopping)?;
             Ok(())
         };
         tokio::select! {
