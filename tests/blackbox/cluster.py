@@ -36,23 +36,27 @@ def free_ports():
 class Cluster:
     """Nodes are named by their numbers, from 1. On loopback it needs no root, and the network cannot be cut.
 
-    `STONECROP_CLUSTER_PORT` of the environment decides for loopback as it does for scripts/cluster.
+    `STONECROP_CLUSTER_PORT` of the environment decides for loopback as it does for scripts/cluster; `settings` are
+    more of it for the nodes.
     """
 
-    def __init__(self, directory, loopback=False):
+    def __init__(self, directory, loopback=False, settings=()):
         self.directory = pathlib.Path(directory)
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("STONECROP_")}
-        self.environment |= {"STONECROP_CLUSTER_DIR": str(directory), "STONECROP_BINARY": str(binary())}
+        self.environment |= {"STONECROP_CLUSTER_DIR": str(directory), "STONECROP_BINARY": str(binary()), **dict(settings)}
         port = free_ports() if loopback else os.environ.get("STONECROP_CLUSTER_PORT")
         if port:
             self.environment["STONECROP_CLUSTER_PORT"] = str(port)
         self.endpoints, self.admin_ports, self.node_addresses = {}, {}, {}
         self.token = None
 
-    def run(self, *words):
-        """Calls scripts/cluster; its words on standard error are in what is raised when it fails."""
+    def run(self, *words, settings=()):
+        """Calls scripts/cluster; its words on standard error are in what is raised when it fails.
+
+        `settings` are more of the environment, also of a node that is started by this.
+        """
         done = subprocess.run(
-            [str(ROOT / "scripts/cluster"), *map(str, words)], env=self.environment, stdout=subprocess.PIPE,
+            [str(ROOT / "scripts/cluster"), *map(str, words)], env=self.environment | dict(settings), stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, timeout=120,
         )
         if done.returncode != 0:

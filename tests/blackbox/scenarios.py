@@ -5,6 +5,7 @@ shard in its place again without an operator, and no client without an acknowled
 deadline of 10 seconds, but for the scenarios in `MAY_STOP`. What a docstring adds is expected too.
 """
 
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,15 @@ def wipe_disk(chaos):
     refilled(chaos, {(node, 1)})
 
 
+def replace_disk(chaos):
+    """a disk of a stopped node is emptied: the node starts on it as on a new one, which is filled from the others"""
+    node = chaos.follower()
+    chaos.cluster.run("stop", node)
+    chaos.cluster.run("wipe-disk", node, 1)
+    chaos.cluster.run("restart", node)
+    chaos.phase(f"disk 1 of node {node} is new")
+
+
 def lose_four_disks(chaos):
     """one disk of each node is emptied at once, as many as parity allows"""
     for node in chaos.cluster.nodes:
@@ -214,6 +224,20 @@ def unreadable_disks(chaos):
     node = chaos.follower()
     with injected(chaos, node, "error=EIO:when=1+10", calls="pread64"):
         chaos.phase(f"reads of node {node} fail")
+    chaos.cluster.run("restart", node)
+
+
+def clock_jumps(chaos):
+    """the wall clock of a node jumps two hours ahead, then two behind: it refuses signatures of another time, no more"""
+    library = next(pathlib.Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"), None)
+    assert library, "this scenario needs faketime"
+    node, clock = chaos.follower(), chaos.cluster.directory / "clock"
+    clock.write_text("+0")
+    faked = {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    chaos.cluster.run("restart", node, settings={name: str(value) for name, value in faked.items()})
+    for shift in ("+2h", "-2h", "+0"):
+        clock.write_text(shift)
+        chaos.phase(f"the clock of node {node} is {shift}")
     chaos.cluster.run("restart", node)
 
 
@@ -351,8 +375,8 @@ def during(change, fault):
 
 PLAIN = [
     kill_leader, kill_node, freeze_leader, freeze_follower, isolate_leader, isolate_node, one_way, partial, split, flapping,
-    lossy_network, rolling_restart, power_off, wipe_disk, lose_four_disks, disk_gone, swapped_disks, bit_rot, slow_disks,
-    failing_disks, unreadable_disks, add_node, replace_node, lose_node_for_good, client_suite, object_suite,
+    lossy_network, rolling_restart, power_off, wipe_disk, replace_disk, lose_four_disks, disk_gone, swapped_disks, bit_rot, slow_disks,
+    failing_disks, unreadable_disks, clock_jumps, add_node, replace_node, lose_node_for_good, client_suite, object_suite,
 ]
 FAULTS_DURING_CHANGES = [isolate_leader, one_way, freeze_leader, kill_leader, kill_node, power_off, slow_disks, failing_disks, wipe_disk]
 DURING = [during(change, fault) for change in (drain, grow) for fault in FAULTS_DURING_CHANGES]

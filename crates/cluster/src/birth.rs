@@ -1,5 +1,6 @@
 //! Which node this is: from the files on its disks, or because it begins a cluster, or joins one.
 
+use disk::Disk;
 use env::Env;
 use placement::{NodeId, Profile};
 
@@ -83,7 +84,8 @@ pub(crate) fn initial_profile(config: &ClusterConfig, disks: usize) -> Result<Pr
     if disks < profile.shards() && !waits { Err(Error::TooFewDisks { profile, disks }) } else { Ok(profile) }
 }
 
-/// Writes the node file to every disk that is there. Durable on return.
+/// Writes the node file to every disk that is there; not to an empty directory, which would then be no place for a disk.
+/// Durable on return.
 ///
 /// # Errors
 ///
@@ -93,7 +95,7 @@ pub(crate) async fn keep_node_file(env: &Env, paths: Vec<std::path::PathBuf>, fi
     env.blocking(move || {
         let mut failed = None;
         let mut kept = 0;
-        for path in paths {
+        for path in paths.into_iter().filter(|path| Disk::inspect(&write_env, path).is_ok()) {
             match write_node_file(&write_env, &path, &file) {
                 Ok(()) => kept += 1,
                 Err(error) => {

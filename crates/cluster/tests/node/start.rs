@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cluster::{ClusterConfig, Error, MemberState, Purpose};
+use cluster::{ClusterConfig, Entry, Error, MemberState, NodeConfig, Purpose};
 use env::Files;
 use placement::Slot;
 
@@ -253,4 +253,26 @@ async fn empty_directories_replace_lost_disks() {
     assert_eq!(node.topology().table(), after.table(), "a restart goes on with the same rebuild");
     node.close().await.unwrap();
     assert!(world.files.exists(Path::new("/srv/d1/joined")).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_with_an_address_takes_empty_directories_as_a_lone_one_does() {
+    let world = World::new(12);
+    let addressed = |disks, entry| {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let node = NodeConfig { address: format!("127.0.0.1:{port}"), rack: String::new(), entry };
+        ClusterConfig { node: Some(node), ..config(disks) }
+    };
+    let node = world.try_open(&addressed(6, Entry::Init)).await.unwrap();
+    let before = node.topology();
+    node.close().await.unwrap();
+    world.files.vanish(&path(4));
+    world.make_directory(4);
+    world.make_directory(7);
+
+    let node = world.later().try_open(&addressed(7, Entry::Member)).await.unwrap();
+    let after = node.topology();
+    assert_ne!(disk_at(&before, 4), disk_at(&after, 4));
+    assert_eq!(after.members().values().filter(|member| member.disk.is_some()).count(), 7);
+    node.close().await.unwrap();
 }
