@@ -112,6 +112,19 @@ pub(crate) async fn keep_node_file(env: &Env, paths: Vec<std::path::PathBuf>, fi
     .await
 }
 
+/// Has the disk at `path` know too which node it belongs to, from one of `others`. Without a copy of its own it could not
+/// start the node alone; the next renewal of the certificate makes up for a failure.
+pub(crate) async fn copy_node_file(env: &Env, others: Vec<std::path::PathBuf>, path: std::path::PathBuf) {
+    let copy_env = env.clone();
+    let copied = env.blocking(move || {
+        let file = others.iter().find_map(|other| read_node_file(&copy_env, other).ok().flatten());
+        file.map_or(Ok(()), |file| write_node_file(&copy_env, &path, &file))
+    });
+    if let Err(error) = copied.await {
+        tracing::warn!(%error, "one copy of the node file is missing");
+    }
+}
+
 fn refuse_unreadable(sites: &[Site]) -> Result<()> {
     for site in sites {
         if let Found::Unreadable(error) = &site.found {

@@ -9,10 +9,13 @@ use parking_lot::Mutex;
 use placement::{Epoch, GroupId, Move, Plan, Slot, Table};
 use tokio::sync::watch;
 
+use crate::additions::Additions;
 use crate::config::ClusterConfig;
 use crate::documents;
 use crate::error::Result;
+use crate::halts::Halts;
 use crate::health::Health;
+use crate::inquiries::Inquiries;
 use crate::join::create_token;
 use crate::links::Links;
 use crate::monitor::answer;
@@ -44,6 +47,9 @@ pub struct Cluster {
     pub(crate) tables: Arc<TableKeeper>,
     pub(crate) readers: Arc<Readers>,
     pub(crate) links: Arc<Links>,
+    pub(crate) additions: Arc<Additions>,
+    pub(crate) inquiries: Arc<Inquiries>,
+    pub(crate) halts: watch::Sender<Halts>,
     pub(crate) env: Env,
     pub(crate) mirror_count: usize,
     pub(crate) stopping: watch::Sender<bool>,

@@ -168,6 +168,84 @@ pub enum Error {
         /// Disks that would be left.
         left: usize,
     },
+    /// Add disks, or delete data, first.
+    #[error("the other disks have room for {free} more bytes, and {needed} would have to move there: add disks first")]
+    NoRoom {
+        /// Bytes that would have to move.
+        needed: u64,
+        /// Bytes that fit.
+        free: u64,
+    },
+    /// Wait until the cluster is whole, or bring back what is missing.
+    #[error("{groups} placement groups could then not be {what}: wait until what is missing is back, or rebuilt")]
+    Shortfall {
+        /// Groups.
+        groups: usize,
+        /// What could not be done with them.
+        what: &'static str,
+    },
+    /// Drain the disk first, and wait.
+    #[error("disk {disk} still holds {slots} slots: drain it, and wait until `admin info` calls it empty")]
+    DiskInUse {
+        /// The disk.
+        disk: placement::DiskId,
+        /// Slots that name it.
+        slots: usize,
+    },
+    /// Wait.
+    #[error("{shards} shards still lie on disk {disk} in place of others: they are being moved, try again in a minute")]
+    SubstitutesLeft {
+        /// The disk.
+        disk: placement::DiskId,
+        /// Shards that manifests expect there.
+        shards: usize,
+    },
+    /// Remove the node, or add another disk to it first.
+    #[error("node {} would have no working disk left, and it keeps metadata on its disks: remove the node instead", node.0)]
+    LastDisk {
+        /// The node.
+        node: placement::NodeId,
+    },
+    /// The node's reason says what to do.
+    #[error("node {node} did not add it: {reason}")]
+    NotAdded {
+        /// The node.
+        node: u64,
+        /// What it, or the connection to it, says.
+        reason: String,
+    },
+    /// Name the directory from the root.
+    #[error("{path:?} is relative: name the directory by its whole path on that node")]
+    RelativePath {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Nothing is to be done.
+    #[error("{path:?} is a disk of this node already: {disk}")]
+    AlreadyAdded {
+        /// The directory.
+        path: PathBuf,
+        /// The disk.
+        disk: placement::DiskId,
+    },
+    /// Name a directory of its own.
+    #[error("{path:?} and the storage directory {other:?} lie in one another: name a directory of its own")]
+    Nested {
+        /// The directory.
+        path: PathBuf,
+        /// The disk that is there already.
+        other: PathBuf,
+    },
+    /// Have the other node let it go first.
+    #[error("{path:?} holds disk {disk} of node {}: drain and remove it there first", node.0)]
+    DiskElsewhere {
+        /// The directory.
+        path: PathBuf,
+        /// The disk.
+        disk: placement::DiskId,
+        /// The node that it belongs to.
+        node: placement::NodeId,
+    },
     /// Empty the directories, and have the node join anew.
     #[error("node {} was removed from the cluster: empty its directories and join anew", node.0)]
     Removed {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::disks::{Entry, Roster, roster_name};
 use crate::documents;
 use crate::error::Result;
+use crate::halts::{HALTS, Halts};
 use crate::nodes::{NODES, Nodes};
 use crate::raft::RaftConsensus;
 use crate::rpc::{Peers, Server};
@@ -25,6 +26,7 @@ pub(crate) struct Follower {
     pub(crate) server: Option<Arc<Server>>,
     pub(crate) disks: RemoteDisks,
     pub(crate) members: watch::Sender<BTreeSet<NodeId>>,
+    pub(crate) halts: watch::Sender<Halts>,
     pub(crate) down: watch::Receiver<BTreeSet<NodeId>>,
 }
 
@@ -66,7 +68,9 @@ impl Follower {
             members.clone_from(&ids);
             changed
         });
-        let remote = self.remote_members(view.as_ref(), &ids, down)?;
+        let halts: Halts = documents::read(view.as_ref(), HALTS)?;
+        self.halts.send_if_modified(|known| std::mem::replace(known, halts) != halts);
+        let remote = self.remote_members(view.as_ref(), &nodes, down)?;
         self.publisher.set_remote_members(self.node, remote);
         if let Some(document) = query::placement_table(view.as_ref())? {
             self.publisher.set_table(Arc::new(Table::decode(&document.value)?));
@@ -77,14 +81,16 @@ impl Follower {
     fn remote_members(
         &self,
         view: &dyn View,
-        nodes: &BTreeSet<NodeId>,
+        nodes: &Nodes,
         down: &BTreeSet<NodeId>,
     ) -> Result<BTreeMap<DiskId, Member>> {
         let mut remote = BTreeMap::new();
-        for &node in nodes.iter().filter(|node| **node != self.node) {
+        for node in nodes.ids().filter(|node| *node != self.node) {
             let roster: Roster = documents::read(view, &roster_name(node))?;
             for (id, entry) in roster.disks.into_iter().filter(|(_, entry)| !entry.is_out) {
-                remote.insert(id, self.remote_member(node, id, entry, down.contains(&node)));
+                let leaving = entry.is_draining || nodes.get(node).is_some_and(|record| record.leaving);
+                let member = self.remote_member(node, id, entry, down.contains(&node));
+                remote.insert(id, Member { leaving, ..member });
             }
         }
         Ok(remote)
@@ -99,12 +105,12 @@ impl Follower {
         };
         if let Some(reason) = absent {
             let state = MemberState::Absent { reason: reason.to_owned() };
-            return Member { node, path: entry.path, state, full, disk: None };
+            return Member { node, path: entry.path, state, full, leaving: false, disk: None };
         }
         let state = match is_down {
             true => MemberState::Suspect { reason: format!("node {} does not answer", node.0) },
             false => MemberState::InService,
         };
-        Member { node, path: entry.path, state, full, disk: Some(self.disks.handle(node, id)) }
+        Member { node, path: entry.path, state, full, leaving: false, disk: Some(self.disks.handle(node, id)) }
     }
 }

@@ -9,6 +9,7 @@
 //! that a crash in between is continued; a group's fence rises whenever a slot gets another write target; nothing
 //! answered is forgotten while one mirror of the metadata is left. This crate knows nothing of HTTP, XML or objects.
 
+mod additions;
 mod admin;
 mod birth;
 mod cluster;
@@ -18,8 +19,10 @@ mod divergence;
 mod documents;
 mod error;
 mod follow;
+mod halts;
 mod handle;
 mod health;
+mod inquiries;
 mod join;
 mod links;
 mod liveness;
@@ -29,23 +32,27 @@ mod opening;
 mod raft;
 mod readers;
 mod renewal;
+mod rooms;
 mod rpc;
 mod security;
 mod shards;
 mod start;
 mod steward;
+mod substitutes;
 mod tables;
 #[cfg(test)]
 mod testing;
 mod topology;
 mod voters;
 
-pub use admin::{DiskCommand, DiskOverview, NodeOverview, Overview};
+pub use admin::{DiskCommand, DiskOverview, GroupOverview, NodeCommand, NodeOverview, Overview, Safety, TableOverview};
 pub use cluster::{Cluster, SlotSeen};
 pub use config::{ClusterConfig, Entry, NodeConfig, Purpose};
 pub use error::{Error, Result};
+pub use halts::{Halts, Work};
 pub use handle::{Destination, DiskHandle, ShardError};
 pub use health::{DiskHealth, Health};
+pub use inquiries::Respondent;
 pub use readers::OldestReader;
 pub use shards::RemoteDisk;
 pub use topology::{Member, MemberState, NoGroup, Topology};

@@ -9,11 +9,15 @@ use std::time::Duration;
 use disk::{Disk, DiskIdentity};
 use env::{Env, Moment};
 use placement::DiskId;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+use crate::additions::Addition;
+use crate::birth::copy_node_file;
 use crate::config::ClusterConfig;
-use crate::disks::{DiskSet, Found, Site, Step, look, meta_directory, reconcile};
+use crate::disks::{DiskSet, Found, OFFLINE, Site, Step, look, meta_directory, reconcile};
+use crate::documents;
 use crate::error::{Error, Result};
+use crate::nodes::{NODES, Nodes};
 use crate::raft::RaftConsensus;
 use crate::topology::{Member, MemberState, Publisher};
 
@@ -32,16 +36,15 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 /// Room beyond the reserve with which a disk that refused shards is given some again; it grows in such steps.
 const ROOM_MIN: u64 = 16 << 20;
 
-/// Why a disk does not take part that the operator has taken offline.
-const OFFLINE: &str = "the operator has taken it offline";
-
 /// The task that watches this node's disks.
 pub(crate) struct Monitor {
     pub(crate) env: Env,
     pub(crate) config: ClusterConfig,
     pub(crate) cluster_id: u128,
-    /// The storage directories that were named, resolved.
+    /// The storage directories that were named or added, resolved.
     pub(crate) directories: Vec<PathBuf>,
+    /// Directories that operators want added.
+    pub(crate) additions: mpsc::Receiver<Addition>,
     pub(crate) disks: DiskSet,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) consensus: Arc<RaftConsensus>,
@@ -65,27 +68,30 @@ impl Monitor {
             if let Err(error) = self.look().await {
                 tracing::error!(%error, "looking after the disks failed: trying again later");
             }
-            tokio::select! {
+            let addition = tokio::select! {
                 biased;
                 _ = stopping.wait_for(|stopping| *stopping) => return,
-                () = self.env.clock.sleep(self.config.probe_interval) => {}
-            }
+                Some(addition) = self.additions.recv() => addition,
+                () = self.env.clock.sleep(self.config.probe_interval) => continue,
+            };
+            self.answer_addition(addition).await;
         }
     }
 
     /// One round.
-    async fn look(&mut self) -> Result<()> {
-        self.disks.refresh(self.consensus.engine().view().as_ref())?;
+    pub(crate) async fn look(&mut self) -> Result<()> {
+        let view = self.consensus.engine().view();
+        self.disks.refresh(view.as_ref())?;
         for (id, member) in self.publisher.current().members().clone() {
-            if let Some(disk) = member.local().filter(|_| self.disks.is_offline(id)) {
-                self.take_out(id, &member, disk, OFFLINE.to_owned()).await;
-                continue;
-            }
-            if let Some(disk) = member.local() {
-                self.check(id, &member, disk).await;
+            let Some(disk) = member.local() else { continue };
+            match self.disks.reason_to_leave(id) {
+                Some(reason) => self.take_out(id, &member, disk, reason.to_owned()).await,
+                None => self.check(id, &member, disk).await,
             }
         }
+        self.forget_removed();
         self.welcome().await?;
+        self.note_leaving(&documents::read(view.as_ref(), NODES)?);
         let members = self.publisher.current().members().clone();
         self.disks.note_states(&members).await?;
         self.mirror().await;
@@ -157,6 +163,36 @@ impl Monitor {
             Some(Ok(())) => {}
             Some(Err(error)) => tracing::debug!(disk = %id, %error, "a failed disk did not close cleanly"),
             None => tracing::warn!(disk = %id, "a failed disk hangs and holds its threads"),
+        }
+    }
+
+    /// Publishes which disks are being emptied.
+    fn note_leaving(&self, nodes: &Nodes) {
+        let all = nodes.get(self.disks.node()).is_some_and(|node| node.leaving);
+        let topology = self.publisher.current();
+        let own = topology.members().iter().filter(|(_, member)| member.node == self.disks.node());
+        let leaves = |id: DiskId| all || self.disks.is_draining(id);
+        let changed: Vec<DiskId> =
+            own.filter(|(id, member)| member.leaving != leaves(**id)).map(|(id, _)| *id).collect();
+        if changed.is_empty() {
+            return;
+        }
+        self.publisher.change_members(|members| {
+            for id in &changed {
+                if let Some(member) = members.get_mut(id) {
+                    member.leaving = leaves(*id);
+                }
+            }
+        });
+    }
+
+    /// Forgets disks that were removed. What they have of the metadata grows old from now on.
+    fn forget_removed(&self) {
+        let topology = self.publisher.current();
+        let own = topology.members().iter().filter(|(_, member)| member.node == self.disks.node());
+        let removed: Vec<DiskId> = own.map(|(id, _)| *id).filter(|id| self.disks.is_removed(*id)).collect();
+        if !removed.is_empty() {
+            self.publisher.change_members(|members| members.retain(|id, _| !removed.contains(id)));
         }
     }
 
@@ -236,7 +272,8 @@ impl Monitor {
         }
     }
 
-    async fn take_in(&mut self, id: DiskId, member: Member, replaced: Option<DiskId>) {
+    pub(crate) async fn take_in(&mut self, id: DiskId, member: Member, replaced: Option<DiskId>) {
+        let path = member.path.clone();
         tracing::info!(disk = %id, path = %member.path.display(), "disk is in service");
         if let Err(error) = self.disks.mark(member.path.clone()).await {
             tracing::warn!(disk = %id, %error, "disk was not marked as joined");
@@ -247,6 +284,10 @@ impl Monitor {
             }
             members.insert(id, member);
         });
+        let topology = self.publisher.current();
+        let others = topology.local_disks().map(|disk| disk.path().to_path_buf());
+        let others = others.filter(|other| *other != path).collect();
+        copy_node_file(&self.env, others, path).await;
     }
 
     fn miss(&mut self, id: DiskId, reason: &str) {

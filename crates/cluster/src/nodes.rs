@@ -132,13 +132,13 @@ impl Document for Agreed {
     }
 }
 
-fn encode(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn encode(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = vec![VERSION];
     bytes.extend(postcard::to_stdvec(value).expect("plain values always encode"));
     bytes
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T> {
     match bytes.split_first() {
         Some((&VERSION, body)) => {
             postcard::from_bytes(body).map_err(|_| Error::Damaged { what, reason: "cannot be decoded" })

@@ -14,11 +14,12 @@ use tokio::sync::watch;
 use crate::birth::{FOUNDER, Identity, identify, initial_profile};
 use crate::cluster::Cluster;
 use crate::config::{ClusterConfig, Purpose};
-use crate::disks::{DiskSet, RosterKeeper, Site, Step, reconcile, refuse};
+use crate::disks::{DiskSet, Found, Roster, RosterKeeper, Site, Step, meta_directory, reconcile, refuse, survey};
 use crate::divergence::{MarksHandler, watch_for_divergence};
 use crate::documents;
 use crate::error::{Error, Result};
 use crate::follow::Follower;
+use crate::halts::Halts;
 use crate::join::Doorkeeper;
 use crate::links::Links;
 use crate::liveness::Liveness;
@@ -28,6 +29,7 @@ use crate::opening::{OpenDisks, close_disks, open_disks, open_metadata, survey_a
 use crate::raft::RaftConsensus;
 use crate::readers::Readers;
 use crate::renewal::Renewal;
+use crate::rooms::RoomsHandler;
 use crate::rpc::Method;
 use crate::security::NodeKey;
 use crate::shards::{RemoteDisks, ShardService};
@@ -149,14 +151,17 @@ impl Parts {
     }
 
     /// Compares disks and metadata, admits who is new, and starts to watch.
-    async fn bring_together(self, sites: Vec<Site>, mut open: OpenDisks) -> Result<Cluster> {
+    async fn bring_together(self, mut sites: Vec<Site>, mut open: OpenDisks) -> Result<Cluster> {
         if self.node() == FOUNDER {
             self.consensus.begin(self.address()).await?;
         }
         let consensus: Arc<dyn Consensus> = self.consensus.clone();
         self.wait_for_majority().await?;
-        let renewal = if self.inspects() { None } else { self.become_member(&consensus, &sites).await? };
         let keeper = RosterKeeper::load(consensus.clone(), self.node()).await?;
+        if !self.inspects() {
+            self.open_added(keeper.roster(), &mut sites, &mut open).await?;
+        }
+        let renewal = if self.inspects() { None } else { self.become_member(&consensus, &sites).await? };
         refuse(keeper.roster(), &sites)?;
         let mut disks = DiskSet::new(self.env.clone(), self.disk_config.clone(), self.node(), keeper);
 
@@ -167,12 +172,17 @@ impl Parts {
             let (id, member, _) = disks.perform(step, &mut open).await?;
             members.insert(id, member);
         }
+        self.leave_removed(open).await;
         let kept = self.table(consensus.as_ref(), members.len()).await?;
         let begins = kept.is_unborn();
         let publisher = Arc::new(Publisher::new(kept.table.clone(), members.clone()));
         let tables = Arc::new(TableKeeper::new(consensus, publisher.clone(), kept));
         let peers = self.links.peers.clone();
+        let (additions, wanted) = Cluster::additions_queue();
         let cluster = Cluster {
+            additions,
+            inquiries: Arc::default(),
+            halts: watch::Sender::new(Halts::default()),
             cluster_id: self.identity.cluster_id,
             consensus: self.consensus.clone(),
             publisher: publisher.clone(),
@@ -196,6 +206,7 @@ impl Parts {
             config: self.config.clone(),
             cluster_id: self.identity.cluster_id,
             directories: sites.into_iter().map(|site| site.path).collect(),
+            additions: wanted,
             disks,
             publisher,
             consensus: self.consensus.clone(),
@@ -225,6 +236,7 @@ impl Parts {
             server: self.links.server(),
             disks: RemoteDisks::new(self.env.clone(), self.links.peers.clone()),
             members,
+            halts: cluster.halts.clone(),
             down: down.clone(),
         };
         follower.refresh(&BTreeSet::new())?;
@@ -237,6 +249,7 @@ impl Parts {
             down,
             silent_disks: BTreeMap::new(),
             silent_nodes: BTreeMap::new(),
+            needed_at: BTreeMap::new(),
         };
         if self.consensus.is_leader() {
             // A node that is alone can be written to as soon as it has started.
@@ -257,6 +270,10 @@ impl Parts {
             server.answer(&ShardService::METHODS, Arc::new(shards));
             server.answer(&[Method::Gossip], Arc::new(gossip));
             server.answer(&[Method::OldestReader], cluster.readers.clone());
+            let rooms = RoomsHandler { env: self.env.clone(), publisher: cluster.publisher.clone() };
+            server.answer(&[Method::Work], cluster.inquiries.clone());
+            server.answer(&[Method::AddDisk], cluster.additions.clone());
+            server.answer(&[Method::DiskRooms], Arc::new(rooms));
             server.admit(Arc::new(Doorkeeper {
                 env: self.env.clone(),
                 cluster_id: self.identity.cluster_id,
@@ -274,6 +291,33 @@ impl Parts {
         }
         *cluster.tasks.lock() = tasks;
         Ok(())
+    }
+
+    /// Opens the disks that operators added to the running node: their directories count as named.
+    async fn open_added(&self, roster: &Roster, sites: &mut Vec<Site>, open: &mut OpenDisks) -> Result<()> {
+        let mut paths = roster.added();
+        paths.retain(|path| sites.iter().all(|site| site.path != *path));
+        let survey_env = self.env.clone();
+        let mut added = self.env.blocking(move || survey(&survey_env, &paths)).await?;
+        for (one, other) in added.iter().flat_map(|one| sites.iter().map(move |other| (one, other))) {
+            if let (Found::Disk(same), Found::Disk(known)) = (&one.found, &other.found)
+                && same == known
+            {
+                return Err(Error::DuplicateDisk { first: other.path.clone(), second: one.path.clone() });
+            }
+        }
+        open.extend(open_disks(&self.env, &mut added, &self.disk_config).await?);
+        sites.append(&mut added);
+        Ok(())
+    }
+
+    /// Closes disks that were removed from the node although its settings name them. Their metadata is old.
+    async fn leave_removed(&self, removed: OpenDisks) {
+        for disk in removed.values() {
+            tracing::warn!(path = %disk.path().display(), "a disk that was removed is left alone");
+            self.consensus.engine().retire_mirror(&meta_directory(disk.path()));
+        }
+        close_disks(removed.into_values()).await;
     }
 
     /// Waits until the metadata can be read: at once for a node that is alone, else until enough others are there.

@@ -17,11 +17,15 @@ use crate::documents;
 use crate::error::Result;
 use crate::nodes::{NODES, Nodes};
 use crate::raft::RaftConsensus;
+use crate::substitutes::substitutes_on;
 use crate::tables::TableKeeper;
 use crate::voters::{Candidate, choose_voters};
 
 /// A voter that is silent for this long is replaced.
 const VOTER_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Pause between looks at all manifests for shards on the disks of a node that leaves.
+const NEED_PAUSE: Duration = Duration::from_secs(15);
 
 /// Entries that a learner may be behind when it begins to vote.
 const LAG_MAX: u64 = 256;
@@ -38,6 +42,8 @@ pub(crate) struct Steward {
     /// When each absent disk, and each silent node, was seen last, on the monotonic clock.
     pub(crate) silent_disks: BTreeMap<DiskId, Duration>,
     pub(crate) silent_nodes: BTreeMap<NodeId, Duration>,
+    /// When the manifests were last found to need the disks of a node that leaves, on the monotonic clock.
+    pub(crate) needed_at: BTreeMap<NodeId, Duration>,
 }
 
 /// The cluster as its documents say.
@@ -131,7 +137,7 @@ impl Steward {
             false => fleet,
         };
         self.plan(&fleet, &down).await?;
-        self.dismiss(&fleet).await
+        self.dismiss(&fleet, &down).await
     }
 
     fn note_silence(&mut self, fleet: &Fleet, down: &BTreeSet<NodeId>) {
@@ -241,12 +247,33 @@ impl Steward {
         Ok(())
     }
 
+    /// Whether slots or manifests still name disks of `node`. Manifests count as far as its disks answer: what others do not
+    /// tell is lost, and is rebuilt.
+    async fn is_needed(&mut self, fleet: &Fleet, down: &BTreeSet<NodeId>, node: NodeId) -> Result<bool> {
+        let disks = || fleet.rosters.get(&node).into_iter().flat_map(|roster| &roster.disks);
+        if 0 < self.tables.slots_of(&disks().map(|(id, _)| *id).collect()).await? {
+            return Ok(true);
+        }
+        let answers = |entry: &Entry| !entry.is_out && !is_silent(entry) && !down.contains(&node);
+        let there: BTreeSet<DiskId> = disks().filter(|(_, entry)| answers(entry)).map(|(id, _)| *id).collect();
+        let now = self.env.clock.monotonic();
+        let is_recent = |looked: &Duration| now.saturating_sub(*looked) < NEED_PAUSE;
+        if there.is_empty() || self.needed_at.get(&node).is_some_and(is_recent) {
+            return Ok(!there.is_empty());
+        }
+        let view = self.consensus.read().await?.view;
+        let shards = self.env.blocking(move || substitutes_on(view.as_ref(), &there)).await?;
+        if 0 < shards {
+            tracing::info!(node = node.0, shards, "a node that leaves still has shards in place of others");
+            self.needed_at.insert(node, now);
+        }
+        Ok(0 < shards)
+    }
+
     /// Lets nodes go that were told to leave, once nothing lies on their disks.
-    async fn dismiss(&self, fleet: &Fleet) -> Result<()> {
+    async fn dismiss(&mut self, fleet: &Fleet, down: &BTreeSet<NodeId>) -> Result<()> {
         for (&id, _) in fleet.nodes.members.iter().filter(|(_, node)| node.leaving) {
-            let disks: BTreeSet<DiskId> =
-                fleet.rosters.get(&NodeId(id)).into_iter().flat_map(|roster| roster.disks.keys().copied()).collect();
-            if self.tables.holds_any(&disks).await? {
+            if self.is_needed(fleet, down, NodeId(id)).await? {
                 continue;
             }
             let membership = self.consensus.metrics().borrow().membership_config.clone();
@@ -257,6 +284,7 @@ impl Steward {
                 self.consensus.remove_learner(NodeId(id)).await?;
             }
             tracing::info!(node = id, "a node has left");
+            self.needed_at.remove(&NodeId(id));
             let consensus: Arc<dyn Consensus> = self.consensus.clone();
             documents::change(&consensus, NODES, |nodes: &mut Nodes| {
                 if nodes.members.remove(&id).is_some() {

@@ -112,20 +112,20 @@ impl TableKeeper {
         self.publisher.current().table().profile()
     }
 
-    /// Whether a slot names one of these disks.
+    /// How many slots name one of these disks.
     ///
     /// # Errors
     ///
     /// [`Error::Meta`], [`Error::Placement`].
-    pub(crate) async fn holds_any(&self, disks: &BTreeSet<DiskId>) -> Result<bool> {
+    pub(crate) async fn slots_of(&self, disks: &BTreeSet<DiskId>) -> Result<usize> {
         let reading = self.consensus.read().await?;
         let table = {
             let mut kept = self.kept.lock().await;
             self.refresh(&mut kept, reading.view.as_ref())?;
             kept.table.clone()
         };
-        let mut slots = table.groups().flat_map(|(_, group)| &group.slots);
-        Ok(slots.any(|slot| slot.read_sources().any(|disk| disks.contains(&disk))))
+        let slots = table.groups().flat_map(|(_, group)| &group.slots);
+        Ok(slots.filter(|slot| slot.read_sources().any(|disk| disks.contains(&disk))).count())
     }
 
     async fn propose(&self, command: SetTable) -> Result<std::result::Result<u64, Refusal>> {

@@ -1,11 +1,11 @@
 //! What the write and read paths need to know of the cluster, as one immutable value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use disk::Disk;
-use placement::{DiskId, Group, GroupId, NodeId, StripeId, Table, WritableGroups};
+use placement::{DiskId, Group, GroupId, NodeId, Slot, StripeId, Table, WritableGroups};
 use tokio::sync::watch;
 
 use crate::handle::DiskHandle;
@@ -38,6 +38,8 @@ pub struct Member {
     pub state: MemberState,
     /// New shards do not fit.
     pub full: bool,
+    /// It is being emptied: shards in place of others had better go elsewhere.
+    pub leaving: bool,
     /// The disk; `None` exactly when it is absent.
     pub disk: Option<DiskHandle>,
 }
@@ -65,6 +67,7 @@ impl Member {
             && self.path == other.path
             && self.state == other.state
             && self.full == other.full
+            && self.leaving == other.leaving
             && self.disk.is_some() == other.disk.is_some()
     }
 }
@@ -76,6 +79,15 @@ pub enum NoGroup {
     TooFewDisks,
     /// Enough disks are there, and too many of them are full.
     DisksFull,
+}
+
+/// Groups that could not be served if some disks were gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shortfall {
+    /// Groups with fewer shards left than stripes consist of.
+    pub(crate) unreadable: usize,
+    /// Groups that would take no new stripes, not even with disks outside of them.
+    pub(crate) unwritable: usize,
 }
 
 /// The placement table and the disks at one moment.
@@ -127,9 +139,43 @@ impl Topology {
         !self.writable.is_empty()
     }
 
+    /// The disks that are being emptied and have no slot any more. Shards may lie there nevertheless, in place of others.
+    pub fn emptied(&self) -> BTreeSet<DiskId> {
+        let leaving = self.members.iter().filter(|(_, member)| member.leaving && member.disk.is_some());
+        let mut emptied: BTreeSet<DiskId> = leaving.map(|(id, _)| *id).collect();
+        if !emptied.is_empty() {
+            let slots = self.table.groups().flat_map(|(_, group)| &group.slots);
+            for disk in slots.flat_map(|slot| slot.read_sources()) {
+                emptied.remove(&disk);
+            }
+        }
+        emptied
+    }
+
     /// Whether `disk` is open and takes new shards.
     pub fn is_writable(&self, disk: DiskId) -> bool {
         self.members.get(&disk).is_some_and(Member::is_writable)
+    }
+
+    /// What could not be served, as things are now, if the disks `gone` were gone too. Slots that are being filled count as
+    /// far as all disks answer that may have their shards.
+    pub(crate) fn shortfall_without(&self, gone: &BTreeSet<DiskId>) -> Shortfall {
+        let answers = |disk: &DiskId| !gone.contains(disk) && self.members.get(disk).is_some_and(Member::answers);
+        let takes = |disk: &DiskId| !gone.contains(disk) && self.is_writable(*disk);
+        let is_whole = |slot: &&Slot| match slot {
+            Slot::Vacant | Slot::Rebuilding(_) => false,
+            Slot::Stable(_) | Slot::Moving { .. } => slot.read_sources().all(|disk| answers(&disk)),
+        };
+        let profile = self.table.profile();
+        let (data, quorum) = (usize::from(profile.data()), profile.write_quorum());
+        let has_others = quorum <= self.members.keys().filter(|disk| takes(disk)).count();
+        let mut shortfall = Shortfall::default();
+        for (_, group) in self.table.groups() {
+            let taking = group.slots.iter().filter_map(|slot| slot.write_target()).filter(takes).count();
+            shortfall.unreadable += usize::from(group.slots.iter().filter(is_whole).count() < data);
+            shortfall.unwritable += usize::from(taking < if has_others { data } else { quorum });
+        }
+        shortfall
     }
 
     /// All disks of the cluster, absent ones included.
@@ -236,12 +282,27 @@ mod tests {
                 path: PathBuf::new(),
                 state: MemberState::InService,
                 full: failed.contains(&node_of(disk).0),
+                leaving: false,
                 disk: None,
             };
             let members = (0..16).map(|disk| (DiskId(disk), member(disk))).collect();
             !groups_that_take(&table, &members, |member| !member.full).is_empty()
         };
         assert!(found(&[]));
+        let lost = |node: u64| (0..16).map(DiskId).filter(|disk| node_of(disk.0).0 == node).collect::<BTreeSet<_>>();
+        let member = |disk: u128| Member {
+            node: node_of(disk),
+            path: PathBuf::new(),
+            state: MemberState::Suspect { reason: String::new() },
+            full: false,
+            leaving: false,
+            disk: None,
+        };
+        let members = (0..16).map(|disk| (DiskId(disk), member(disk))).collect();
+        let dead = Topology::new(Arc::new(table.clone()), members);
+        let groups = table.groups().len();
+        let all = Shortfall { unreadable: groups, unwritable: groups };
+        assert_eq!(dead.shortfall_without(&lost(1)), all, "no disk answers");
         for node in 1..=4 {
             assert!(found(&[node]), "node {node} down: 12 disks are left, 10 are needed");
         }

@@ -1,68 +1,99 @@
 //! Commands of operators, and the overview: JSON over HTTP. Whoever mounts these routes says who may use them.
 //!
-//! Everything that a command needs is in the path, so that a signature over the head covers it.
+//! Everything that a command needs is in the path, so that a signature over the head covers it; a directory travels as the
+//! hexadecimal digits of its bytes.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
-use cluster::{Cluster, DiskCommand, Error};
+use cluster::{Cluster, DiskCommand, NodeCommand};
 use http::StatusCode;
 use serde_json::json;
+use store::Store;
+
+use crate::answer::{answer, refusal};
+use crate::work::{heal, heal_order, info, rebalance, rebalance_order, scrub, scrub_order};
 
 /// How long a token admits nodes.
 const TOKEN_VALIDITY: Duration = Duration::from_secs(24 * 3600);
 
-/// Routes below `/admin/v1`: `GET info`; `POST token`, `disk/ID/COMMAND`, `node/NUMBER/remove`.
-pub fn command_routes(cluster: Arc<Cluster>) -> Router {
+/// What commands act on.
+#[derive(Clone)]
+pub(crate) struct Acted {
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) store: Store,
+}
+
+/// Routes below `/admin/v1`: `GET info`, `table`, `heal`, `rebalance`, `scrub`, `node/NUMBER/safe-to-stop`; `POST token`,
+/// `disk/ID/COMMAND`, `node/NUMBER/COMMAND`, `node/NUMBER/add-disk/DIRECTORY`, `heal/COMMAND`, `rebalance/COMMAND`,
+/// `scrub/COMMAND`.
+pub fn command_routes(cluster: Arc<Cluster>, store: Store) -> Router {
     Router::new()
         .route("/admin/v1/info", get(info))
         .route("/admin/v1/token", post(token))
         .route("/admin/v1/disk/{disk}/{command}", post(disk))
-        .route("/admin/v1/node/{node}/remove", post(remove_node))
-        .with_state(cluster)
+        .route("/admin/v1/node/{node}/add-disk/{directory}", post(add_disk))
+        .route("/admin/v1/node/{node}/{command}", post(node))
+        .route("/admin/v1/node/{node}/safe-to-stop", get(safe_to_stop))
+        .route("/admin/v1/table", get(table))
+        .route("/admin/v1/heal", get(heal))
+        .route("/admin/v1/heal/{command}", post(heal_order))
+        .route("/admin/v1/rebalance", get(rebalance))
+        .route("/admin/v1/rebalance/{command}", post(rebalance_order))
+        .route("/admin/v1/scrub", get(scrub))
+        .route("/admin/v1/scrub/{command}", post(scrub_order))
+        .with_state(Acted { cluster, store })
 }
 
-async fn info(State(cluster): State<Arc<Cluster>>) -> Response {
-    answer(cluster.overview().await)
+async fn token(State(acted): State<Acted>) -> Response {
+    answer(acted.cluster.create_join_token(TOKEN_VALIDITY).await.map(|token| json!({ "token": token })))
 }
 
-async fn token(State(cluster): State<Arc<Cluster>>) -> Response {
-    answer(cluster.create_join_token(TOKEN_VALIDITY).await.map(|token| json!({ "token": token })))
-}
-
-async fn disk(State(cluster): State<Arc<Cluster>>, Path((disk, command)): Path<(String, String)>) -> Response {
+async fn disk(State(acted): State<Acted>, Path((disk, command)): Path<(String, String)>) -> Response {
     let command = match command.as_str() {
         "drain" => DiskCommand::Drain,
         "undrain" => DiskCommand::Undrain,
         "offline" => DiskCommand::Offline,
         "online" => DiskCommand::Online,
-        _ => return refusal(StatusCode::NOT_FOUND, "there is no such command"),
+        "remove" => DiskCommand::Remove,
+        _ => return no_such_command(),
     };
-    answer(cluster.command_disk(&disk, command).await.map(|disk| json!({ "disk": disk })))
+    answer(acted.cluster.command_disk(&disk, command).await.map(|disk| json!({ "disk": disk })))
 }
 
-async fn remove_node(State(cluster): State<Arc<Cluster>>, Path(node): Path<u64>) -> Response {
-    answer(cluster.remove_node(node).await.map(|()| json!({ "node": node })))
+async fn node(State(acted): State<Acted>, Path((node, command)): Path<(u64, String)>) -> Response {
+    let command = match command.as_str() {
+        "drain" => NodeCommand::Drain,
+        "undrain" => NodeCommand::Undrain,
+        "remove" => NodeCommand::Remove,
+        _ => return no_such_command(),
+    };
+    answer(acted.cluster.command_node(node, command).await.map(|()| json!({ "node": node })))
 }
 
-fn answer(result: cluster::Result<impl serde::Serialize>) -> Response {
-    match result {
-        Ok(value) => Json(value).into_response(),
-        Err(error) => {
-            let status = match &error {
-                Error::NoSuchDisk { .. } | Error::NoSuchNode { .. } => StatusCode::NOT_FOUND,
-                Error::TooFewLeft { .. } | Error::Damaged { .. } => StatusCode::CONFLICT,
-                _ => StatusCode::SERVICE_UNAVAILABLE,
-            };
-            refusal(status, &error.to_string())
-        }
-    }
+async fn add_disk(State(acted): State<Acted>, Path((node, directory)): Path<(u64, String)>) -> Response {
+    let Ok(directory) = hex::decode(directory) else {
+        return refusal(StatusCode::BAD_REQUEST, "a directory travels as hexadecimal digits");
+    };
+    let directory = PathBuf::from(OsString::from_vec(directory));
+    answer(acted.cluster.add_disk(node, &directory).await.map(|disk| json!({ "disk": disk })))
 }
 
-fn refusal(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "error": message }))).into_response()
+async fn safe_to_stop(State(acted): State<Acted>, Path(node): Path<u64>) -> Response {
+    answer(acted.store.judge_stop(node).await)
+}
+
+async fn table(State(acted): State<Acted>) -> Response {
+    answer(Ok(acted.cluster.table_overview()))
+}
+
+pub(crate) fn no_such_command() -> Response {
+    refusal(StatusCode::NOT_FOUND, "there is no such command")
 }

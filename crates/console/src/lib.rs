@@ -7,10 +7,12 @@
 //!
 //! Invariant: this crate knows nothing of S3's XML, nor who may ask.
 
+mod answer;
 mod commands;
 mod gauges;
 mod health;
 mod metrics;
+mod work;
 
 pub use commands::command_routes;
 pub use health::health_routes;

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use client::Endpoint;
 use client::load::{self, Load, Operation, Report};
 use env::Env;
 
@@ -13,7 +12,7 @@ use crate::cli::{BenchArguments, BenchOperation};
 pub(crate) fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     ensure!((1..=10_000).contains(&arguments.concurrency), "--concurrency takes 1 to 10000");
     ensure!(0 < arguments.part_size, "--part-size takes at least 1");
-    let endpoint = Endpoint::new(&arguments.endpoint, &arguments.region, &arguments.access_key, &arguments.secret_key)?;
+    let endpoint = arguments.signing.endpoint(&arguments.endpoint)?;
     let load = load_of(arguments);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;

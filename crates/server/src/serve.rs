@@ -75,7 +75,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
         frontend_config(&config.region, config.domains),
     );
     let frontend = Arc::new(frontend);
-    let commands = s3::signed(frontend.clone(), console::command_routes(stack.cluster.clone()));
+    let commands = s3::signed(frontend.clone(), console::command_routes(stack.cluster.clone(), stack.store.clone()));
     let admin = console::admin_routes(metrics, &stack.store).merge(commands);
     let router = s3::router(frontend).merge(console::health_routes(&stack.store));
 
@@ -97,7 +97,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
     if let Some(listener) = admin_listener {
         servers.push(start(&env, listener, admin, limits, &shutdown));
     }
-    signals.wait_for_end(&env, &stack.store).await;
+    signals.wait_for_end(&stack.store).await;
     tracing::info!("shutting down: requests in progress may finish");
     shutdown.cancel();
     for server in servers {
@@ -186,30 +186,13 @@ impl Signals {
     }
 
     /// Returns when the process is asked to end; starts a scrub whenever it is asked to.
-    async fn wait_for_end(&mut self, env: &Env, store: &Store) {
+    async fn wait_for_end(&mut self, store: &Store) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.scrub.recv() => scrub_now(env, store),
+                _ = self.scrub.recv() => store.begin_scrub(),
             }
         }
     }
-}
-
-/// Rereads all disks once, beside everything else.
-fn scrub_now(env: &Env, store: &Store) {
-    let store = store.clone();
-    // Ends by itself; its progress is in the metrics.
-    env.spawn.task(
-        "scrub-now",
-        Box::pin(async move {
-            match store.scrub().await {
-                Ok(progress) => {
-                    tracing::info!(bytes = progress.bytes, findings = progress.findings, "scrubbed all disks")
-                }
-                Err(error) => tracing::warn!(%error, "the scrub asked for ended early"),
-            }
-        }),
-    );
 }

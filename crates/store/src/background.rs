@@ -2,20 +2,22 @@
 //!
 //! Every node works on what belongs on its own disks; only the leader does what is done once for all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::Member;
+use disk::Disk;
 use env::Task;
-use futures_util::FutureExt;
-use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use meta::record::WriteId;
 use placement::DiskId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
+use crate::scrub::{Pace, ScrubProgress};
 use crate::shards::FaultyStripe;
 use crate::store::Store;
 
@@ -49,6 +51,15 @@ impl Queues {
         }
         Ok(())
     }
+}
+
+/// What operators want done now: each change is an order.
+#[derive(Default)]
+pub(crate) struct Orders {
+    /// Look for what is missing.
+    pub(crate) heals: watch::Sender<u64>,
+    /// Reread all disks from the beginning.
+    pub(crate) scrubs: watch::Sender<u64>,
 }
 
 /// The running tasks. Dropped, they go on; end them with [`Background::stop`].
@@ -110,6 +121,8 @@ async fn heal(store: Store, mut faults: mpsc::Receiver<FaultyStripe>) {
 /// Works on the repair index and on open slots, now and then and whenever disks come or go.
 async fn repair(store: Store) {
     let mut topologies = store.cluster().subscribe();
+    let mut halts = store.cluster().subscribe_halts();
+    let mut orders = store.orders().heals.subscribe();
     let mut counted = disks_to_count(&store);
     loop {
         log_failure("repair", store.repair().await);
@@ -119,6 +132,8 @@ async fn repair(store: Store) {
         }
         tokio::select! {
             () = store.env().clock.sleep(REPAIR_PERIOD) => {}
+            Ok(()) = halts.changed() => {}
+            Ok(()) = orders.changed() => log_failure("census", store.take_census().await),
             Ok(()) = topologies.changed() => {
                 let now = disks_to_count(&store);
                 if now != counted {
@@ -132,13 +147,15 @@ async fn repair(store: Store) {
 }
 
 /// The disks whose shards this node counts, as they are: where the open ones of its own are in memory, since one that was
-/// opened again is another; on the leader, also which ones of other nodes do not answer.
-fn disks_to_count(store: &Store) -> BTreeMap<DiskId, Option<usize>> {
+/// opened again is another; on the leader, also which ones of other nodes do not answer. With them the disks that are being
+/// emptied and have no slot any more: shards that lie there in place of others are to be brought home.
+fn disks_to_count(store: &Store) -> (BTreeMap<DiskId, Option<usize>>, BTreeSet<DiskId>) {
     let topology = store.cluster().topology();
     let leads = store.cluster().is_leader();
     let counted = |member: &Member| member.node == store.cluster().node() || (leads && !member.answers());
     let members = topology.members().iter().filter(|(_, member)| counted(member));
-    members.map(|(id, member)| (*id, member.local().map(|disk| Arc::as_ptr(disk).addr()))).collect()
+    let disks = members.map(|(id, member)| (*id, member.local().map(|disk| Arc::as_ptr(disk).addr()))).collect();
+    (disks, topology.emptied())
 }
 
 async fn census(store: Store) {
@@ -148,16 +165,69 @@ async fn census(store: Store) {
     }
 }
 
-/// Scrubs all disks side by side, each at its own pace.
+/// Scrubs all disks side by side, each at its own pace, when they are due or operators want it.
 async fn scrub(store: Store) {
+    let mut orders = store.orders().scrubs.subscribe();
+    let mut passes = FuturesUnordered::new();
+    let mut busy: BTreeSet<u128> = BTreeSet::new();
+    let mut ordered: Option<Ordered> = None;
     loop {
-        let passes = store.disks().into_iter().map(|disk| {
-            let store = store.clone();
-            async move { log_failure("scrub", store.scrub_slowly(&disk).await) }.boxed()
-        });
-        join_all(passes.collect::<Vec<_>>()).await;
+        for disk in store.disks() {
+            let id = disk.identity().disk_id;
+            if !busy.contains(&id) && store.is_scrub_due(&disk).await.unwrap_or(false) {
+                busy.insert(id);
+                passes.push(scrub_pass(store.clone(), disk, Pace::Slow).boxed());
+            }
+        }
+        tokio::select! {
+            biased;
+            Ok(()) = orders.changed() => {
+                // Whatever goes on slowly begins anew.
+                passes = store.disks().into_iter().map(|disk| scrub_pass(store.clone(), disk, Pace::Fast).boxed()).collect();
+                busy = store.disks().iter().map(|disk| disk.identity().disk_id).collect();
+                ordered = Some(Ordered { left: busy.clone(), total: ScrubProgress::default() });
+            }
+            Some((id, progress)) = passes.next(), if !passes.is_empty() => {
+                busy.remove(&id);
+                ordered = ordered.and_then(|ordered| ordered.after(id, progress));
+            }
+            () = store.env().clock.sleep(REPAIR_PERIOD) => {}
+        }
+    }
+}
+
+/// A scrub that operators wanted.
+struct Ordered {
+    left: BTreeSet<u128>,
+    total: ScrubProgress,
+}
+
+impl Ordered {
+    /// What is left of it once the pass over a disk has ended.
+    fn after(mut self, disk: u128, progress: ScrubProgress) -> Option<Self> {
+        if self.left.remove(&disk) {
+            self.total.bytes += progress.bytes;
+            self.total.findings += progress.findings;
+        }
+        let ScrubProgress { bytes, findings } = self.total;
+        if self.left.is_empty() {
+            tracing::info!(bytes, findings, "scrubbed all disks");
+            return None;
+        }
+        Some(self)
+    }
+}
+
+async fn scrub_pass(store: Store, disk: Arc<Disk>, pace: Pace) -> (u128, ScrubProgress) {
+    let id = disk.identity().disk_id;
+    let result = store.scrub_disk(&disk, pace).await;
+    let progress = *result.as_ref().unwrap_or(&ScrubProgress::default());
+    log_failure("scrub", result);
+    if store.journal().scrub(id).is_none_or(|bookmark| bookmark.cursor.is_some()) {
+        // It broke off, and is due again at once.
         store.env().clock.sleep(REPAIR_PERIOD).await;
     }
+    (id, progress)
 }
 
 async fn discard(store: Store, mut discarded: mpsc::Receiver<WriteId>) {

@@ -3,18 +3,26 @@
 //! Every node counts the shards that belong on its disks; the sum over the nodes is the whole cluster's census.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use meta::query;
 use meta::record::{Segment, WriteId};
+use placement::Epoch;
 
 use crate::error::Result;
 use crate::presence::Presence;
+use crate::progress::Reason;
 use crate::shards::Stripe;
 use crate::store::Store;
 use crate::throttle::Throttle;
 
 /// Manifests read at a time.
 const PAGE_SIZE: usize = 256;
+
+/// Shortest pause before another census is taken although nothing is known to have changed, and how many times as long as
+/// the census itself the pause is at least.
+const RECOUNT_PAUSE_MIN: Duration = Duration::from_secs(60);
+const RECOUNT_PAUSE_FACTOR: u32 = 10;
 
 /// Walks over all manifests in order of write, a page at a time.
 pub(crate) struct SegmentWalk<'a> {
@@ -52,6 +60,30 @@ pub struct Census {
     pub lost: u64,
     /// Shards on disks that do not answer.
     pub unknown: u64,
+    /// Shards that lay elsewhere than on their slot's disk, although it takes shards.
+    pub astray: u64,
+}
+
+/// How things were when a census began: while this is the same, another one would find the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct CensusBasis {
+    /// How often the disks that answer had noticed damage.
+    damage_noticed: u64,
+    /// Shards that this node had restored.
+    restored_shards: u64,
+    /// Version of the placement table.
+    table: Epoch,
+    /// The leader counts the shards of disks that do not answer.
+    leads: bool,
+}
+
+/// The last census that was completed, on the monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LastCensus {
+    pub(crate) census: Census,
+    basis: CensusBasis,
+    ended: Duration,
+    took: Duration,
 }
 
 impl Census {
@@ -60,6 +92,7 @@ impl Census {
         self.shards += other.shards;
         self.lost += other.lost;
         self.unknown += other.unknown;
+        self.astray += other.astray;
     }
 }
 
@@ -73,12 +106,14 @@ impl Store {
     pub async fn take_census(&self) -> Result<Census> {
         let throttle = Throttle::new(self.env().clock.clone(), self.config().repair_rate);
         let mut census = Census::default();
-        let damage_noticed = self.damage_noticed();
+        let (basis, begun) = (self.census_basis(), self.env().clock.monotonic());
         let mut walk = SegmentWalk::new(self);
         loop {
             let page = walk.next_page().await?;
             if page.is_empty() {
-                self.journal().end_census(self.env().clock.now(), census, damage_noticed);
+                let ended = self.env().clock.monotonic();
+                let took = ended.saturating_sub(begun);
+                self.journal().end_census(self.env().clock.now(), LastCensus { census, basis, ended, took });
                 return Ok(census);
             }
             let counts = self.count_page(&page).await;
@@ -91,9 +126,13 @@ impl Store {
                     }
                 }
                 for (number, indices) in counted.astray {
+                    if self.cluster().halts().rebalance {
+                        break;
+                    }
                     let shards = u64::from(segment.data) + indices.len() as u64;
                     throttle.pass(shards * u64::from(segment.shard_size)).await;
-                    self.repair_stripe(segment, number, &indices).await?;
+                    let repaired = self.repair_stripe(segment, number, &indices).await?;
+                    self.note_restored(Reason::Repair, repaired.tally(segment, number));
                 }
             }
         }
@@ -105,16 +144,31 @@ impl Store {
         Ok(owner.is_some_and(|owner| !owner.is_retired()))
     }
 
-    /// Whether the last census no longer tells how the disks are: what it found lost has been repaired, or disks have
-    /// noticed damage, whoever told them and whatever became of the report.
+    /// Whether the last census no longer tells how the disks are: disks have noticed damage since, whoever told them and
+    /// whatever became of the report; or what it found lost can have been restored since.
     pub(crate) fn is_census_outdated(&self) -> bool {
-        let noticed = self.journal().damage_at_census();
-        self.journal().has_repaired_all() || noticed.is_some_and(|noticed| noticed != self.damage_noticed())
+        let Some(last) = self.journal().last_census() else { return false };
+        let basis = self.census_basis();
+        if basis.damage_noticed != last.basis.damage_noticed {
+            return true;
+        }
+        let age = self.env().clock.monotonic().saturating_sub(last.ended);
+        let is_old = RECOUNT_PAUSE_MIN.max(last.took * RECOUNT_PAUSE_FACTOR) <= age;
+        // Objects may be gone whose shards were lost, and disks be empty where shards lay astray.
+        let may_differ = basis != last.basis || is_old;
+        let is_recounted = 0 < last.census.lost && self.journal().waiting_stripes() == 0;
+        let has_strays = 0 < last.census.astray && !self.cluster().topology().emptied().is_empty();
+        (is_recounted && may_differ) || (has_strays && is_old)
     }
 
-    /// How often the disks that answer have noticed damage.
-    fn damage_noticed(&self) -> u64 {
-        self.disks().iter().map(|disk| disk.stats().corrupt_blocks).sum()
+    /// What a census depends on.
+    fn census_basis(&self) -> CensusBasis {
+        CensusBasis {
+            damage_noticed: self.disks().iter().map(|disk| disk.stats().corrupt_blocks).sum(),
+            restored_shards: self.journal().restored_shards(),
+            table: self.cluster().topology().table().version(),
+            leads: self.cluster().is_leader(),
+        }
     }
 
     /// Counts the shards of some manifests that this node cares for.
@@ -145,6 +199,7 @@ impl Store {
         for (((stripe, index), presence), position) in asked.into_iter().zip(presences).zip(positions) {
             counts[position].add(stripe, index, presence);
             if stripe.is_elsewhere(index) && self.shards().can_write_at_slot(stripe, index) {
+                counts[position].census.astray += 1;
                 counts[position].astray.entry(stripe.number).or_default().insert(index);
             }
         }

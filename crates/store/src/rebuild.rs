@@ -7,14 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cluster::SlotSeen;
+use cluster::{Halts, SlotSeen};
 use env::Moment;
 use futures_util::FutureExt;
 use meta::record::Segment;
-use placement::GroupId;
+use placement::{GroupId, Slot};
 
 use crate::census::SegmentWalk;
 use crate::error::{Error, Result};
+use crate::journal::{Left, OpenSlot};
+use crate::layout::Layout;
+use crate::progress::{Reason, Tally};
 use crate::repair::{RepairProgress, Repaired};
 use crate::shards::Stripe;
 use crate::store::Store;
@@ -30,15 +33,22 @@ impl Store {
     ///
     /// `Unavailable` when the metadata cannot be read.
     pub async fn rebuild(&self) -> Result<RepairProgress> {
-        let open = self.open_slots();
+        let halts = self.cluster().halts();
+        let mut open = self.open_slots();
         let mut progress = RepairProgress::default();
-        if open.is_empty() {
+        let is_halted = |seen: &SlotSeen| reason(seen.slot).is_some_and(|reason| reason.is_halted(halts));
+        let all_halted = open.values().flat_map(BTreeMap::values).all(is_halted);
+        if all_halted && self.journal().has_counted(&names(&open)) {
             return Ok(progress);
         }
         tracing::info!(groups = open.len(), "filling slots");
-        for spare_shards_max in [0, usize::MAX] {
-            self.fill_slots(&open, spare_shards_max, &mut progress).await?;
+        for pass in [Pass::Urgent, Pass::Rest] {
+            if !self.fill_slots(&open, pass, halts, &mut progress).await? {
+                tracing::info!("operators have changed what is to be filled");
+                return Ok(progress);
+            }
         }
+        open.values_mut().for_each(|slots| slots.retain(|_, seen| !is_halted(seen)));
         let complete = self.complete_slots(open).await?;
         let complete: Vec<SlotSeen> = complete.into_values().flat_map(BTreeMap::into_values).collect();
         tracing::info!(slots = complete.len(), shards = progress.repaired_shards, "filled slots");
@@ -49,13 +59,20 @@ impl Store {
         Ok(progress)
     }
 
+    /// What waits for shards on this node's disks for `reason`.
+    pub(crate) fn open_for(&self, wanted: Reason) -> BTreeSet<OpenSlot> {
+        let mut slots = names(&self.open_slots());
+        slots.retain(|(_, _, slot)| reason(*slot) == Some(wanted));
+        slots
+    }
+
     /// The slots of this node's disks that wait for shards.
     fn open_slots(&self) -> OpenSlots {
         let topology = self.cluster().topology();
         let mut open = OpenSlots::new();
         for (group, row) in topology.table().groups() {
             for (&slot, index) in row.slots.iter().zip(0..=u8::MAX) {
-                let settles = slot.settled().is_some();
+                let settles = reason(slot).is_some();
                 let here = |disk| topology.disk(disk).is_some_and(|disk| disk.local().is_some());
                 if settles && slot.write_target().is_some_and(here) {
                     let seen = SlotSeen { group, index, slot, epoch: row.epoch };
@@ -66,23 +83,47 @@ impl Store {
         open
     }
 
-    /// Walks over all manifests and restores what `open` slots lack, in stripes that can lose at most
-    /// `spare_shards_max` more shards.
-    async fn fill_slots(&self, open: &OpenSlots, spare_shards_max: usize, progress: &mut RepairProgress) -> Result<()> {
+    /// Walks over all manifests and restores what `open` slots lack, as far as it belongs to `pass` and is not halted; the
+    /// first pass counts the rest. Returns whether it came to the end before operators halted something.
+    async fn fill_slots(
+        &self,
+        open: &OpenSlots,
+        pass: Pass,
+        halts: Halts,
+        progress: &mut RepairProgress,
+    ) -> Result<bool> {
+        let mut left: BTreeMap<Reason, Tally> = BTreeMap::new();
         let throttle = Arc::new(Throttle::new(self.env().clock.clone(), self.config().repair_rate));
         let mut walk = SegmentWalk::new(self);
         loop {
             let page = walk.next_page().await?;
             if page.is_empty() {
-                return Ok(());
+                if pass == Pass::Urgent {
+                    self.journal().set_left(Left { slots: names(open), shards: left });
+                }
+                return Ok(true);
             }
             for segment in page {
+                if self.cluster().halts() != halts {
+                    return Ok(false);
+                }
                 let lacking = self.lacking(&segment, open);
                 let segment = Arc::new(segment);
-                let urgent = lacking.into_iter().filter(|lacking| lacking.spare_shards <= spare_shards_max);
-                let repairs = urgent
-                    .map(|lacking| self.clone().fill_stripe(segment.clone(), lacking, throttle.clone()).boxed())
-                    .collect();
+                let mut repairs = Vec::new();
+                for lacking in lacking {
+                    let (now, later) = lacking.divide(pass, halts);
+                    let size = Layout::of(&segment).shard_size(now.number);
+                    // Those that the repair index has are counted there.
+                    let known = segment.exceptions.get(&now.number).map(|exception| &exception.missing);
+                    for (_, reason) in
+                        later.iter().filter(|(index, _)| known.is_none_or(|known| !known.contains(index)))
+                    {
+                        left.entry(*reason).or_default().count(size);
+                    }
+                    if !now.indices.is_empty() {
+                        repairs.push(self.clone().fill_stripe(segment.clone(), now, throttle.clone()).boxed());
+                    }
+                }
                 progress.follow(repairs).await;
             }
         }
@@ -93,7 +134,15 @@ impl Store {
             let shards = u64::from(segment.data) + lacking.indices.len() as u64;
             throttle.pass(shards * u64::from(segment.shard_size)).await;
         }
-        self.repair_stripe(&segment, lacking.number, &lacking.indices).await
+        let indices = lacking.indices.keys().copied().collect();
+        let repaired = self.repair_stripe(&segment, lacking.number, &indices).await?;
+        if let Repaired::Restored(shards) | Repaired::Waiting(shards) = &repaired {
+            let size = Layout::of(&segment).shard_size(lacking.number);
+            for reason in shards.iter().filter_map(|index| lacking.indices.get(index)) {
+                self.note_restored(*reason, Tally { shards: 1, bytes: size as u64 });
+            }
+        }
+        Ok(repaired)
     }
 
     /// The stripes of `segment` that lack shards on the disks of `open` slots, from the disks' indexes.
@@ -103,7 +152,9 @@ impl Store {
             let stripe = Stripe::of(segment, number);
             let slots = open.get(&stripe.group(topology.table()))?;
             let lacks = |index: &u8| !self.shards().is_at_own_slot(&topology, &stripe, *index);
-            let indices: BTreeSet<u8> = slots.keys().copied().filter(lacks).collect();
+            let open = slots.iter().filter(|(index, _)| lacks(index));
+            let indices: BTreeMap<u8, Reason> =
+                open.filter_map(|(index, seen)| Some((*index, reason(seen.slot)?))).collect();
             if indices.is_empty() {
                 return None;
             }
@@ -126,7 +177,7 @@ impl Store {
                 for Lacking { number, indices, .. } in self.lacking(segment, &open) {
                     let group = Stripe::of(segment, number).group(self.cluster().topology().table());
                     if let Some(slots) = open.get_mut(&group) {
-                        slots.retain(|index, _| !indices.contains(index));
+                        slots.retain(|index, _| !indices.contains_key(index));
                     }
                 }
             }
@@ -134,10 +185,43 @@ impl Store {
     }
 }
 
+/// The walks that fill slots.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Stripes that can lose no more shards.
+    Urgent,
+    /// All that is left.
+    Rest,
+}
+
+impl Lacking {
+    /// What is restored in `pass`, and what is not.
+    fn divide(self, pass: Pass, halts: Halts) -> (Self, BTreeMap<u8, Reason>) {
+        let has_turn = pass == Pass::Rest || self.spare_shards == 0;
+        let (now, later) = self.indices.into_iter().partition(|(_, reason)| has_turn && !reason.is_halted(halts));
+        (Self { indices: now, ..self }, later)
+    }
+}
+
+/// Names of slots, to know them again.
+fn names(open: &OpenSlots) -> BTreeSet<OpenSlot> {
+    open.values().flat_map(BTreeMap::values).map(|seen| (seen.group, seen.index, seen.slot)).collect()
+}
+
+/// Why a slot waits for shards, if it does.
+fn reason(slot: Slot) -> Option<Reason> {
+    match slot {
+        Slot::Moving { .. } => Some(Reason::Move),
+        Slot::Rebuilding(_) => Some(Reason::Rebuild),
+        Slot::Vacant | Slot::Stable(_) => None,
+    }
+}
+
 /// A stripe that lacks shards.
 struct Lacking {
     number: u32,
-    indices: BTreeSet<u8>,
+    /// The shards, and why their slots are open.
+    indices: BTreeMap<u8, Reason>,
     /// How many more shards it can lose.
     spare_shards: usize,
 }

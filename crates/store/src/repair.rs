@@ -20,6 +20,7 @@ use meta::{Command, Refusal, View};
 
 use crate::error::{Error, ProposeError, Result};
 use crate::layout::Layout;
+use crate::progress::{Reason, Tally};
 use crate::shards::{FaultyStripe, Stripe};
 use crate::store::Store;
 use crate::stripe_reader::reconstruct;
@@ -48,9 +49,9 @@ impl RepairProgress {
         let mut repairs = stream::iter(repairs).buffer_unordered(STRIPES_AT_ONCE);
         while let Some(repaired) = repairs.next().await {
             match repaired {
-                Ok(Repaired::Restored(count)) => self.repaired_shards += count,
+                Ok(Repaired::Restored(shards)) => self.repaired_shards += shards.len() as u64,
                 Ok(Repaired::Elsewhere) => {}
-                Ok(Repaired::Waiting) | Err(_) => self.waiting_stripes += 1,
+                Ok(Repaired::Waiting(_)) | Err(_) => self.waiting_stripes += 1,
             }
         }
     }
@@ -58,10 +59,24 @@ impl RepairProgress {
 
 /// What became of one stripe.
 pub(crate) enum Repaired {
-    Restored(u64),
-    Waiting,
+    /// All that was asked for.
+    Restored(BTreeSet<u8>),
+    /// Only these.
+    Waiting(BTreeSet<u8>),
     /// Other nodes care for what it lacks.
     Elsewhere,
+}
+
+impl Repaired {
+    /// What was restored of a stripe of `segment`.
+    pub(crate) fn tally(&self, segment: &Segment, number: u32) -> Tally {
+        let shards = match self {
+            Self::Restored(shards) | Self::Waiting(shards) => shards.len(),
+            Self::Elsewhere => 0,
+        };
+        let size = Layout::of(segment).shard_size(number);
+        Tally { shards: shards as u64, bytes: (shards * size) as u64 }
+    }
 }
 
 /// Entries of the repair index after `after`, and the manifests that they are about, as far as there are any.
@@ -101,13 +116,25 @@ impl Store {
     pub(crate) async fn heal(&self, faulty: &FaultyStripe) -> Result<()> {
         self.report_faulty(faulty).await?;
         let write_id = faulty.write_id;
+        if self.cluster().halts().repair {
+            return Ok(());
+        }
         if let Some(segment) = self.query(move |view| query::segment_of(view, write_id)).await? {
-            self.repair_stripe(&segment, faulty.number, &faulty.indices).await?;
+            let repaired = self.repair_stripe(&segment, faulty.number, &faulty.indices).await?;
+            self.note_restored(Reason::Repair, repaired.tally(&segment, faulty.number));
         }
         Ok(())
     }
 
-    /// Goes once through the repair index, most urgent first, and repairs what can be repaired.
+    /// Counts what was restored just now.
+    pub(crate) fn note_restored(&self, reason: Reason, restored: Tally) {
+        if 0 < restored.shards {
+            self.journal().add_restored(reason, self.env().clock.monotonic(), restored);
+        }
+    }
+
+    /// Goes once through the repair index, most urgent first, and repairs what can be repaired; ends early when operators
+    /// halt it.
     ///
     /// # Errors
     ///
@@ -117,6 +144,9 @@ impl Store {
         let mut progress = RepairProgress::default();
         let mut after: Option<RepairEntry> = None;
         loop {
+            if self.cluster().halts().repair {
+                return Ok(progress);
+            }
             let from = after.clone();
             let (page, segments) = self.query(move |view| repair_page(view, from.as_ref())).await?;
             let Some(last) = page.last() else {
@@ -149,7 +179,9 @@ impl Store {
             let shards = u64::from(segment.data) + entry.missing.len() as u64;
             throttle.pass(shards * u64::from(segment.shard_size)).await;
         }
-        self.repair_stripe(&segment, entry.stripe, &entry.missing).await
+        let repaired = self.repair_stripe(&segment, entry.stripe, &entry.missing).await?;
+        self.note_restored(Reason::Repair, repaired.tally(&segment, entry.stripe));
+        Ok(repaired)
     }
 
     /// Those of the shards `lost` of a stripe that this node cares for.
@@ -193,11 +225,8 @@ impl Store {
                 restored.insert(index);
             }
         }
-        let complete = restored.len() == lost.len();
-        let count = restored.len() as u64;
-        self.journal().add_repaired(count);
-        self.report_repaired(&stripe, restored).await?;
-        Ok(if complete { Repaired::Restored(count) } else { Repaired::Waiting })
+        self.report_repaired(&stripe, &restored).await?;
+        Ok(if restored.len() == lost.len() { Repaired::Restored(restored) } else { Repaired::Waiting(restored) })
     }
 
     /// Computes the shards `absent` of a stripe from any `k` others.
@@ -226,12 +255,12 @@ impl Store {
         self.env().blocking(move || reconstruct(&codec, &buffers, &present, &absent, size)).await
     }
 
-    async fn report_repaired(&self, stripe: &Stripe, restored: BTreeSet<u8>) -> Result<()> {
+    async fn report_repaired(&self, stripe: &Stripe, restored: &BTreeSet<u8>) -> Result<()> {
         if !restored.iter().any(|index| stripe.is_missing(*index) || stripe.is_elsewhere(*index)) {
             return Ok(());
         }
         Moment::StripeRepaired.note();
-        let repaired = RepairedStripe { at_slot: restored, elsewhere: BTreeMap::new() };
+        let repaired = RepairedStripe { at_slot: restored.clone(), elsewhere: BTreeMap::new() };
         let stripes = BTreeMap::from([(stripe.number, repaired)]);
         match self.propose(Command::RepairDone(RepairDone { write_id: stripe.write_id, stripes })).await {
             Ok(_) | Err(ProposeError::Refused(Refusal::NoSuchWrite)) => Ok(()),

@@ -72,6 +72,8 @@ impl Substitutes {
         if !candidates.is_empty() {
             let turn = stripe.hash() % candidates.len() as u64;
             candidates.rotate_left(usize::try_from(turn).expect("smaller than a length"));
+            // What went to a disk that is being emptied would have to move again.
+            candidates.sort_by_key(|(disk, _)| topology.members().get(disk).is_some_and(|member| member.leaving));
         }
         let mut given = BTreeMap::new();
         for node in targets.iter().flatten().filter_map(|disk| node_of(topology, *disk)) {

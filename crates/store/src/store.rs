@@ -1,7 +1,7 @@
 //! [`Store`]: the handle that every operation hangs on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cluster::Cluster;
@@ -13,13 +13,13 @@ use meta::{Command, InMemory, Reading, Refusal, Reply, View, query};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use crate::active::{ActiveRead, ActiveReads, ActiveWrite, ActiveWrites};
-use crate::background::Queues;
+use crate::background::{Orders, Queues};
 use crate::budget::MemoryBudget;
 use crate::epochs::process_id;
 use crate::error::{Error, ProposeError, Result};
 use crate::etag_hasher::EtagHasher;
+use crate::journal::Journal;
 use crate::shards::Shards;
-use crate::status::Journal;
 
 /// Requests to heal or to discard that may wait; the rest is found again by census and orphan collection.
 const QUEUE_SIZE: usize = 4096;
@@ -87,7 +87,18 @@ struct Shared {
     process_id: u128,
     etags: EtagHasher,
     journal: Journal,
+    orders: Orders,
     discards: mpsc::Sender<WriteId>,
+}
+
+/// A [`Store`] that is not kept open by this.
+#[derive(Clone)]
+pub(crate) struct WeakStore(Weak<Shared>);
+
+impl WeakStore {
+    pub(crate) fn upgrade(&self) -> Option<Store> {
+        Some(Store { shared: self.0.upgrade()? })
+    }
 }
 
 impl Store {
@@ -111,6 +122,7 @@ impl Store {
             read_index: AtomicU64::new(0),
             process_id: process_id(cluster.node(), env.random_u128()),
             journal: Journal::default(),
+            orders: Orders::default(),
             etags: EtagHasher::new(env.spawn.as_ref(), config.etag_threads),
             env,
             cluster,
@@ -121,6 +133,7 @@ impl Store {
         let (epoch, _) = store.query(|view| query::intent_epochs(view)).await?;
         store.writes().advance(epoch);
         store.tell_oldest_reader();
+        store.answer_operators();
         Ok((store, Queues { faults, discarded }))
     }
 
@@ -161,6 +174,15 @@ impl Store {
 
     pub(crate) fn etags(&self) -> &EtagHasher {
         &self.shared.etags
+    }
+
+    pub(crate) fn orders(&self) -> &Orders {
+        &self.shared.orders
+    }
+
+    /// The store as long as somebody else holds it.
+    pub(crate) fn downgrade(&self) -> WeakStore {
+        WeakStore(Arc::downgrade(&self.shared))
     }
 
     pub(crate) fn journal(&self) -> &Journal {
@@ -256,11 +278,11 @@ impl Store {
 
     /// Has other nodes learn of this process's readers as long as it is there.
     fn tell_oldest_reader(&self) {
-        let shared = Arc::downgrade(&self.shared);
+        let store = self.downgrade();
         let oldest = move || {
-            let shared = shared.upgrade();
+            let store = store.upgrade();
             async move {
-                let store = Self { shared: shared? };
+                let store = store?;
                 // A node that reads little would hold up the others: it looks at what is newest now.
                 store.read_metadata().await.ok()?;
                 Some(store.oldest_reader())

@@ -63,11 +63,18 @@ impl Member {
     /// A disk of this node, `node`, that was just opened.
     pub(crate) fn open(node: NodeId, disk: Arc<Disk>) -> Self {
         let path = disk.path().to_path_buf();
-        Self { node, path, state: MemberState::InService, full: false, disk: Some(DiskHandle::Local(disk)) }
+        Self {
+            node,
+            path,
+            state: MemberState::InService,
+            full: false,
+            leaving: false,
+            disk: Some(DiskHandle::Local(disk)),
+        }
     }
 
     /// A disk that is not there.
     pub(crate) fn absent(node: NodeId, path: PathBuf, reason: String) -> Self {
-        Self { node, path, state: MemberState::Absent { reason }, full: false, disk: None }
+        Self { node, path, state: MemberState::Absent { reason }, full: false, leaving: false, disk: None }
     }
 }

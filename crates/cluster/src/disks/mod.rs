@@ -15,5 +15,5 @@ pub(crate) use admit::{format, meta_directory, open_known};
 pub(crate) use marker::is_marked;
 pub(crate) use reconcile::{Step, reconcile, refuse};
 pub(crate) use roster::{Entry, Roster, RosterKeeper, roster_name};
-pub(crate) use set::DiskSet;
-pub(crate) use survey::{Found, Site, look, survey};
+pub(crate) use set::{DiskSet, OFFLINE};
+pub(crate) use survey::{Found, Site, look, resolve, survey};

@@ -43,7 +43,7 @@ pub(crate) enum Step {
 /// [`Error::Unmounted`] for an empty directory where a mounted disk was; the disk's error for an unreadable directory
 /// that was never part of the node.
 pub(crate) fn refuse(roster: &Roster, sites: &[Site]) -> Result<()> {
-    for site in sites {
+    for site in sites.iter().filter(|site| !is_removed(roster, site)) {
         match (&site.found, lost_at(roster, sites, site)) {
             (Found::Blank, Some((_, entry))) if is_unmounted(entry, site) => {
                 return Err(Error::Unmounted { path: site.path.clone() });
@@ -55,11 +55,12 @@ pub(crate) fn refuse(roster: &Roster, sites: &[Site]) -> Result<()> {
     Ok(())
 }
 
-/// Decides what to do about every site and every disk of the roster.
+/// Decides what to do about every site and every disk of the roster. Disks that were removed are left alone, and so are the
+/// directories where they were.
 pub(crate) fn reconcile(roster: &Roster, sites: &[Site]) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut gone = Vec::new();
-    for site in sites {
+    for site in sites.iter().filter(|site| !is_removed(roster, site)) {
         let path = || site.path.clone();
         let formatted = identity(site);
         if let Some(disk) = formatted.filter(|disk| roster.disks.get(disk).is_some_and(|entry| !entry.is_out)) {
@@ -101,6 +102,15 @@ pub(crate) fn reconcile(roster: &Roster, sites: &[Site]) -> Vec<Step> {
 /// The disk that was at `site` and is nowhere now.
 fn lost_at<'a>(roster: &'a Roster, sites: &[Site], site: &Site) -> Option<(DiskId, &'a Entry)> {
     roster.at(&site.path).filter(|(disk, _)| !is_present(sites, *disk))
+}
+
+/// Whether the disk at `site`, or the one that was there before it became empty, was removed by the operator.
+fn is_removed(roster: &Roster, site: &Site) -> bool {
+    let entry = match identity(site) {
+        Some(disk) => roster.disks.get(&disk),
+        None => roster.at(&site.path).map(|(_, entry)| entry),
+    };
+    entry.is_some_and(|entry| entry.is_removed)
 }
 
 fn is_present(sites: &[Site], disk: DiskId) -> bool {
@@ -203,6 +213,21 @@ mod tests {
         let expected = vec![keep(1, "/a"), keep(2, "/b"), admit("/c", Some(3), None)];
         assert_eq!(reconcile(&roster, &sites), expected);
         assert_eq!(reconcile(&roster, &sites[..2]), expected[..2], "and is not missed");
+    }
+
+    #[test]
+    fn disk_that_was_removed_stays_away_with_its_directory() {
+        let mut roster = roster();
+        let entry = roster.disks.get_mut(&DiskId(3)).unwrap();
+        (entry.is_out, entry.is_removed, entry.is_mount_point) = (true, true, true);
+        let kept = vec![keep(1, "/a"), keep(2, "/b")];
+        for found in [disk(3), Found::Blank, Found::Nothing, failure()] {
+            let sites = [site("/a", disk(1)), site("/b", disk(2)), site("/c", found)];
+            refuse(&roster, &sites).unwrap();
+            assert_eq!(reconcile(&roster, &sites), kept, "{:?}", sites[2]);
+        }
+        let sites = [site("/a", disk(1)), site("/b", disk(2)), site("/c", disk(9))];
+        assert_eq!(reconcile(&roster, &sites)[2..], [admit("/c", Some(9), Some(3))], "another disk is no removed one");
     }
 
     #[test]

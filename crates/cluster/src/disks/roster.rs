@@ -22,6 +22,8 @@ const FLAG_DRAINING: u8 = 4;
 const FLAG_OFFLINE: u8 = 8;
 const FLAG_ABSENT: u8 = 16;
 const FLAG_FULL: u8 = 32;
+const FLAG_REMOVED: u8 = 64;
+const FLAG_ADDED: u8 = 128;
 
 /// One disk of the node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +44,10 @@ pub(crate) struct Entry {
     pub(crate) is_absent: bool,
     /// Its node says that it takes no new shards.
     pub(crate) is_full: bool,
+    /// The operator has removed it, which is out too: only adding it again brings it back.
+    pub(crate) is_removed: bool,
+    /// The operator has added it to the running node: its directory counts as named.
+    pub(crate) is_added: bool,
 }
 
 impl Entry {
@@ -55,6 +61,8 @@ impl Entry {
             is_offline: flags & FLAG_OFFLINE != 0,
             is_absent: flags & FLAG_ABSENT != 0,
             is_full: flags & FLAG_FULL != 0,
+            is_removed: flags & FLAG_REMOVED != 0,
+            is_added: flags & FLAG_ADDED != 0,
         }
     }
 
@@ -66,6 +74,8 @@ impl Entry {
             (self.is_offline, FLAG_OFFLINE),
             (self.is_absent, FLAG_ABSENT),
             (self.is_full, FLAG_FULL),
+            (self.is_removed, FLAG_REMOVED),
+            (self.is_added, FLAG_ADDED),
         ];
         flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag).sum()
     }
@@ -82,6 +92,12 @@ impl Roster {
     pub(crate) fn at(&self, path: &Path) -> Option<(DiskId, &Entry)> {
         let here = self.disks.iter().filter(|(_, entry)| entry.path == path);
         here.min_by_key(|(_, entry)| entry.is_out).map(|(id, entry)| (*id, entry))
+    }
+
+    /// The directories of disks that were added to the running node.
+    pub(crate) fn added(&self) -> Vec<PathBuf> {
+        let added = self.disks.values().filter(|entry| entry.is_added && !entry.is_removed);
+        added.map(|entry| entry.path.clone()).collect()
     }
 }
 
@@ -209,6 +225,7 @@ mod tests {
                 DiskId(8),
                 Entry { is_draining: true, is_offline: true, is_absent: true, is_full: true, ..Entry::default() },
             ),
+            (DiskId(9), Entry { is_removed: true, is_added: true, ..Entry::default() }),
         ];
         Roster { disks: disks.into() }
     }

@@ -16,6 +16,18 @@ use super::roster::{Entry, Roster, RosterKeeper};
 use crate::error::Result;
 use crate::topology::Member;
 
+/// Why a disk does not take part that the operator has taken offline.
+pub(crate) const OFFLINE: &str = "the operator has taken it offline";
+
+/// Who named the directory of a disk that joins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The node's settings.
+    Named,
+    /// The operator, while the node ran.
+    Added,
+}
+
 /// The disks of this node, by the roster, and how they are opened.
 pub(crate) struct DiskSet {
     env: Env,
@@ -31,6 +43,10 @@ impl DiskSet {
 
     pub(crate) fn roster(&self) -> &Roster {
         self.keeper.roster()
+    }
+
+    pub(crate) fn node(&self) -> NodeId {
+        self.node
     }
 
     /// Performs `step`; `open` are disks that are open already. Returns the member that the disk is now, and the disk
@@ -59,7 +75,7 @@ impl DiskSet {
                     None => self.admit(path.clone(), formatted).await?,
                 };
                 let disk = DiskId(handle.identity().disk_id);
-                self.joined(disk, &handle, replaces).await?;
+                self.joined(disk, &handle, replaces, Origin::Named).await?;
                 Ok((disk, Member::open(self.node, handle), replaces))
             }
             Step::Miss { disk, reason } => {
@@ -68,6 +84,45 @@ impl DiskSet {
                 Ok((disk, Member::absent(self.node, path, reason), None))
             }
         }
+    }
+
+    /// Makes the directory at `path` a disk that the operator adds to the running node, in place of `replaces`. Kept in the
+    /// roster on return.
+    ///
+    /// # Errors
+    ///
+    /// As [`DiskSet::perform`].
+    pub(crate) async fn add(
+        &mut self,
+        path: PathBuf,
+        formatted: Option<DiskId>,
+        replaces: Option<DiskId>,
+    ) -> Result<(DiskId, Member)> {
+        let handle = self.admit(path, formatted).await?;
+        let disk = DiskId(handle.identity().disk_id);
+        self.joined(disk, &handle, replaces, Origin::Added).await?;
+        Ok((disk, Member::open(self.node, handle)))
+    }
+
+    /// Why an open disk is not to be used, if so.
+    pub(crate) fn reason_to_leave(&self, disk: DiskId) -> Option<&'static str> {
+        let entry = self.roster().disks.get(&disk)?;
+        match () {
+            () if entry.is_removed => Some("the operator has removed it"),
+            () if entry.is_offline => Some(OFFLINE),
+            () if entry.is_out => Some("others have taken over what it held"),
+            () => None,
+        }
+    }
+
+    /// Whether the disk is to be emptied.
+    pub(crate) fn is_draining(&self, disk: DiskId) -> bool {
+        self.roster().disks.get(&disk).is_some_and(|entry| entry.is_draining)
+    }
+
+    /// Whether the operator has removed the disk.
+    pub(crate) fn is_removed(&self, disk: DiskId) -> bool {
+        self.roster().disks.get(&disk).is_some_and(|entry| entry.is_removed)
     }
 
     /// Whether the operator has taken the disk offline.
@@ -132,10 +187,13 @@ impl DiskSet {
         self.keeper.change(change).await
     }
 
-    async fn joined(&mut self, disk: DiskId, handle: &Disk, replaces: Option<DiskId>) -> Result<()> {
+    async fn joined(&mut self, disk: DiskId, handle: &Disk, replaces: Option<DiskId>, origin: Origin) -> Result<()> {
         let path = handle.path().to_path_buf();
         let is_mount_point = self.is_mount_point(path.clone()).await;
-        let entry = Entry { path: path.clone(), is_mount_point, weight: weight(handle).await?, ..Entry::default() };
+        let before = self.roster().at(&path).is_some_and(|(_, entry)| entry.is_added);
+        let is_added = before || origin == Origin::Added;
+        let weight = weight(handle).await?;
+        let entry = Entry { path: path.clone(), is_mount_point, weight, is_added, ..Entry::default() };
         let change = |roster: &mut Roster| {
             if let Some(old) = replaces {
                 roster.disks.remove(&old);

@@ -80,7 +80,7 @@ pub(crate) fn look(env: &Env, path: &Path) -> Result<Site> {
 }
 
 /// `path` in the form in which the roster keeps paths. Its last name need not exist.
-fn resolve(env: &Env, path: &Path) -> PathBuf {
+pub(crate) fn resolve(env: &Env, path: &Path) -> PathBuf {
     if let Ok(canonical) = env.files.canonical(path) {
         return canonical;
     }

@@ -42,6 +42,12 @@ pub(crate) enum Method {
     EffectsMarks,
     /// The oldest state that a reader of the node may still read from.
     OldestReader,
+    /// Make a directory one of the node's disks.
+    AddDisk,
+    /// How much the node's disks hold, and how much more they take.
+    DiskRooms,
+    /// A question about background work, or an order to it.
+    Work,
     /// Operations on a disk's shards; which one is in the head.
     ShardAppend,
     /// See [`Method::ShardAppend`].
@@ -54,7 +60,7 @@ pub(crate) enum Method {
 
 impl Method {
     /// All of them.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Join,
         Self::RaftAppend,
         Self::RaftVote,
@@ -65,6 +71,9 @@ impl Method {
         Self::Gossip,
         Self::EffectsMarks,
         Self::OldestReader,
+        Self::AddDisk,
+        Self::DiskRooms,
+        Self::Work,
         Self::ShardAppend,
         Self::ShardRead,
         Self::ShardLookup,
@@ -84,6 +93,9 @@ impl Method {
             Self::Gossip => "/1/node/gossip",
             Self::EffectsMarks => "/1/meta/effects-marks",
             Self::OldestReader => "/1/node/oldest-reader",
+            Self::AddDisk => "/1/node/add-disk",
+            Self::DiskRooms => "/1/node/disk-rooms",
+            Self::Work => "/1/node/work",
             Self::ShardAppend => "/1/shard/append",
             Self::ShardRead => "/1/shard/read",
             Self::ShardLookup => "/1/shard/lookup",
@@ -101,6 +113,7 @@ impl Method {
         match self {
             Self::Join | Self::RaftVote | Self::Gossip | Self::EffectsMarks | Self::OldestReader => Class::Control,
             Self::RaftAppend | Self::RaftSnapshot | Self::Propose | Self::ReadIndex => Class::Metadata,
+            Self::AddDisk | Self::DiskRooms | Self::Work => Class::Metadata,
             Self::Pages | Self::ShardAppend | Self::ShardRead | Self::ShardLookup | Self::ShardDelete => Class::Bulk,
         }
     }

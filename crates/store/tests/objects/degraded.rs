@@ -1,6 +1,7 @@
 //! Lost disks and rotten bits: right bytes or an error, and repair.
 
 use bytes::Bytes;
+use cluster::Work;
 use futures_util::{StreamExt, stream};
 use store::{ByteRange, Error, GetRequest, PutRequest, StreamBody};
 
@@ -163,4 +164,33 @@ async fn an_upload_survives_that_its_groups_change_meanwhile() {
     assert!(report.is_clean() && report.degraded_stripes == 0, "{report:?}");
     assert_eq!(node.store.repair().await.unwrap().repaired_shards, 0, "the repair index is empty");
     assert_eq!(node.store.take_census().await.unwrap().lost, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn halted_repair_counts_what_is_left_and_restores_it_later() {
+    let node = Node::start(6, "4+2").await;
+    put_some(&node).await;
+    node.store.take_census().await.unwrap();
+    let report = node.store.heal_report().await.unwrap();
+    assert!(report.whole && report.seconds_left == Some(0), "{report:?}");
+
+    let mut halts = node.cluster.subscribe_halts();
+    node.cluster.halt(Work::Repair).await.unwrap();
+    halts.wait_for(|halts| halts.repair).await.unwrap();
+    node.replace(&[1, 4]).await;
+    let report = node.store.heal_report().await.unwrap();
+    assert_eq!((report.rebuild.left, report.seconds_left), (None, None), "nobody has counted yet");
+    assert_eq!(node.store.rebuild().await.unwrap().repaired_shards, 0);
+    let report = node.store.heal_report().await.unwrap();
+    let left = report.rebuild.left.unwrap();
+    assert!(report.stopped && !report.whole && 0 < report.slots_rebuilding && 0 < left.shards, "{report:?}");
+
+    node.cluster.resume(Work::Repair).await.unwrap();
+    halts.wait_for(|halts| !halts.repair).await.unwrap();
+    let rebuilt = node.store.rebuild().await.unwrap();
+    assert_eq!((rebuilt.repaired_shards, rebuilt.waiting_stripes), (left.shards, 0));
+    node.store.take_census().await.unwrap();
+    let report = node.store.heal_report().await.unwrap();
+    assert!(report.whole && report.rebuild.done == left && report.seconds_left == Some(0), "{report:?}");
+    node.stop().await;
 }

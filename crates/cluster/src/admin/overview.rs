@@ -1,19 +1,16 @@
-//! What operators ask of the cluster, and what they have it do. What would lose data is refused with the reason.
+//! The cluster at one moment, on one screen.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use meta::Consensus;
 use placement::{DiskId, NodeId, Slot, Survivability};
 use serde::Serialize;
 
 use crate::cluster::Cluster;
-use crate::disks::{Entry, Roster, roster_name};
-use crate::documents;
-use crate::error::{Error, Result};
-use crate::nodes::{NODES, Nodes};
+use crate::disks::Entry;
+use crate::error::Result;
 use crate::steward::Fleet;
-use crate::topology::MemberState;
+use crate::topology::{MemberState, Topology};
 
 /// The cluster at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,7 +63,8 @@ pub struct DiskOverview {
     pub node: u64,
     /// Its directory there.
     pub path: String,
-    /// `in`, `suspect`, `absent`, `offline`, `draining`, `empty` (drained) or `out`.
+    /// `in`, `suspect`, `absent`, `offline`, `draining`, `empty` (drained),
+    /// `out` (given up) or `removed`.
     pub state: &'static str,
     /// It takes no new shards for want of room.
     pub full: bool,
@@ -74,19 +72,6 @@ pub struct DiskOverview {
     pub weight: u64,
     /// Slots that it holds, or is being given.
     pub slots: usize,
-}
-
-/// What to do with a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskCommand {
-    /// Move what it holds elsewhere.
-    Drain,
-    /// Give it its share again.
-    Undrain,
-    /// Use it no more for now; others take over what it held after a while.
-    Offline,
-    /// Use it again.
-    Online,
 }
 
 impl Cluster {
@@ -120,16 +105,12 @@ impl Cluster {
             weight: entry.weight,
             slots: held.get(&id).copied().unwrap_or(0),
         };
-        let is_down = |id: u64| {
-            let mut disks = topology.members().values().filter(|member| member.node.0 == id).peekable();
-            disks.peek().is_some() && disks.all(|member| matches!(member.state, MemberState::Suspect { .. }))
-        };
         let nodes = fleet.nodes.members.iter().map(|(&id, node)| NodeOverview {
             id,
             address: node.address.clone(),
             rack: node.rack.clone(),
             votes: voters.contains(&id),
-            state: match (node.leaving, id != self.node().0 && is_down(id)) {
+            state: match (node.leaving, self.is_down(&topology, NodeId(id))) {
                 (true, _) => "leaving",
                 (false, true) => "down",
                 (false, false) => "up",
@@ -150,75 +131,17 @@ impl Cluster {
         })
     }
 
-    /// Has `command` done with the disk whose identity begins with `disk`, in hexadecimal. Durable on return; what follows
-    /// from it takes its time. Returns the whole identity.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuchDisk`], [`Error::TooFewLeft`], [`Error::Meta`].
-    pub async fn command_disk(&self, disk: &str, command: DiskCommand) -> Result<String> {
-        let fleet = Fleet::read(self.consensus.read().await?.view.as_ref())?;
-        let mut found = fleet.disks().filter(|(_, id, _)| !disk.is_empty() && id.to_string().starts_with(disk));
-        let (node, id) = match (found.next(), found.next()) {
-            (Some((node, id, _)), None) => (node, id),
-            _ => return Err(Error::NoSuchDisk { disk: disk.to_owned() }),
-        };
-        if matches!(command, DiskCommand::Drain | DiskCommand::Offline) {
-            self.refuse_too_few(&fleet, |other, _| other == id)?;
-        }
-        let consensus: Arc<dyn Consensus> = self.consensus.clone();
-        documents::change(&consensus, &roster_name(node), |roster: &mut Roster| {
-            if let Some(entry) = roster.disks.get_mut(&id) {
-                match command {
-                    DiskCommand::Drain => entry.is_draining = true,
-                    DiskCommand::Undrain => entry.is_draining = false,
-                    DiskCommand::Offline => entry.is_offline = true,
-                    DiskCommand::Online => entry.is_offline = false,
-                }
-            }
-            Ok(())
-        })
-        .await?;
-        Ok(id.to_string())
-    }
-
-    /// Has `node` leave: what its disks hold moves elsewhere, then it is a member no more. Durable on return; the rest takes
-    /// its time.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuchNode`], [`Error::TooFewLeft`], [`Error::Meta`].
-    pub async fn remove_node(&self, node: u64) -> Result<()> {
-        let fleet = Fleet::read(self.consensus.read().await?.view.as_ref())?;
-        if !fleet.nodes.members.contains_key(&node) {
-            return Err(Error::NoSuchNode { node });
-        }
-        self.refuse_too_few(&fleet, |_, of| of == NodeId(node))?;
-        let consensus: Arc<dyn Consensus> = self.consensus.clone();
-        documents::change(&consensus, NODES, |nodes: &mut Nodes| {
-            if let Some(record) = nodes.members.get_mut(&node) {
-                record.leaving = true;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Refuses to take away disks without which stripes would not find enough.
-    fn refuse_too_few(&self, fleet: &Fleet, is_taken: impl Fn(DiskId, NodeId) -> bool) -> Result<()> {
-        let stays = |(node, id, entry): &(NodeId, DiskId, &Entry)| {
-            let leaves = fleet.nodes.get(*node).is_some_and(|node| node.leaving);
-            let works = !entry.is_draining && !entry.is_offline && !entry.is_absent;
-            works && !leaves && !is_taken(*id, *node)
-        };
-        let left = fleet.disks().filter(stays).count();
-        let profile = self.topology().table().profile();
-        if left < profile.shards() { Err(Error::TooFewLeft { profile, left }) } else { Ok(()) }
+    /// Whether another node does not answer, as this one sees it.
+    pub(super) fn is_down(&self, topology: &Topology, node: NodeId) -> bool {
+        let mut disks = topology.members().values().filter(|member| member.node == node).peekable();
+        let has_disks = disks.peek().is_some();
+        node != self.node() && has_disks && disks.all(|member| matches!(member.state, MemberState::Suspect { .. }))
     }
 }
 
 fn disk_state(entry: &Entry, seen: Option<&MemberState>, slots: usize) -> &'static str {
     match seen {
+        _ if entry.is_removed => "removed",
         _ if entry.is_out => "out",
         _ if entry.is_offline => "offline",
         Some(MemberState::Absent { .. }) => "absent",

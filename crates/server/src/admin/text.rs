@@ -1,0 +1,66 @@
+//! Answers as text for people.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::{overview, table, work};
+use crate::cli::{AdminCommand, DiskAction, NodeAction, TableAction};
+
+/// What is printed for the answer to a command.
+pub(super) fn of(command: &AdminCommand, answer: &Value) -> Result<String, std::fmt::Error> {
+    Ok(match command {
+        AdminCommand::Info(_) => overview::of(answer)?,
+        AdminCommand::Token => format!("{}\n", text(&answer["token"])),
+        AdminCommand::Disk(action) => format!("disk {} {}\n", text(&answer["disk"]), disk_outcome(action)),
+        AdminCommand::Node(action) => node_outcome(action),
+        AdminCommand::Heal(action) => work::heal(action, answer)?,
+        AdminCommand::Rebalance(action) => work::rebalance(action, answer)?,
+        AdminCommand::Scrub(action) => work::scrub(action, answer)?,
+        AdminCommand::Table(TableAction::Show(_)) => table::of(answer)?,
+        AdminCommand::SafeToStop { node, .. } => safety(*node, answer)?,
+    })
+}
+
+fn disk_outcome(action: &DiskAction) -> &'static str {
+    match action {
+        DiskAction::Add { .. } => "is added and gets its share: see `stonecrop admin info`",
+        DiskAction::Drain { .. } => "is being emptied: see `stonecrop admin info`",
+        DiskAction::Undrain { .. } => "gets its share again",
+        DiskAction::Offline { .. } => "is taken offline",
+        DiskAction::Online { .. } => "is taken into service",
+        DiskAction::Remove { .. } => "is removed: its directory is used no more",
+    }
+}
+
+fn node_outcome(action: &NodeAction) -> String {
+    match action {
+        NodeAction::Drain { node } => {
+            format!("the disks of node {node} are being emptied: see `stonecrop admin info`\n")
+        }
+        NodeAction::Undrain { node } => format!("node {node} stays, and its disks get their share again\n"),
+        NodeAction::Remove { node } => {
+            format!("node {node} leaves once its disks are empty: see `stonecrop admin info`\n")
+        }
+    }
+}
+
+fn safety(node: u64, answer: &Value) -> Result<String, std::fmt::Error> {
+    let reasons = list(&answer["reasons"]);
+    if reasons.is_empty() {
+        return Ok(format!("node {node} can be stopped: clients use the others\n"));
+    }
+    let mut out = format!("node {node} is needed:\n");
+    for reason in reasons {
+        writeln!(out, "  {}", text(reason))?;
+    }
+    Ok(out)
+}
+
+pub(super) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+pub(super) fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
