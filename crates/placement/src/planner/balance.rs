@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::identity::GroupId;
 
 use super::draft::Draft;
-use super::fill::{neediest, rotated};
+use super::fill::{best, neediest, rotated};
 
 /// The most receivers compared for one move.
 const RECEIVERS_MAX: usize = 16;
@@ -21,7 +21,8 @@ pub(crate) fn balance(draft: &mut Draft<'_>) {
     for _ in 0..ROUNDS_MAX {
         let shed = shed(draft);
         let mended = mend(draft);
-        if !shed && !mended {
+        let emptied = empty(draft);
+        if !shed && !mended && !emptied {
             return;
         }
     }
@@ -40,6 +41,22 @@ fn shed(draft: &mut Draft<'_>) -> bool {
         }
         changed = true;
     }
+}
+
+/// Gives what disks still hold that must be emptied to any that may have it, beyond its target if need be: a disk that never
+/// gets empty is worse than one that holds a slot too many. True when anything moved.
+fn empty(draft: &mut Draft<'_>) -> bool {
+    let mut changed = false;
+    for disk in (0..draft.disks()).filter(|&disk| draft.must_be_emptied(disk)).collect::<Vec<_>>() {
+        for (group, index) in movable_slots(draft, disk).collect::<Vec<_>>() {
+            let fitting = (0..draft.disks()).filter(|&other| draft.fits(group, index, other));
+            if let Some(receiver) = best(draft, group, index, fitting) {
+                draft.set(group, index, Some(receiver));
+                changed = true;
+            }
+        }
+    }
+    changed
 }
 
 /// Takes one slot off `giver`: directly, or in place of a slot that an earlier step took off another disk, which then

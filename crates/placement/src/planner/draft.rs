@@ -166,6 +166,11 @@ impl<'a> Draft<'a> {
         spec.state == DiskState::In && 0 < spec.weight
     }
 
+    /// Whether `disk` shall hold nothing any more.
+    pub(crate) fn must_be_emptied(&self, disk: usize) -> bool {
+        self.fleet.disk(disk).state == DiskState::Draining
+    }
+
     /// Whether the slot's holder breaks a cap together with others of its group.
     pub(crate) fn breaks_cap(&self, group: GroupId, index: usize) -> bool {
         self.holder(group, index).is_some_and(|disk| !self.is_within_caps(group, index, disk))

@@ -86,7 +86,12 @@ pub(crate) fn neediest(draft: &Draft<'_>, limit: usize) -> Vec<usize> {
 }
 
 /// The disk with the highest score; the first of equals.
-fn best(draft: &Draft<'_>, group: GroupId, index: usize, disks: impl Iterator<Item = usize>) -> Option<usize> {
+pub(crate) fn best(
+    draft: &Draft<'_>,
+    group: GroupId,
+    index: usize,
+    disks: impl Iterator<Item = usize>,
+) -> Option<usize> {
     let scored = disks.map(|disk| (draft.score(group, index, disk), disk));
     scored.reduce(|best, next| if best.0 < next.0 { next } else { best }).map(|(_, disk)| disk)
 }

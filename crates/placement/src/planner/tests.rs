@@ -197,6 +197,34 @@ fn draining_empties_a_disk_by_copying() {
 }
 
 #[test]
+fn nodes_are_emptied_whatever_happened_before() {
+    for (per_node, profile) in [(&[2u64, 3, 2, 2, 2], "4+2"), (&[2, 2, 2, 2, 1], "4+2"), (&[4, 4, 3, 4, 4], "8+4")] {
+        let mut disks = fleet(per_node);
+        let mut table = first_table(profile, &disks);
+        for round in 0..3 * per_node.len() {
+            let left = disks.iter().filter(|disk| disk.node != NodeId((round % per_node.len()) as u64)).count();
+            assert!(table.profile().shards() <= left, "the case makes sense");
+            for disk in &mut disks {
+                let leaves = disk.node == NodeId((round % per_node.len()) as u64);
+                disk.state = if leaves { DiskState::Draining } else { DiskState::In };
+            }
+            table = replan(&table, &disks).0;
+            let counts = counts(&table);
+            let kept: u64 = disks
+                .iter()
+                .filter(|disk| disk.state == DiskState::Draining)
+                .map(|disk| counts.get(&disk.id).copied().unwrap_or(0))
+                .sum();
+            assert_eq!(kept, 0, "round {round} with {per_node:?}");
+            if round % 2 == 0 {
+                disks.iter_mut().for_each(|disk| disk.state = DiskState::In);
+                table = replan(&table, &disks).0;
+            }
+        }
+    }
+}
+
+#[test]
 fn suspect_disk_keeps_its_slots_and_gets_none() {
     let mut disks = fleet(&[7]);
     let table = first_table("4+2", &disks);
