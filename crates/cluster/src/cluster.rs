@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::additions::Additions;
 use crate::config::ClusterConfig;
 use crate::documents;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::halts::Halts;
 use crate::health::Health;
 use crate::inquiries::Inquiries;
@@ -137,6 +137,13 @@ impl Cluster {
     /// How the node is.
     pub fn health(&self) -> Health {
         Health::of(&self.publisher.current(), &self.consensus, self.mirror_count)
+    }
+
+    /// Waits until this node can serve nobody any more, as none of its disks takes metadata: end the process, so that it
+    /// starts again with what the disks really have. The other nodes go on. Never resolves while there is hope, nor for a
+    /// node that has no others: that serves reads as long as it can.
+    pub async fn failed(&self) -> Error {
+        Error::Consensus { reason: self.consensus.failed().await }
     }
 
     /// Stops in reverse order of the start: the monitor, the consensus (which answers what is queued), the disks. Users

@@ -97,13 +97,20 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
     if let Some(listener) = admin_listener {
         servers.push(start(&env, listener, admin, limits, &shutdown));
     }
-    signals.wait_for_end(&stack.store).await;
+    let failed = tokio::select! {
+        () = signals.wait_for_end(&stack.store) => None,
+        failure = stack.cluster.failed() => Some(failure),
+    };
     tracing::info!("shutting down: requests in progress may finish");
     shutdown.cancel();
     for server in servers {
         server.join().await?;
     }
-    stack.close().await?;
+    let closed = stack.close().await;
+    if let Some(failure) = failed {
+        return Err(failure).context("this node can serve nobody any more: start it again");
+    }
+    closed?;
     tracing::info!("stopped");
     Ok(())
 }

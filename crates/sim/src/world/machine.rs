@@ -37,6 +37,8 @@ pub(super) struct Machine {
     dice: Arc<Dice>,
     pauses: Arc<Pauses>,
     node: Mutex<Option<Node>>,
+    /// When its process ended by itself, and why.
+    given_up: Mutex<Option<(Duration, String)>>,
 }
 
 /// What a machine is started as.
@@ -65,6 +67,7 @@ impl Machine {
             pauses: Arc::new(Pauses { dice: dice.clone(), slow: Mutex::new(None) }),
             dice,
             node: Mutex::new(None),
+            given_up: Mutex::new(None),
         }
     }
 
@@ -113,6 +116,7 @@ impl Machine {
         let mut files = self.files.lock();
         *files = if has_power { files.kill() } else { files.power_cut(self.dice.below(u64::MAX)) };
         *self.node.lock() = None;
+        *self.given_up.lock() = None;
     }
 
     /// What runs on it, while it does.
@@ -138,8 +142,24 @@ impl Machine {
         has_all && counted
     }
 
-    /// Runs a node until the machine crashes.
+    /// Runs a node until the machine crashes, or the node gives up.
     pub(super) async fn serve(self: Arc<Self>) -> turmoil::Result {
+        let error = self.run().await;
+        // The power went while it worked.
+        if !self.files().has_crashed() {
+            tracing::warn!(%error, machine = self.name, "a node gives up");
+            *self.given_up.lock() = Some((turmoil::sim_elapsed().unwrap_or_default(), error.to_string()));
+        }
+        std::future::pending().await
+    }
+
+    /// When the node that ran here has given up, and why: it waits to be started again.
+    pub(super) fn given_up(&self) -> Option<(Duration, String)> {
+        self.given_up.lock().clone()
+    }
+
+    /// Runs a node; why it can no longer.
+    async fn run(&self) -> Box<dyn std::error::Error> {
         let env = self.env();
         let role = loop {
             if let Some(role) = self.role.lock().clone() {
@@ -149,23 +169,23 @@ impl Machine {
         };
         let cluster = match Cluster::open(&env, self.config(role)).await {
             Ok(cluster) => Arc::new(cluster),
-            // The power went while it started.
-            Err(_) if self.files().has_crashed() => std::future::pending().await,
-            Err(error) => return Err(error.into()),
+            Err(error) => return error.into(),
         };
         let (store, queues) = match Store::open(env.clone(), cluster.clone(), store_config()).await {
             Ok(opened) => opened,
-            Err(_) if self.files().has_crashed() => std::future::pending().await,
-            Err(error) => return Err(error.into()),
+            Err(error) => return error.into(),
         };
         let _background = Background::start(&store, queues);
         let node = Node { cluster, store };
         *self.node.lock() = Some(node.clone());
         let mut visits = self.door.open();
-        while let Some(visit) = visits.recv().await {
-            drop(env.spawn.task("request", visit(node.clone())));
+        loop {
+            tokio::select! {
+                biased;
+                failure = node.cluster.failed() => return failure.into(),
+                Some(visit) = visits.recv() => drop(env.spawn.task("request", visit(node.clone()))),
+            }
         }
-        Ok(())
     }
 
     fn env(&self) -> Env {

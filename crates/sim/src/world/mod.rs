@@ -43,6 +43,8 @@ use crate::entropy;
 use crate::oracle::Violation;
 
 const CLIENTS: usize = 5;
+/// When a node that gave up is started again.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// How long everything may take to become whole once nothing fails any more.
 const CONVALESCENCE: Duration = Duration::from_secs(240);
 
@@ -132,7 +134,7 @@ impl World {
         let mut nemesis = Nemesis::new(machines.clone(), history.clone(), dice.below(u64::MAX));
 
         sim.client("operator", operator::found(machines.clone()));
-        run_steps(sim, |_| ())?;
+        run_steps(sim, &machines, |_| ())?;
         let (first, clients): (Client, Vec<Client>) = (client(0), (0..CLIENTS).map(client).collect());
         let operator =
             Operator { machines: machines.clone(), history: history.clone(), dice: Dice::new(dice.below(u64::MAX)) };
@@ -142,19 +144,22 @@ impl World {
             tokio::try_join!(clients, operator.work(self.span))?;
             Ok(())
         });
-        run_steps(sim, |sim| nemesis.act(sim))?;
+        run_steps(sim, &machines, |sim| nemesis.act(sim))?;
 
         nemesis.relent(sim);
         let (relented, last) = (sim.elapsed(), client(CLIENTS));
         sim.client("last-look", async move { Ok(last.look(CONVALESCENCE).await?) });
-        run_steps(sim, |_| ())?;
+        run_steps(sim, &machines, |_| ())?;
         while !nemesis.is_whole_since(relented) || !agree(&machines)? {
             if relented + CONVALESCENCE < sim.elapsed() {
-                let states = machines.iter().map(|machine| format!("\n  {}: {:?}", machine.name, machine.status()));
+                let state = |machine: &Machine| {
+                    format!("\n  {}: {:?} {:?}", machine.name, machine.status(), machine.given_up())
+                };
+                let states = machines.iter().map(|machine| state(machine));
                 let states = states.collect::<String>();
                 return Err(Violation(format!("not whole though nothing fails any more: {states}")));
             }
-            step(sim)?;
+            step(sim, &machines)?;
         }
         history.lock().check()
     }
@@ -178,15 +183,27 @@ fn agree(machines: &[Arc<Machine>]) -> Result<bool, Violation> {
 }
 
 /// Steps until all clients have ended.
-fn run_steps<'a>(sim: &mut turmoil::Sim<'a>, mut between: impl FnMut(&mut turmoil::Sim<'a>)) -> Result<(), Violation> {
-    while !step(sim)? {
+fn run_steps<'a>(
+    sim: &mut turmoil::Sim<'a>,
+    machines: &[Arc<Machine>],
+    mut between: impl FnMut(&mut turmoil::Sim<'a>),
+) -> Result<(), Violation> {
+    while !step(sim, machines)? {
         between(sim);
     }
     Ok(())
 }
 
-fn step(sim: &mut turmoil::Sim<'_>) -> Result<bool, Violation> {
+/// One step; nodes that have given up are started again after a while, as supervisors of processes do.
+fn step(sim: &mut turmoil::Sim<'_>, machines: &[Arc<Machine>]) -> Result<bool, Violation> {
     let is_finished = sim.step().map_err(|error| Violation(format!("{error}")))?;
     panics::check()?;
+    for machine in machines {
+        if machine.given_up().is_some_and(|(at, _)| at + RESTART_PAUSE < sim.elapsed()) {
+            sim.crash(machine.name.as_str());
+            machine.lose_process(true);
+            sim.bounce(machine.name.as_str());
+        }
+    }
     Ok(is_finished)
 }

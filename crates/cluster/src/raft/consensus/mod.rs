@@ -201,6 +201,22 @@ impl RaftConsensus {
         is_sound && metrics.running_state.is_ok() && metrics.current_leader.is_some()
     }
 
+    /// Waits until the consensus has stopped by itself, with no mirror left to write to most likely, and this node can tell
+    /// nobody anything any more; says why. A node that decides alone goes on reading what it has.
+    pub(crate) async fn failed(&self) -> String {
+        let mut metrics = self.raft.metrics();
+        let is_over = |metrics: &RaftMetrics<u64, BasicNode>| metrics.running_state.is_err() && !decides_alone(metrics);
+        let reason = match metrics.wait_for(is_over).await {
+            Ok(metrics) => metrics.running_state.as_ref().err().map(ToString::to_string),
+            Err(_) => None,
+        };
+        match reason {
+            Some(reason) if self.queues.lock().is_some() => reason,
+            // It was asked to stop.
+            _ => std::future::pending().await,
+        }
+    }
+
     /// Has `node`, reached at `address`, follow the log. Only the leader can; returns before the node has caught up.
     ///
     /// # Errors

@@ -64,6 +64,9 @@ impl Handler for Lossy {
     }
 }
 
+const FIRST: NodeId = NodeId(1);
+const SECOND: NodeId = NodeId(2);
+
 struct Node {
     consensus: Arc<RaftConsensus>,
     listening: Listening,
@@ -99,35 +102,49 @@ impl Node {
     }
 }
 
+/// Two nodes that vote, the leader first, with their disks; entries to the second are lost while the flag is set.
+struct Two {
+    door: Door,
+    disks: [SimFiles; 2],
+    leader: Node,
+    follower: Node,
+    loses_entries: Arc<AtomicBool>,
+}
+
+impl Two {
+    async fn start() -> Self {
+        let door = Door::open(Env::real());
+        let disks = [1, 2].map(|seed| {
+            let files = SimFiles::new(seed);
+            files.mount(Path::new("/disk"));
+            files
+        });
+        let (one, two) = (Listening::start(&door, FIRST).await, Listening::start(&door, SECOND).await);
+        let addresses = [(FIRST, one.address.clone()), (SECOND, two.address.clone())];
+        let known: Vec<(NodeId, &str)> = addresses.iter().map(|(node, address)| (*node, address.as_str())).collect();
+        let leader = Node::start(&door, disks[0].clone(), FIRST, door.peers(FIRST, &known), one).await;
+        let follower = Node::start(&door, disks[1].clone(), SECOND, door.peers(SECOND, &known), two).await;
+        let loses_entries = Arc::new(AtomicBool::new(false));
+        let lossy = Lossy { consensus: follower.consensus.handler(), loses_entries: loses_entries.clone() };
+        follower.listening.server.answer(&[Method::RaftAppend], Arc::new(lossy));
+        leader.consensus.begin(&addresses[0].1).await.unwrap();
+        leader.consensus.add_learner(SECOND, &addresses[1].1).await.unwrap();
+        leader.consensus.set_voters([FIRST, SECOND].into()).await.unwrap();
+        Self { door, disks, leader, follower, loses_entries }
+    }
+}
+
 #[tokio::test]
 async fn a_leader_that_starts_again_in_its_term_does_not_answer_what_was_before() {
-    let door = Door::open(Env::real());
-    let disks = [1, 2].map(|seed| {
-        let files = SimFiles::new(seed);
-        files.mount(Path::new("/disk"));
-        files
-    });
-    let (first, second) = (NodeId(1), NodeId(2));
-    let (one, two) = (Listening::start(&door, first).await, Listening::start(&door, second).await);
-    let addresses = [(first, one.address.clone()), (second, two.address.clone())];
-    let known: Vec<(NodeId, &str)> = addresses.iter().map(|(node, address)| (*node, address.as_str())).collect();
-    let leader = Node::start(&door, disks[0].clone(), first, door.peers(first, &known), one).await;
-    let follower = Node::start(&door, disks[1].clone(), second, door.peers(second, &known), two).await;
-    let loses_entries = Arc::new(AtomicBool::new(false));
-    let lossy = Lossy { consensus: follower.consensus.handler(), loses_entries: loses_entries.clone() };
-    follower.listening.server.answer(&[Method::RaftAppend], Arc::new(lossy));
-    leader.consensus.begin(&addresses[0].1).await.unwrap();
-    leader.consensus.add_learner(second, &addresses[1].1).await.unwrap();
-    leader.consensus.set_voters([first, second].into()).await.unwrap();
-
+    let Two { door, disks, leader, follower, loses_entries } = Two::start().await;
     leader.set(0, 1).await;
     leader.consensus.engine().flush().await.unwrap();
     leader.set(1, 2).await;
     let peers = leader.consensus.peers.clone();
     leader.kill().await;
     loses_entries.store(true, Ordering::SeqCst);
-    let again = Listening::start(&door, first).await;
-    let leader = Node::start(&door, disks[0].kill(), first, peers, again).await;
+    let again = Listening::start(&door, FIRST).await;
+    let leader = Node::start(&door, disks[0].kill(), FIRST, peers, again).await;
     let early = leader.get().await;
     assert!(matches!(early, Err(meta::Error::NoQuorum)), "what was answered is not committed again yet: {early:?}");
     loses_entries.store(false, Ordering::SeqCst);
@@ -141,4 +158,20 @@ async fn a_leader_that_starts_again_in_its_term_does_not_answer_what_was_before(
     for node in [leader, follower] {
         node.kill().await;
     }
+}
+
+#[tokio::test]
+async fn a_node_whose_disks_take_no_metadata_says_that_it_has_failed() {
+    let Two { disks, leader, follower, .. } = Two::start().await;
+    disks[1].fail_path(Path::new("/disk"), env::Failure::Io);
+    let failed = follower.consensus.failed();
+    let (reason, ()) = tokio::join!(failed, async {
+        let set = SetDocument { name: "document".to_owned(), expected: DocumentState::Absent, value: Some(vec![1]) };
+        let alone = leader.consensus.propose(Command::SetDocument(set)).await;
+        assert!(matches!(alone, Err(meta::Error::Undecided)), "one of two is no majority: {alone:?}");
+    });
+    assert!(reason.contains("no mirror works"), "{reason}");
+    leader.kill().await;
+    // Its Raft has ended already.
+    follower.listening.stop().await;
 }
