@@ -15,22 +15,10 @@ use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
-use tokio::io::BufReader;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::error::{Error, Result};
 use crate::security::{Passport, fingerprint, node_of_certificate, server_name};
-
-/// What is read from a socket at once. rustls alone asks for 4 KiB, then for the rest of a record of 16 KiB: twelve system
-/// calls a shard of 128 KiB, of the 28 that a call took in all.
-const READ_BUFFER_SIZE: usize = 64 << 10;
-
-/// A connection whose bytes are gathered before they are deciphered.
-pub(crate) type Buffered = BufReader<Box<dyn Stream>>;
-
-fn buffered(stream: Box<dyn Stream>) -> Buffered {
-    BufReader::with_capacity(READ_BUFFER_SIZE, stream)
-}
 
 /// This node's end of all connections. Its certificate may be exchanged while connections are open.
 pub(crate) struct Tls {
@@ -89,16 +77,16 @@ impl Tls {
         &self,
         node: NodeId,
         stream: Box<dyn Stream>,
-    ) -> std::io::Result<client::TlsStream<Buffered>> {
-        self.connector.connect(server_name(self.cluster_id, node), buffered(stream)).await
+    ) -> std::io::Result<client::TlsStream<Box<dyn Stream>>> {
+        self.connector.connect(server_name(self.cluster_id, node), stream).await
     }
 
     /// Answers whoever has connected. `None` has shown no certificate of the cluster.
     pub(crate) async fn accept(
         &self,
         stream: Box<dyn Stream>,
-    ) -> std::io::Result<(Option<NodeId>, server::TlsStream<Buffered>)> {
-        let stream = self.acceptor.accept(buffered(stream)).await?;
+    ) -> std::io::Result<(Option<NodeId>, server::TlsStream<Box<dyn Stream>>)> {
+        let stream = self.acceptor.accept(stream).await?;
         let (_, connection) = stream.get_ref();
         let certificate = connection.peer_certificates().and_then(<[_]>::first);
         let node = certificate.and_then(|certificate| node_of_certificate(certificate, self.cluster_id));
@@ -111,7 +99,7 @@ pub(crate) async fn connect_to_join(
     env: &Env,
     expected: [u8; 32],
     stream: Box<dyn Stream>,
-) -> std::io::Result<client::TlsStream<Buffered>> {
+) -> std::io::Result<client::TlsStream<Box<dyn Stream>>> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(ByFingerprint { expected, provider: provider.clone() });
     let config = ClientConfig::builder_with_details(provider, Arc::new(Time(env.clock.clone())))
@@ -121,7 +109,7 @@ pub(crate) async fn connect_to_join(
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     let name = ServerName::try_from("join.stonecrop.internal").expect("a DNS name");
-    TlsConnector::from(Arc::new(config)).connect(name, buffered(stream)).await
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 /// The certificate and key that this node shows, and the authority's certificate behind it for those who join.
