@@ -79,7 +79,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// [`Error::Meta`] when no majority can be reached.
+    /// [`Error::Meta`](crate::Error::Meta) when no majority can be reached.
     pub async fn overview(&self) -> Result<Overview> {
         let fleet = Fleet::read(self.consensus.read().await?.view.as_ref())?;
         let topology = self.topology();
