@@ -1,7 +1,6 @@
 //! Adds storage directories to a running node: the node that owns the directory decides, and answers the one that asks.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use meta::Consensus;
@@ -20,7 +19,7 @@ use crate::steward::Fleet;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Additions that may wait for the monitor.
-pub(crate) const QUEUE_LENGTH: usize = 16;
+const QUEUE_LENGTH: usize = 16;
 
 /// A directory that an operator wants added, and who waits for the outcome.
 pub(crate) struct Addition {
@@ -32,8 +31,7 @@ pub(crate) struct Addition {
 type Outcome = std::result::Result<DiskId, String>;
 
 /// Hands additions to this node's monitor.
-#[derive(Clone)]
-pub(crate) struct Additions(pub(crate) mpsc::Sender<Addition>);
+pub(crate) struct Additions(mpsc::Sender<Addition>);
 
 /// The head of [`Method::AddDisk`]. Answered with an [`Outcome`].
 #[derive(Serialize, Deserialize)]
@@ -42,6 +40,12 @@ struct Request {
 }
 
 impl Additions {
+    /// A queue that is empty, and its other end, for the monitor.
+    pub(crate) fn queue() -> (Self, mpsc::Receiver<Addition>) {
+        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
+        (Self(sender), receiver)
+    }
+
     async fn add(&self, path: PathBuf) -> Outcome {
         let (outcome, decided) = oneshot::channel();
         let stopping = |_| "the node is stopping".to_owned();
@@ -159,12 +163,6 @@ impl Cluster {
             outcome.unwrap_or_else(|error| Err(error.to_string()))
         };
         outcome.map(|disk| disk.to_string()).map_err(|reason| Error::NotAdded { node, reason })
-    }
-
-    /// How many directories may wait to be added, and where they go.
-    pub(crate) fn additions_queue() -> (Arc<Additions>, mpsc::Receiver<Addition>) {
-        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-        (Arc::new(Additions(sender)), receiver)
     }
 }
 

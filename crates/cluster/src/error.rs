@@ -201,7 +201,7 @@ pub enum Error {
         shards: usize,
     },
     /// Remove the node, or add another disk to it first.
-    #[error("node {} would have no working disk left, and it keeps metadata on its disks: remove the node instead", node.0)]
+    #[error("node {} would have no working disk left, and it keeps metadata on its disks: remove, or stop, the node instead", node.0)]
     LastDisk {
         /// The node.
         node: placement::NodeId,

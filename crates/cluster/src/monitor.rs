@@ -224,7 +224,15 @@ impl Monitor {
             if self.is_paused(&path) {
                 continue;
             }
-            match self.disks.perform(step, &mut BTreeMap::new()).await {
+            // A disk that was given up while this node was cut off is open, and joins anew as it is.
+            let mut open = match &step {
+                Step::Admit { formatted: Some(disk), .. } => {
+                    let local = members.get(disk).and_then(Member::local);
+                    local.map(|local| (*disk, local.clone())).into_iter().collect()
+                }
+                _ => BTreeMap::new(),
+            };
+            match self.disks.perform(step, &mut open).await {
                 Ok((id, member, replaced)) => {
                     self.take_in(id, member, replaced).await;
                 }

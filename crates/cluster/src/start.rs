@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use placement::{DiskId, NodeId, Table};
 use tokio::sync::watch;
 
+use crate::additions::Additions;
 use crate::birth::{FOUNDER, Identity, identify, initial_profile};
 use crate::cluster::Cluster;
 use crate::config::{ClusterConfig, Purpose};
@@ -178,9 +179,9 @@ impl Parts {
         let publisher = Arc::new(Publisher::new(kept.table.clone(), members.clone()));
         let tables = Arc::new(TableKeeper::new(consensus, publisher.clone(), kept));
         let peers = self.links.peers.clone();
-        let (additions, wanted) = Cluster::additions_queue();
+        let (additions, wanted) = Additions::queue();
         let cluster = Cluster {
-            additions,
+            additions: Arc::new(additions),
             inquiries: Arc::default(),
             halts: watch::Sender::new(Halts::default()),
             cluster_id: self.identity.cluster_id,

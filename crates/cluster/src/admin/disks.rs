@@ -64,6 +64,7 @@ impl Cluster {
                 self.refuse_no_room(&fleet, taken).await?;
             }
             DiskCommand::Offline => {
+                refuse_last(&fleet, node, id)?;
                 self.refuse_too_few(&fleet, taken)?;
                 self.refuse_shortfall(&fleet, taken)?;
             }
@@ -87,11 +88,7 @@ impl Cluster {
         if 0 < slots {
             return Err(Error::DiskInUse { disk, slots });
         }
-        let works = |entry: &Entry| !entry.is_out && !entry.is_absent && !entry.is_offline;
-        let mut others = fleet.disks().filter(|(of, id, entry)| *of == node && *id != disk && works(entry));
-        if others.next().is_none() {
-            return Err(Error::LastDisk { node });
-        }
+        refuse_last(fleet, node, disk)?;
         if self.topology().disk(disk).is_none() {
             // What lies on a disk that does not answer is lost, and is rebuilt from the other shards.
             return Ok(());
@@ -100,6 +97,13 @@ impl Cluster {
         let shards = self.env.blocking(move || substitutes_on(view.as_ref(), &BTreeSet::from([disk]))).await?;
         if 0 < shards { Err(Error::SubstitutesLeft { disk, shards }) } else { Ok(()) }
     }
+}
+
+/// Refuses to take away the last working disk of a node: its metadata would be nowhere.
+fn refuse_last(fleet: &Fleet, node: NodeId, disk: DiskId) -> Result<()> {
+    let works = |entry: &Entry| !entry.is_absent && !entry.is_offline;
+    let mut others = fleet.disks().filter(|(of, id, entry)| *of == node && *id != disk && works(entry));
+    if others.next().is_none() { Err(Error::LastDisk { node }) } else { Ok(()) }
 }
 
 /// The one disk whose identity begins so. Removed ones are none any more.

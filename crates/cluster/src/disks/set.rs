@@ -110,7 +110,6 @@ impl DiskSet {
         match () {
             () if entry.is_removed => Some("the operator has removed it"),
             () if entry.is_offline => Some(OFFLINE),
-            () if entry.is_out => Some("others have taken over what it held"),
             () => None,
         }
     }
