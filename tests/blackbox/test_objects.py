@@ -199,6 +199,8 @@ def test_copy_keeps_or_replaces_metadata(s3, bucket):
     assert status_of(error) == 412
 
 
+# boto3 tries again after BadDigest, and the last attempt may meet a node that is down.
+@pytest.mark.first_answer
 @pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])
 @pytest.mark.parametrize("size", [10, 2_000_000])
 def test_checksums_are_checked_stored_and_returned(s3, bucket, algorithm, size):
@@ -222,6 +224,7 @@ def test_checksums_are_checked_stored_and_returned(s3, bucket, algorithm, size):
     assert attributes["Checksum"][field] == value and attributes["ObjectSize"] == size
 
 
+@pytest.mark.first_answer
 def test_wrong_content_md5_stores_nothing(s3, bucket):
     wrong = base64.b64encode(hashlib.md5(b"other").digest()).decode()
     for md5, code in [(wrong, "BadDigest"), ("not base64", "InvalidDigest")]:
