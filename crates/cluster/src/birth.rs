@@ -8,6 +8,7 @@ use crate::config::{ClusterConfig, Entry, Purpose};
 use crate::disks::{Found, Site, format};
 use crate::error::{Error, Result};
 use crate::join::Applicant;
+use crate::links::Links;
 use crate::opening::survey_all;
 use crate::security::{JoinToken, NodeFile, NodeKey, read_node_file, write_node_file};
 
@@ -28,7 +29,12 @@ pub(crate) struct Identity {
 /// # Errors
 ///
 /// [`Error`] says what the operator can do.
-pub(crate) async fn identify(env: &Env, config: &ClusterConfig, sites: &mut Vec<Site>) -> Result<Identity> {
+pub(crate) async fn identify(
+    env: &Env,
+    config: &ClusterConfig,
+    links: &Links,
+    sites: &mut Vec<Site>,
+) -> Result<Identity> {
     let known = sites.iter().find_map(|site| match &site.found {
         Found::Disk(identity) => Some((identity.cluster_id, site.path.clone())),
         _ => None,
@@ -54,6 +60,7 @@ pub(crate) async fn identify(env: &Env, config: &ClusterConfig, sites: &mut Vec<
                 let token: JoinToken = token.parse()?;
                 let key = NodeKey::generate(env);
                 refuse_unreadable(sites)?;
+                links.bind(&node.address).await?;
                 let applicant = Applicant { token: &token, seeds, address: &node.address, rack: &node.rack, key };
                 let file = applicant.join(env).await?;
                 tracing::info!(node = file.passport.node.0, "this node is admitted to the cluster");
@@ -63,6 +70,9 @@ pub(crate) async fn identify(env: &Env, config: &ClusterConfig, sites: &mut Vec<
             _ => {
                 refuse_unreadable(sites)?;
                 let profile = initial_profile(config, sites.len())?;
+                if let Some(node) = &config.node {
+                    links.bind(&node.address).await?;
+                }
                 let cluster_id = env.random_u128();
                 let cluster = format!("{cluster_id:032x}");
                 tracing::info!(cluster, disks = sites.len(), %profile, "a new cluster begins");

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::documents::{self, Document};
 use crate::error::{Error, Result};
 use crate::nodes::{AUTHORITY, AuthorityDocument, NODES, NodeRecord, Nodes, TOKENS, Tokens};
-use crate::rpc::{Answer, Call, Handler, HandlerFuture, Method, ask_to_join};
+use crate::rpc::{Answer, Call, DoorFault, Handler, HandlerFuture, Method, ask_to_join};
 use crate::security::{Authority, JoinToken, NodeFile, NodeKey, Passport, PublicKey};
 
 /// How long a member may take to answer.
@@ -65,21 +65,27 @@ impl Applicant<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAdmitted`] when it is refused, or nobody answers for long.
+    /// [`Error::NotAdmitted`] when it is refused, when all doors are another cluster's, or nobody answers for long.
     pub(crate) async fn join(&self, env: &Env) -> Result<NodeFile> {
         let begun = env.clock.monotonic();
         let public_key = self.key.public_key()?;
         loop {
             let mut reasons = Vec::new();
+            let mut wrong_doors = 0;
             for seed in self.seeds {
-                match self.ask(env, seed, public_key).await {
+                let reason = match self.ask(env, seed, public_key).await {
                     Ok(Reply::Admitted(admission)) => return Ok(self.admitted(admission)),
                     Ok(Reply::Refused(reason)) => return Err(Error::NotAdmitted { reason }),
-                    Ok(Reply::Later(reason)) | Err(reason) => reasons.push(format!("{seed}: {reason}")),
-                }
+                    Ok(Reply::Later(reason)) | Err(DoorFault::Failed(reason)) => reason,
+                    Err(DoorFault::AnotherCluster) => {
+                        wrong_doors += 1;
+                        "it is of another cluster than the token".to_owned()
+                    }
+                };
+                reasons.push(format!("{seed}: {reason}"));
             }
             let reason = reasons.join("; ");
-            if begun + PATIENCE < env.clock.monotonic() {
+            if wrong_doors == self.seeds.len() || begun + PATIENCE < env.clock.monotonic() {
                 return Err(Error::NotAdmitted { reason });
             }
             tracing::warn!(reason, "no node admits this one yet");
@@ -87,7 +93,7 @@ impl Applicant<'_> {
         }
     }
 
-    async fn ask(&self, env: &Env, seed: &str, public_key: PublicKey) -> std::result::Result<Reply, String> {
+    async fn ask(&self, env: &Env, seed: &str, public_key: PublicKey) -> std::result::Result<Reply, DoorFault> {
         let request = Request {
             secret: self.token.secret,
             public_key,
@@ -96,7 +102,7 @@ impl Applicant<'_> {
         };
         let call = Call::new(Method::Join, &request, DEADLINE);
         let answer = ask_to_join(env, seed, self.token.fingerprint, call).await?;
-        answer.parse(NodeId(0)).map_err(|error| error.to_string())
+        answer.parse(NodeId(0)).map_err(|error| DoorFault::Failed(error.to_string()))
     }
 
     fn admitted(&self, admission: Admission) -> NodeFile {

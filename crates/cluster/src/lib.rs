@@ -43,6 +43,7 @@ mod tables;
 #[cfg(test)]
 mod testing;
 mod topology;
+mod urgency;
 mod voters;
 
 pub use admin::{DiskCommand, DiskOverview, GroupOverview, NodeCommand, NodeOverview, Overview, Safety, TableOverview};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use env::{Env, Task};
+use env::{Env, Listener, Task};
 use parking_lot::Mutex;
 use placement::NodeId;
 use tokio::sync::watch;
@@ -15,6 +15,8 @@ use crate::security::Passport;
 pub(crate) struct Links {
     env: Env,
     pub(crate) peers: Arc<Peers>,
+    /// The socket of a node that nobody knows yet.
+    bound: Mutex<Option<Box<dyn Listener>>>,
     open: Mutex<Option<Open>>,
     stopping: watch::Sender<bool>,
 }
@@ -29,7 +31,24 @@ impl Links {
     /// No connections yet.
     pub(crate) fn new(env: &Env) -> Self {
         let peers = Arc::new(Peers::new(env.clone()));
-        Self { env: env.clone(), peers, open: Mutex::new(None), stopping: watch::Sender::new(false) }
+        let stopping = watch::Sender::new(false);
+        Self { env: env.clone(), peers, bound: Mutex::new(None), open: Mutex::new(None), stopping }
+    }
+
+    /// Takes `address` for a node that is about to begin or to join a cluster, before anything is changed for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Listen`].
+    pub(crate) async fn bind(&self, address: &str) -> Result<()> {
+        let listener = self.listen(address).await?;
+        *self.bound.lock() = Some(listener);
+        Ok(())
+    }
+
+    async fn listen(&self, address: &str) -> Result<Box<dyn Listener>> {
+        let listening = self.env.net.listen(address.to_owned()).await;
+        listening.map_err(|source| Error::Listen { address: address.to_owned(), source })
     }
 
     /// Listens at `address` and calls others, as the node of `passport`.
@@ -39,8 +58,11 @@ impl Links {
     /// [`Error::Listen`], [`Error::Certificate`].
     pub(crate) async fn open(&self, passport: &Passport, address: &str) -> Result<Arc<Server>> {
         let tls = Arc::new(Tls::new(&self.env, passport)?);
-        let listening = self.env.net.listen(address.to_owned()).await;
-        let listener = listening.map_err(|source| Error::Listen { address: address.to_owned(), source })?;
+        let bound = self.bound.lock().take();
+        let listener = match bound {
+            Some(listener) => listener,
+            None => self.listen(address).await?,
+        };
         let server = Server::new(self.env.clone(), tls.clone());
         let running = server.clone().run(listener, self.stopping.subscribe());
         let task = self.env.spawn.task("node-listener", Box::pin(running));

@@ -16,7 +16,7 @@ use crate::birth::{FOUNDER, Identity, identify, initial_profile};
 use crate::cluster::Cluster;
 use crate::config::{ClusterConfig, Purpose};
 use crate::disks::{DiskSet, Found, Roster, RosterKeeper, Site, Step, meta_directory, reconcile, refuse, survey};
-use crate::divergence::{MarksHandler, watch_for_divergence};
+use crate::divergence::{Comparison, MarksHandler};
 use crate::documents;
 use crate::error::{Error, Result};
 use crate::follow::Follower;
@@ -47,7 +47,8 @@ pub(crate) async fn start(env: &Env, mut config: ClusterConfig) -> Result<Cluste
         return Err(Error::NoDisks);
     }
     let mut sites = survey_all(env, &config).await?;
-    let identity = identify(env, &config, &mut sites).await?;
+    let links = Arc::new(Links::new(env));
+    let identity = identify(env, &config, &links, &mut sites).await?;
     let realm = identity.file.as_ref().map_or(identity.cluster_id, |file| file.realm);
     config.meta.realm = Some(realm);
     let disk_config = DiskConfig {
@@ -57,7 +58,6 @@ pub(crate) async fn start(env: &Env, mut config: ClusterConfig) -> Result<Cluste
     };
     let open = open_disks(env, &mut sites, &disk_config).await?;
     let disks: Vec<Arc<Disk>> = open.values().cloned().collect();
-    let links = Arc::new(Links::new(env));
     let started = async {
         let consensus = start_consensus(env, &config, &identity, &links, &sites, &open).await?;
         let parts = Parts { env: env.clone(), config, identity, disk_config, links: links.clone(), consensus };
@@ -282,9 +282,13 @@ impl Parts {
                 consensus: self.consensus.clone(),
             }));
             server.answer(&[Method::EffectsMarks], Arc::new(MarksHandler(self.consensus.clone())));
-            let (consensus, peers) = (self.consensus.clone(), self.links.peers.clone());
-            let compared = watch_for_divergence(self.env.clone(), consensus, peers, stopping());
-            tasks.push(self.env.spawn.task("divergence", Box::pin(compared)));
+            let comparison = Comparison {
+                env: self.env.clone(),
+                node: self.node(),
+                consensus: self.consensus.clone(),
+                peers: self.links.peers.clone(),
+            };
+            tasks.push(self.env.spawn.task("divergence", Box::pin(comparison.run(stopping()))));
             tasks.push(self.env.spawn.task("liveness", Box::pin(liveness.run(stopping()))));
         }
         if let Some(renewal) = renewal {

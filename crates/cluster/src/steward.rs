@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use env::Env;
 use meta::{Consensus, View};
-use placement::{DiskId, DiskSpec, DiskState, NodeId, RackId};
+use placement::{DiskId, DiskSpec, DiskState, NodeId, RackId, Table};
 use tokio::sync::watch;
 
 use crate::disks::{Entry, Roster, roster_name};
@@ -19,6 +19,7 @@ use crate::nodes::{NODES, Nodes};
 use crate::raft::RaftConsensus;
 use crate::substitutes::substitutes_on;
 use crate::tables::TableKeeper;
+use crate::urgency::relief_wanted;
 use crate::voters::{Candidate, choose_voters};
 
 /// A voter that is silent for this long is replaced.
@@ -240,7 +241,14 @@ impl Steward {
     /// Lets the planner adapt the table to the disks.
     async fn plan(&self, fleet: &Fleet, down: &BTreeSet<NodeId>) -> Result<()> {
         let specs = fleet.specs(down);
-        let changed = self.tables.change(|table| placement::plan(table, &specs)).await?;
+        let now = self.env.clock.monotonic();
+        let silent = self.silent_disks.iter().map(|(disk, since)| (*disk, now.saturating_sub(*since))).collect();
+        let is_there = |disk| specs.iter().any(|spec| spec.id == disk);
+        let planned = |table: &Table| {
+            let wanted = relief_wanted(table, &silent, is_there, self.absence_max);
+            placement::plan_relief(table, &specs, &wanted)
+        };
+        let changed = self.tables.change(planned).await?;
         if 0 < changed {
             tracing::info!(slots = changed, "placement changed");
         }

@@ -22,6 +22,6 @@ pub use choose::WritableGroups;
 pub use error::{Error, Result};
 pub use fleet::{DiskSpec, DiskState, RackId};
 pub use identity::{DiskId, Epoch, GroupId, NodeId, StripeId};
-pub use planner::{Survivability, plan};
+pub use planner::{Survivability, plan, plan_relief};
 pub use profile::Profile;
 pub use table::{Group, Move, Plan, Slot, Table};

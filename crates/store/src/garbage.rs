@@ -114,21 +114,13 @@ impl Store {
                 after = Some(last.identity);
                 let epochs = page.iter().map(|shard| (shard.identity.write_id, shard.entry.intent_epoch));
                 let orphans = self.orphaned_writes(epochs.collect()).await?;
-                let mut shards: Vec<ShardIdentity> =
+                let orphans: Vec<ShardIdentity> =
                     page.iter().map(|shard| shard.identity).filter(|shard| orphans.contains(&shard.write_id)).collect();
-                if !shards.is_empty() {
+                if !orphans.is_empty() {
                     Moment::OrphanDeleted.note();
                 }
-                let strays = self.strays(&disk, &page).await?;
-                if !strays.is_empty() {
-                    Moment::StrayDeleted.note();
-                }
-                shards.extend(strays);
-                let count = shards.len() as u64;
-                if count != 0 && delete_shards(&disk, shards).await {
-                    deleted += count;
-                    metrics::counter!("stonecrop_orphaned_shards_deleted_total").increment(count);
-                }
+                deleted += delete_shards(&disk, orphans).await;
+                deleted += self.delete_strays(&disk, &page).await?;
             }
         }
         Ok(deleted)
@@ -151,8 +143,9 @@ impl Store {
         .await
     }
 
-    /// The shards that a disk holds although their manifests expect them on another, which has them: what moves leave.
-    async fn strays(&self, disk: &Arc<Disk>, page: &[InventoryEntry]) -> Result<Vec<ShardIdentity>> {
+    /// Deletes the shards that a disk holds although their manifests expect them on another, which has them: what moves
+    /// leave. Returns how many there were.
+    async fn delete_strays(&self, disk: &Arc<Disk>, page: &[InventoryEntry]) -> Result<u64> {
         let topology = self.cluster().topology();
         let id = DiskId(disk.identity().disk_id);
         let holds = |group: GroupId, index: u8| {
@@ -177,14 +170,19 @@ impl Store {
         }
         let there = self.shards().are_at_slots(&topology, &astray).await;
         // A slot may have come back here meanwhile, and its shards be counted on again: the other disk may let go of its
-        // own then. What is left is found the next time.
+        // own then. Whoever counts them waits for what is deleted by an older table. What is left is found the next time.
+        let _deleting = self.stray_deletion().lock().await;
         let now = self.cluster().topology();
         let is_unchanged = |stripe: &Stripe| {
             let group = stripe.group(topology.table());
             topology.table().group(group) == now.table().group(group)
         };
         let strays = astray.iter().zip(there).filter(|((stripe, _), there)| *there && is_unchanged(stripe));
-        Ok(strays.map(|((stripe, index), _)| stripe.identity(*index)).collect())
+        let strays: Vec<ShardIdentity> = strays.map(|((stripe, index), _)| stripe.identity(*index)).collect();
+        if !strays.is_empty() {
+            Moment::StrayDeleted.note();
+        }
+        Ok(delete_shards(disk, strays).await)
     }
 
     /// Deletes all shards of these writes from the disks of the cluster that answer, on all side by side: one sync each.
@@ -202,13 +200,20 @@ impl Store {
     }
 }
 
-/// Deletes shards; says whether they are gone. What a disk does not delete now is found again later.
-async fn delete_shards(disk: &Arc<Disk>, shards: Vec<ShardIdentity>) -> bool {
+/// Deletes shards that nobody needs; says how many are gone. What a disk does not delete now is found again later.
+async fn delete_shards(disk: &Arc<Disk>, shards: Vec<ShardIdentity>) -> u64 {
+    let count = shards.len() as u64;
+    if count == 0 {
+        return 0;
+    }
     match disk.delete(shards).await {
-        Ok(()) => true,
+        Ok(()) => {
+            metrics::counter!("stonecrop_orphaned_shards_deleted_total").increment(count);
+            count
+        }
         Err(error) => {
             tracing::warn!(%error, "shards could not be deleted");
-            false
+            0
         }
     }
 }

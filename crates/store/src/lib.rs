@@ -29,6 +29,7 @@ mod body_writer;
 mod budget;
 mod digests;
 mod etag_hasher;
+mod hedge;
 mod latency;
 mod layout;
 mod presence;

@@ -42,6 +42,7 @@ impl Store {
             return Ok(progress);
         }
         tracing::info!(groups = open.len(), "filling slots");
+        self.outlast_stray_deletion().await;
         for pass in [Pass::Urgent, Pass::Rest] {
             if !self.fill_slots(&open, pass, halts, &mut progress).await? {
                 tracing::info!("operators have changed what is to be filled");

@@ -198,6 +198,7 @@ impl Store {
         if lost.is_empty() {
             return Ok(Repaired::Elsewhere);
         }
+        self.outlast_stray_deletion().await;
         let stripe = Stripe::of(segment, number);
         let size = Layout::of(segment).shard_size(number);
         let mut restored = BTreeSet::new();

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::active::ActiveWrite;
 use crate::error::{Error, Result};
+use crate::hedge::HedgeBudget;
 use crate::latency::Latency;
 use crate::row::Row;
 
@@ -93,6 +94,7 @@ pub(crate) struct Shards {
     codecs: Mutex<BTreeMap<Geometry, Codec>>,
     reads: Latency,
     appends: Latency,
+    hedges: HedgeBudget,
     faults: mpsc::Sender<FaultyStripe>,
 }
 
@@ -173,6 +175,7 @@ impl Shards {
             codecs: Mutex::default(),
             reads: Latency::new(0.95, HEDGE_DELAY_MIN),
             appends: Latency::new(0.99, Duration::from_millis(10)),
+            hedges: HedgeBudget::default(),
             faults,
         }
     }
@@ -199,6 +202,11 @@ impl Shards {
     pub(crate) fn hedge_delay(&self) -> Timer {
         let delay = (self.reads.quantile() * 2).clamp(HEDGE_DELAY_MIN, HEDGE_DELAY_MAX);
         self.env.clock.sleep(delay)
+    }
+
+    /// What may be read in place of slow shards.
+    pub(crate) fn hedges(&self) -> &HedgeBudget {
+        &self.hedges
     }
 
     /// The 99th percentile of the time that shards took to become durable of late.

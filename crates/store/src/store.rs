@@ -88,6 +88,7 @@ struct Shared {
     etags: EtagHasher,
     journal: Journal,
     orders: Orders,
+    stray_deletion: tokio::sync::Mutex<()>,
     discards: mpsc::Sender<WriteId>,
 }
 
@@ -123,6 +124,7 @@ impl Store {
             process_id: process_id(cluster.node(), env.random_u128()),
             journal: Journal::default(),
             orders: Orders::default(),
+            stray_deletion: tokio::sync::Mutex::default(),
             etags: EtagHasher::new(env.spawn.as_ref(), config.etag_threads),
             env,
             cluster,
@@ -187,6 +189,17 @@ impl Store {
 
     pub(crate) fn journal(&self) -> &Journal {
         &self.shared.journal
+    }
+
+    /// Held while strays are deleted, from the look at the placement table to the end.
+    pub(crate) fn stray_deletion(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.stray_deletion
+    }
+
+    /// Waits until no shard is being deleted from this node's disks by an older placement table than this node has now:
+    /// from here on, what their slots hold by this table stays.
+    pub(crate) async fn outlast_stray_deletion(&self) {
+        drop(self.stray_deletion().lock().await);
     }
 
     pub(crate) fn writes(&self) -> &ActiveWrites {

@@ -72,6 +72,7 @@ impl<'a> StripeRead<'a> {
             faults: Vec::new(),
             slow: BTreeSet::new(),
         };
+        shards.hedges().earn(read.wanted.len());
         for shard in read.wanted.clone() {
             read.start(shard.index, blocks(&shard.bytes));
         }
@@ -100,10 +101,16 @@ impl<'a> StripeRead<'a> {
                     None => return Err(self.unavailable()),
                 },
                 () = &mut hedge, if !hedged => {
-                    hedged = true;
-                    Moment::ReadHedged.note();
-                    metrics::counter!("stonecrop_hedged_reads_total").increment(1);
                     self.slow = self.running.keys().copied().collect();
+                    hedged = self.shards.hedges().spend(self.lacking());
+                    if hedged {
+                        Moment::ReadHedged.note();
+                        metrics::counter!("stonecrop_hedged_reads_total").increment(1);
+                    } else {
+                        metrics::counter!("stonecrop_hedges_denied_total").increment(1);
+                        self.slow.clear();
+                        hedge = self.shards.hedge_delay();
+                    }
                 }
                 () = &mut deadline => return Err(self.unavailable()),
             }
@@ -130,15 +137,17 @@ impl<'a> StripeRead<'a> {
         }
     }
 
-    /// Starts as many further reads as decoding still lacks, beyond those that run in good time.
+    /// Starts as many further reads as decoding still lacks.
     fn start_spares(&mut self) {
-        let span = self.span.clone();
-        let timely = self.running.iter().filter(|(index, bytes)| **bytes == span && !self.slow.contains(index));
-        let hoped_for = self.covering() + timely.count();
-        let lacking = self.geometry_data().saturating_sub(hoped_for);
-        for index in self.spare_indices().into_iter().take(lacking) {
-            self.start(index, span.clone());
+        for index in self.spare_indices().into_iter().take(self.lacking()) {
+            self.start(index, self.span.clone());
         }
+    }
+
+    /// Shards that decoding lacks beyond those that have arrived, or run in good time.
+    fn lacking(&self) -> usize {
+        let timely = self.running.iter().filter(|(index, bytes)| **bytes == self.span && !self.slow.contains(index));
+        self.geometry_data().saturating_sub(self.covering() + timely.count())
     }
 
     /// Shards that may yet be read: those on this node's disks first, those that the manifest lacks last.

@@ -16,6 +16,6 @@ mod tls;
 mod wire;
 
 pub(crate) use call::{Answer, Call, CallError, Handler, HandlerFuture, Method};
-pub(crate) use peers::{Peers, ask_to_join};
+pub(crate) use peers::{DoorFault, Peers, ask_to_join};
 pub(crate) use server::Server;
 pub(crate) use tls::Tls;

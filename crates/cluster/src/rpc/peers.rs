@@ -14,7 +14,7 @@ use placement::NodeId;
 use tokio::sync::Semaphore;
 
 use super::call::{Answer, Call, CallError, Class};
-use super::tls::{Tls, connect_to_join};
+use super::tls::{Tls, connect_to_join, is_of_another_cluster};
 use super::wire::{self, Pieces};
 
 /// A node that does not take a connection within this time is not there.
@@ -109,16 +109,20 @@ impl Peers {
             Some(connection) => connection,
             None => self.connect(node, address).await.map_err(unreachable)?,
         };
-        let request = wire::request(&connection.address, call);
+        let (request, sending) = wire::request(&connection.address, call);
         *sent = true;
         let broken = |reason: String| CallError::Broken { node, reason };
-        let response = connection.sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;
+        let response = tokio::select! {
+            biased;
+            response = connection.sender.send_request(request) => response.map_err(|error| broken(error.to_string()))?,
+            () = sending.stalled(self.env.clock.as_ref()) => return Err(broken("it takes nothing any more".to_owned())),
+        };
         match response.status() {
             StatusCode::OK => {}
             StatusCode::SERVICE_UNAVAILABLE => return Err(CallError::Overloaded { node }),
             status => return Err(broken(format!("it answered {status}"))),
         }
-        let answer = wire::read_answer(response).await.map_err(broken)?;
+        let answer = wire::read_answer(self.env.clock.as_ref(), response).await.map_err(broken)?;
         pool.keep(connection);
         Ok(answer)
     }
@@ -151,36 +155,52 @@ impl Peers {
     }
 }
 
+/// Why nobody answers at a door.
+#[derive(Debug)]
+pub(crate) enum DoorFault {
+    /// The node there is of another cluster: it will never admit this one.
+    AnotherCluster,
+    /// What went wrong. It may be well later.
+    Failed(String),
+}
+
 /// Asks the node at `address` for admission, if it is of the cluster whose authority has this fingerprint.
 ///
 /// # Errors
 ///
-/// What went wrong, as text.
-pub(crate) async fn ask_to_join(env: &Env, address: &str, fingerprint: [u8; 32], call: Call) -> Result<Answer, String> {
+/// [`DoorFault`].
+pub(crate) async fn ask_to_join(
+    env: &Env,
+    address: &str,
+    fingerprint: [u8; 32],
+    call: Call,
+) -> Result<Answer, DoorFault> {
     let mut expired = env.clock.sleep(call.deadline);
     let asked = async {
-        let stream = env.net.connect(address.to_owned()).await.map_err(|error| error.to_string())?;
-        let stream = connect_to_join(env, fingerprint, stream).await.map_err(|error| error.to_string())?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        let failed = |error: &dyn std::error::Error| DoorFault::Failed(error.to_string());
+        let stream = env.net.connect(address.to_owned()).await.map_err(|error| failed(&error))?;
+        let stream = connect_to_join(env, fingerprint, stream)
+            .await
+            .map_err(|error| if is_of_another_cluster(&error) { DoorFault::AnotherCluster } else { failed(&error) })?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
         let answered = async {
-            let request = wire::request(address, call);
-            let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+            let (request, _) = wire::request(address, call);
+            let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
             match response.status() {
-                StatusCode::OK => wire::read_answer(response).await,
-                status => Err(format!("it answered {status}")),
+                StatusCode::OK => wire::read_answer(env.clock.as_ref(), response).await.map_err(DoorFault::Failed),
+                status => Err(DoorFault::Failed(format!("it answered {status}"))),
             }
         };
         tokio::select! {
             biased;
             answer = answered => answer,
-            ended = connection => Err(format!("the connection ended: {ended:?}")),
+            ended = connection => Err(DoorFault::Failed(format!("the connection ended: {ended:?}"))),
         }
     };
     tokio::select! {
         biased;
         answer = asked => answer,
-        () = &mut expired => Err("it did not answer in time".to_owned()),
+        () = &mut expired => Err(DoorFault::Failed("it did not answer in time".to_owned())),
     }
 }
 

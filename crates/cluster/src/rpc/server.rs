@@ -165,7 +165,7 @@ impl Server {
         };
         let call = tokio::select! {
             biased;
-            call = wire::read_call(request) => call?,
+            call = wire::read_call(self.env.clock.as_ref(), request) => call?,
             () = self.env.clock.sleep(wire::DEADLINE_MAX) => return Err(StatusCode::REQUEST_TIMEOUT),
         };
         self.hand_over(handler.as_ref(), from, call).await

@@ -14,7 +14,7 @@ use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::error::{Error, Result};
@@ -112,6 +112,12 @@ pub(crate) async fn connect_to_join(
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
+/// Whether [`connect_to_join`] failed because the other end is of another cluster.
+pub(crate) fn is_of_another_cluster(error: &std::io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    cause == Some(&rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
+}
+
 /// The certificate and key that this node shows, and the authority's certificate behind it for those who join.
 fn certified(provider: &CryptoProvider, passport: &Passport) -> Result<Arc<CertifiedKey>> {
     let chain = [&passport.certificate, &passport.authority].map(|der| CertificateDer::from(der.clone()));
@@ -179,9 +185,10 @@ impl ServerCertVerifier for ByFingerprint {
         _: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        let wrong = || rustls::Error::General("the other end is not of the cluster that the token is for".to_owned());
+        let wrong = || rustls::Error::General("the other end's certificate is not valid".to_owned());
         let authority = intermediates.iter().find(|certificate| fingerprint(certificate) == self.expected);
-        let anchor = webpki::anchor_from_trusted_cert(authority.ok_or_else(wrong)?).map_err(|_| wrong())?;
+        let authority = authority.ok_or(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
+        let anchor = webpki::anchor_from_trusted_cert(authority).map_err(|_| wrong())?;
         let certificate = webpki::EndEntityCert::try_from(end_entity).map_err(|_| wrong())?;
         let algorithms = self.provider.signature_verification_algorithms.all;
         let usage = webpki::KeyUsage::server_auth();

@@ -1,6 +1,7 @@
 //! Starting and stopping.
 
 use std::path::Path;
+use std::time::Duration;
 
 use cluster::{ClusterConfig, Entry, Error, MemberState, NodeConfig, Purpose};
 use env::Files;
@@ -94,6 +95,57 @@ async fn wrong_directories_are_refused_with_a_reason() {
     let node = world.later().open(3).await;
     assert!(node.health().is_whole());
     node.close().await.unwrap();
+}
+
+fn node_at(address: &str, entry: Entry) -> Option<NodeConfig> {
+    Some(NodeConfig { address: address.to_owned(), rack: String::new(), entry })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_cannot_be_listened_on_is_refused_before_anything_is_changed() {
+    let world = World::new(13);
+    let listener = world.env().net.listen("127.0.0.1:0".to_owned()).await.unwrap();
+    let taken = listener.local_address().unwrap().to_string();
+    let founder = ClusterConfig { node: node_at(&taken, Entry::Init), ..config(2) };
+    let error = world.try_open(&founder).await.err().unwrap();
+    assert!(matches!(error, Error::Listen { .. }), "{error:?}");
+    assert!(!world.files.exists(&path(1)).unwrap() && !world.files.exists(&path(2)).unwrap());
+    drop(listener);
+    world.later().try_open(&founder).await.unwrap().close().await.unwrap();
+}
+
+/// Neither doors nor tokens become right by waiting, and no pause ever ends here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_will_never_do_is_refused_at_once() {
+    let mut founders = Vec::new();
+    for seed in [14, 15] {
+        let world = World::new(seed);
+        let listener = world.env().net.listen("127.0.0.1:0".to_owned()).await.unwrap();
+        let address = listener.local_address().unwrap().to_string();
+        drop(listener);
+        let founder = ClusterConfig { node: node_at(&address, Entry::Init), ..config(1) };
+        let node = world.try_open(&founder).await.unwrap();
+        let token = node.create_join_token(Duration::from_secs(3600)).await.unwrap();
+        founders.push((node, address, token, world));
+    }
+    let [(one, address, token, one_world), (other, _, other_token, _)] = &founders[..] else { panic!("two founders") };
+    let joining = World::new(16);
+    let refusal = async |token: &str| {
+        let entry = Entry::Join { seeds: vec![address.clone()], token: token.to_owned() };
+        let joiner = ClusterConfig { node: node_at("127.0.0.1:0", entry), ..config(1) };
+        let refused = tokio::time::timeout(Duration::from_secs(20), joining.try_open(&joiner)).await;
+        let error = refused.expect("it does not wait").err().unwrap();
+        let Error::NotAdmitted { reason } = error else { panic!("{error:?}") };
+        assert!(!joining.files.exists(&path(1)).unwrap());
+        reason
+    };
+    let reason = refusal(other_token).await;
+    assert!(reason.contains("another cluster"), "{reason}");
+    one_world.tick(Duration::from_secs(3601));
+    let reason = refusal(token).await;
+    assert!(reason.contains("not valid"), "{reason}");
+    one.close().await.unwrap();
+    other.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

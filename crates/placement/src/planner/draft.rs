@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::fleet::DiskState;
-use crate::identity::{Epoch, GroupId};
+use crate::identity::{DiskId, Epoch, GroupId};
 use crate::table::Table;
 
 use super::fleet::Fleet;
@@ -31,6 +31,8 @@ pub(crate) struct Draft<'a> {
     origins: Vec<Option<usize>>,
     /// Sources of moves in flight: their disks may take no other slot of the group.
     leaving: BTreeSet<(GroupId, usize)>,
+    /// Slots that were taken from disks in doubt, and from which.
+    relieved: Vec<(GroupId, usize, usize)>,
     /// Groups in which something is in flight: what lives there stays.
     busy: Vec<bool>,
     /// Groups in which each disk holds a slot.
@@ -43,8 +45,8 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Takes over what lives of `table`.
-    pub(crate) fn new(table: &Table, fleet: &'a Fleet) -> Self {
+    /// Takes over what lives of `table`, but for the slots that shall be relieved of the disk that they name.
+    pub(crate) fn new(table: &Table, fleet: &'a Fleet, is_relieved: impl Fn(GroupId, DiskId) -> bool) -> Self {
         let (disks, shards) = (fleet.len(), fleet.profile().shards());
         let mut draft = Self {
             fleet,
@@ -52,6 +54,7 @@ impl<'a> Draft<'a> {
             holders: vec![None; table.groups().len() * shards],
             origins: Vec::new(),
             leaving: BTreeSet::new(),
+            relieved: Vec::new(),
             busy: Vec::new(),
             held: vec![BTreeSet::new(); disks],
             data_counts: vec![0; disks],
@@ -63,12 +66,35 @@ impl<'a> Draft<'a> {
             draft.busy.push(!unused && row.slots.iter().any(|slot| slot.settled().is_some()));
             for (index, slot) in row.slots.iter().enumerate() {
                 let mut sources = slot.read_sources().filter_map(|disk| fleet.position(disk));
-                draft.set(group, index, sources.next());
-                draft.leaving.extend(sources.map(|from| (group, from)));
+                let holder = sources.next();
+                let in_doubt = holder.filter(|&holder| is_relieved(group, fleet.disk(holder).id));
+                let source = sources.next();
+                match in_doubt {
+                    Some(disk) if source.is_none() => {
+                        draft.leaving.insert((group, disk));
+                        draft.relieved.push((group, index, disk));
+                    }
+                    Some(_) => draft.set(group, index, source),
+                    None => {
+                        draft.set(group, index, holder);
+                        draft.leaving.extend(source.map(|from| (group, from)));
+                    }
+                }
             }
         }
         draft.origins.clone_from(&draft.holders);
         draft
+    }
+
+    /// Gives slots back that no other disk can have.
+    pub(crate) fn return_unrelieved(&mut self) {
+        for (group, index, disk) in std::mem::take(&mut self.relieved) {
+            if self.holder(group, index).is_none() {
+                self.set(group, index, Some(disk));
+                let slot = self.slot(group, index);
+                self.origins[slot] = Some(disk);
+            }
+        }
     }
 
     pub(crate) fn set_targets(&mut self, targets: Vec<u64>) {
@@ -194,9 +220,10 @@ impl<'a> Draft<'a> {
     pub(crate) fn score(&self, group: GroupId, index: usize, disk: usize) -> f64 {
         let target = self.targets[disk].max(1) as f64;
 
+        // Row by row of the others: those stay in the cache while one disk after the other is scored.
         let others = self.row(group).iter().enumerate().filter(|(other, _)| *other != index);
         let shared: u32 =
-            others.filter_map(|(_, holder)| holder.map(|other| self.company[self.pair(disk, other)])).sum();
+            others.filter_map(|(_, holder)| holder.map(|other| self.company[self.pair(other, disk)])).sum();
         // Shared groups per pair if company were spread evenly, times the pairs of a group.
         let even = target * ((self.shards - 1) * (self.shards - 1)) as f64 / (self.disks().max(2) - 1) as f64;
         let company = f64::from(shared) / even.max(1.0);

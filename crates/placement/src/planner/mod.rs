@@ -16,6 +16,8 @@ mod targets;
 
 pub use survivability::Survivability;
 
+use std::collections::BTreeSet;
+
 use draft::Draft;
 use fleet::Fleet;
 
@@ -29,15 +31,25 @@ use crate::table::{Move, Plan, Slot, Table};
 /// next one is empty. Disks that the table names and `disks` lacks count as lost. When a disk appears twice in
 /// `disks`, the first entry counts.
 pub fn plan(table: &Table, disks: &[DiskSpec]) -> Plan {
+    plan_relief(table, disks, &BTreeSet::new())
+}
+
+/// As [`plan`], and finds other holders for the `wanted` slots of disks that are in doubt, wherever there is a disk that may
+/// have them. Each is named by its group and its write target; `Moving` slots whose target is in doubt go back to their
+/// source.
+pub fn plan_relief(table: &Table, disks: &[DiskSpec], wanted: &BTreeSet<(GroupId, DiskId)>) -> Plan {
     let fleet = Fleet::new(disks, table.profile());
     let splits = table.splits_wanted(fleet.in_service());
     let mut split_table = table.clone();
     (0..splits).for_each(|_| split_table.double());
 
-    let mut draft = Draft::new(&split_table, &fleet);
+    let group_count = u32::try_from(table.groups().len()).expect("at most 65536 groups");
+    let is_wanted = |group: GroupId, disk| wanted.contains(&(GroupId(group.0 % group_count), disk));
+    let mut draft = Draft::new(&split_table, &fleet, is_wanted);
     let targets = targets::targets(&fleet, &draft);
     draft.set_targets(targets);
     fill::fill(&mut draft);
+    draft.return_unrelieved();
     balance::balance(&mut draft);
 
     let mut moves = Vec::new();

@@ -252,6 +252,53 @@ fn one_more_disk_gets_its_share_and_nothing_else_moves() {
 }
 
 #[test]
+fn a_group_is_relieved_of_a_disk_in_doubt_where_another_may_take_over() {
+    let mut disks = fleet(&[2, 2, 2, 2]);
+    let mut table = first_table("4+2", &disks);
+    let silent = disks[0].id;
+    disks[0].state = DiskState::Suspect;
+    let concerned = |table: &Table| -> BTreeSet<(GroupId, DiskId)> {
+        let held = table.groups().filter(|(_, row)| row.slots.iter().any(|slot| slot.write_target() == Some(silent)));
+        held.map(|(group, _)| (group, silent)).take(20).collect()
+    };
+    let wanted = concerned(&table);
+    let change = plan_relief(&table, &disks, &wanted);
+    let relieved: Vec<&Move> = change.moves.iter().filter(|step| step.before.write_target() == Some(silent)).collect();
+    assert_eq!(relieved.len(), 20, "and no other slot of that disk");
+    for step in relieved {
+        assert!(matches!(step.after, Slot::Moving { from, .. } if from == silent), "it may come back: {step:?}");
+        assert!(wanted.contains(&(step.group, silent)));
+    }
+    table.apply(&change).unwrap();
+    check_caps(&table, &disks);
+    assert!(plan_relief(&table, &disks, &wanted).is_empty(), "once is enough");
+    assert!(plan(&table, &disks).is_empty());
+    settle(&mut table);
+
+    // With no other disk to take over, the slots stay where they may come back.
+    let mut disks = fleet(&[2, 2, 2]);
+    let table = first_table("4+2", &disks);
+    disks[0].state = DiskState::Suspect;
+    assert!(plan_relief(&table, &disks, &concerned(&table)).is_empty());
+}
+
+#[test]
+fn a_move_to_a_disk_in_doubt_goes_back_to_its_source() {
+    let mut disks = fleet(&[2, 2, 2]);
+    let mut table = first_table("4+2", &disks);
+    disks.push(disk(99, 3, 100));
+    table.apply(&plan(&table, &disks)).unwrap();
+    disks.last_mut().unwrap().state = DiskState::Suspect;
+    let (group, row) = table.groups().find(|(_, row)| row.slots.iter().any(|slot| !slot.is_stable())).unwrap();
+    let Some(Slot::Moving { from, to }) = row.slots.iter().find(|slot| !slot.is_stable()).copied() else {
+        panic!("a new disk gets slots that move")
+    };
+    assert_eq!(to, DiskId(99));
+    let change = plan_relief(&table, &disks, &BTreeSet::from([(group, to)]));
+    assert!(change.moves.iter().any(|step| step.group == group && step.after == Slot::Rebuilding(from)), "{change:?}");
+}
+
+#[test]
 fn growing_to_more_nodes_restores_the_node_cap() {
     let one = fleet(&[6]);
     let table = first_table("4+2", &one);

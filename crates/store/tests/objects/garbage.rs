@@ -1,7 +1,11 @@
 //! What may be deleted is, in the end; what is referenced never (I8).
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use cluster::{DiskCommand, Topology};
 use futures_util::{Stream, StreamExt, stream};
+use placement::DiskId;
 use store::condition::Precondition;
 use store::{BodyError, GetRequest, PutRequest, StreamBody};
 
@@ -39,6 +43,62 @@ async fn shards_freed_just_before_a_crash_are_not_taken_for_lost() {
     assert_eq!(node.store.take_census().await.unwrap().lost, 0);
     node.drain_queues().await;
     assert_eq!(node.store.collect_garbage().await.unwrap().retired_segments, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_that_is_being_deleted_where_it_was_is_not_counted_there_again() {
+    let node = Node::start(3, "1+1").await;
+    for number in 0..8 {
+        node.put(&format!("key-{number}"), bytes(number, 100_000)).await.unwrap();
+    }
+    let topology = node.cluster.topology();
+    let (&drained, member) = topology.members().iter().next().unwrap();
+    let disk = member.local().unwrap().clone();
+    let name = drained.to_string();
+    node.cluster.command_disk(&name, DiskCommand::Drain).await.unwrap();
+    settle(&node, |holds| !holds, drained).await;
+    assert!(!disk.inventory(None, usize::MAX).is_empty(), "what has moved is still there");
+
+    node.files.hang(&disk.path().join("extents"));
+    let collecting = tokio::spawn({
+        let store = node.store.clone();
+        async move { store.collect_garbage().await }
+    });
+    let mut topologies = node.cluster.subscribe();
+    node.cluster.command_disk(&name, DiskCommand::Undrain).await.unwrap();
+    topologies.wait_for(|topology| is_holder(topology, drained)).await.unwrap();
+    let rebuilding = tokio::spawn({
+        let store = node.store.clone();
+        async move { store.rebuild().await }
+    });
+    // Long enough for a rebuild that does not wait.
+    assert!(tokio::time::timeout(Duration::from_millis(500), std::future::pending::<()>()).await.is_err());
+    node.files.release(&disk.path().join("extents"));
+    collecting.await.unwrap().unwrap();
+    rebuilding.await.unwrap().unwrap();
+    settle(&node, |holds| holds, drained).await;
+    node.store.collect_garbage().await.unwrap();
+    assert_eq!(node.store.take_census().await.unwrap().lost, 0);
+    assert!(node.store.fsck().await.unwrap().is_clean());
+}
+
+fn is_holder(topology: &Topology, disk: DiskId) -> bool {
+    let mut slots = topology.table().groups().flat_map(|(_, group)| &group.slots);
+    slots.any(|slot| slot.write_target() == Some(disk))
+}
+
+/// Fills slots until all are filled and `disk` holds some, or none, as wished.
+async fn settle(node: &Node, wish: impl Fn(bool) -> bool, disk: DiskId) {
+    loop {
+        let mut topologies = node.cluster.subscribe();
+        node.store.rebuild().await.unwrap();
+        let topology = node.cluster.topology();
+        let mut slots = topology.table().groups().flat_map(|(_, group)| &group.slots);
+        if wish(is_holder(&topology, disk)) && slots.all(|slot| slot.is_stable()) {
+            return;
+        }
+        let _nothing_new = tokio::time::timeout(Duration::from_millis(50), topologies.changed()).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,8 @@ mod conditions;
 mod degraded;
 mod full;
 mod garbage;
+mod growth;
+mod members;
 mod multipart;
 mod node;
 mod nodes;

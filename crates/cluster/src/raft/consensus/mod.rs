@@ -271,9 +271,12 @@ impl RaftConsensus {
         Ok(flushed?)
     }
 
-    /// Serves nobody any more: this node's state has turned out to be wrong.
-    pub(crate) fn condemn(&self) {
+    /// Serves nobody any more, and leads nobody: this node's state has turned out to be wrong.
+    pub(crate) async fn condemn(&self) {
         self.condemned.store(true, Ordering::Release);
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::warn!(%error, "the consensus did not stop cleanly");
+        }
     }
 
     fn queues(&self) -> meta::Result<Queues> {
