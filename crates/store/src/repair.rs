@@ -230,7 +230,8 @@ impl Store {
         Ok(if restored.len() == lost.len() { Repaired::Restored(restored) } else { Repaired::Waiting(restored) })
     }
 
-    /// Computes the shards `absent` of a stripe from any `k` others.
+    /// Computes the shards `absent` of a stripe from any `k` others. Where those do not answer, they, and the absent ones
+    /// themselves, are looked for on all disks: one that was given up and has come back holds what nobody expects there.
     async fn rebuild_shards(&self, stripe: &Stripe, size: usize, absent: &[u8]) -> Result<Vec<(u8, Bytes)>> {
         let needed = stripe.geometry.data_count();
         let topology = self.cluster().topology();
@@ -247,13 +248,30 @@ impl Store {
             match pending.next().await {
                 Some((index, Ok(payload))) => present.push((index, payload)),
                 Some((_, Err(_))) => {}
-                None => return Err(Error::Unavailable { reason: "too few shards to repair the stripe".to_owned() }),
+                None => break,
             }
         }
+        for index in stripe.indices() {
+            let has = |present: &[(u8, Bytes)]| present.iter().any(|(other, _)| *other == index);
+            if present.len() < needed && !has(&present) {
+                let found = self.shards().read_anywhere(stripe, index, size).await;
+                present.extend(found.map(|payload| (index, payload)));
+            }
+        }
+        if present.len() < needed {
+            return Err(Error::Unavailable { reason: "too few shards to repair the stripe".to_owned() });
+        }
         let codec = self.shards().codec(stripe.geometry);
-        let absent = absent.to_vec();
+        let absent: BTreeSet<u8> = absent.iter().copied().collect();
         let buffers = self.env().buffers.clone();
-        self.env().blocking(move || reconstruct(&codec, &buffers, &present, &absent, size)).await
+        let restored = move || {
+            let found: Vec<(u8, Bytes)> = present.iter().filter(|(index, _)| absent.contains(index)).cloned().collect();
+            let missing: Vec<u8> =
+                absent.into_iter().filter(|index| found.iter().all(|(other, _)| other != index)).collect();
+            let computed = reconstruct(&codec, &buffers, &present, &missing, size)?;
+            Ok(found.into_iter().chain(computed).collect())
+        };
+        self.env().blocking(restored).await
     }
 
     async fn report_repaired(&self, stripe: &Stripe, restored: &BTreeSet<u8>) -> Result<()> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cluster::{Cluster, Destination, DiskHandle, NoGroup, ShardError, Topology};
 use disk::Shard;
-use env::Env;
+use env::{Env, Moment};
 use erasure::{Codec, FramedShard, Geometry, ShardIdentity};
 use meta::record::{IntentEpoch, Segment, StripeException, WriteId};
 use parking_lot::Mutex;
@@ -295,6 +295,19 @@ impl Shards {
             }
         }
         Err(fault)
+    }
+
+    /// Reads a whole shard from any disk of the cluster that has it, though nobody expects it there. Asks them all: for when
+    /// the stripe is lost otherwise.
+    pub(crate) async fn read_anywhere(&self, stripe: &Stripe, index: u8, size: usize) -> Option<Bytes> {
+        let topology = self.cluster.topology();
+        for disk in topology.members().values().filter_map(|member| member.disk.as_ref()) {
+            if let Ok(payload) = disk.read(&stripe.identity(index), 0..size as u64).await {
+                Moment::FoundElsewhere.note();
+                return Some(payload);
+            }
+        }
+        None
     }
 
     /// Reads a whole shard from the disk that its slot names, and from no other.

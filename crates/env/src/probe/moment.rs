@@ -23,6 +23,8 @@ pub enum Moment {
     Reconstructed,
     /// A shard goes to a disk that is not its own.
     Substituted,
+    /// A shard is found on a disk where nobody expects it.
+    FoundElsewhere,
     /// A read starts again because the object was replaced.
     ReadRestarted,
     /// A slot has all its shards.
@@ -43,7 +45,7 @@ pub enum Moment {
 
 impl Moment {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::LeaderResumed,
         Self::StateTakenOver,
         Self::ProposedAgain,
@@ -54,6 +56,7 @@ impl Moment {
         Self::ReadHedged,
         Self::Reconstructed,
         Self::Substituted,
+        Self::FoundElsewhere,
         Self::ReadRestarted,
         Self::SlotSettled,
         Self::StripeRepaired,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cluster::{Cluster, ClusterConfig, Entry, NodeConfig};
 use env::{Buffers, Env, Pace, SeededEntropy, SimFiles, SimSpawn};
+use meta::MetaConfig;
 use parking_lot::Mutex;
 use placement::Profile;
 use store::{Background, Status, Store, StoreConfig};
@@ -20,6 +21,8 @@ const EXTENT_SIZE: u64 = 4 << 20;
 
 /// Where nodes listen for each other.
 const PORT: u16 = 7000;
+/// After this time others take over what an absent disk held.
+const ABSENCE_MAX: Duration = Duration::from_secs(6);
 /// How long a machine waits before it asks again what it shall be.
 const ROLE_PAUSE: Duration = Duration::from_millis(100);
 
@@ -203,10 +206,24 @@ impl Machine {
         let mut config = ClusterConfig::new((0..self.disk_count).map(disk_path).collect());
         config.extent_size_max = EXTENT_SIZE;
         config.profile = Some(self.profile);
+        config.absence_max = ABSENCE_MAX;
+        config.meta = meta_config();
         if let Role::Member(entry) = role {
             config.node = Some(NodeConfig { address: self.address(), rack: String::new(), entry });
         }
         config
+    }
+}
+
+/// Small steps, so that flushes, purged logs and states that are fetched by those who were away happen in every run.
+fn meta_config() -> MetaConfig {
+    MetaConfig {
+        overlay_bytes_min: 32 << 10,
+        replay_commands_max: 50,
+        collect_bytes_min: 256 << 10,
+        log_segment_bytes: 256 << 10,
+        log_cache_bytes: 64 << 10,
+        ..MetaConfig::default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use cluster::Work;
+use erasure::FramedShard;
 use futures_util::{StreamExt, stream};
 use store::{ByteRange, Error, GetRequest, PutRequest, StreamBody};
 
@@ -193,4 +194,30 @@ async fn halted_repair_counts_what_is_left_and_restores_it_later() {
     let report = node.store.heal_report().await.unwrap();
     assert!(report.whole && report.rebuild.done == left && report.seconds_left == Some(0), "{report:?}");
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shards_on_disks_that_nobody_expects_them_on_are_found_when_too_few_are_left() {
+    let node = Node::start(8, "4+2").await;
+    let body = bytes(3, 4 * BLOCK);
+    node.put("key", body.clone()).await.unwrap();
+    let topology = node.cluster.topology();
+    let (with, without): (Vec<_>, Vec<_>) =
+        topology.local_disks().partition(|disk| !disk.inventory(None, usize::MAX).is_empty());
+    for (disk, other) in with[..3].iter().zip(without.iter().cycle()) {
+        let entry = disk.inventory(None, 1)[0];
+        let payload = disk.read(&entry.identity, 0..u64::from(entry.entry.size)).await.unwrap();
+        let framed = FramedShard::new(entry.identity, payload);
+        let (group, intent_epoch) = (entry.entry.group, entry.entry.intent_epoch);
+        other.append(disk::Shard { framed, group, epoch: 0, intent_epoch }).await.unwrap();
+        disk.delete(vec![entry.identity]).await.unwrap();
+    }
+    assert!(
+        matches!(node.get("key").await, Err(Error::Unavailable { .. })),
+        "three of six shards are where they belong"
+    );
+    assert_eq!(node.store.take_census().await.unwrap().lost, 3);
+    let repaired = node.store.repair().await.unwrap();
+    assert_eq!((repaired.repaired_shards, repaired.waiting_stripes), (3, 0));
+    assert!(node.get("key").await.unwrap() == body);
 }
