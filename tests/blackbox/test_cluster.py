@@ -162,5 +162,6 @@ def test_a_member_is_neither_begun_again_nor_moved_to_another_cluster(cluster, m
     first.flags = first.flags[:2]
     first.start().stop()
 
-    stranger = make_server(flags=["--node-address", f"127.0.0.1:{free_port()}", "--join", cluster.node_addresses[1], "--token", token]).spawn()
-    wait_until(lambda: "the other end is not of the cluster that the token is for" in stranger.log(), 20, "the reason in the log")
+    stranger = make_server(flags=["--node-address", f"127.0.0.1:{free_port()}", "--join", cluster.node_addresses[1], "--token", token])
+    assert stranger.spawn().process.wait(20) == REFUSED
+    assert "it is of another cluster than the token" in stranger.log()
