@@ -123,6 +123,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use env::{ManualClock, SimFiles, UnixMillis};
+    use futures_util::FutureExt;
     use meta::command::CreateBucket;
     use meta::{Command, Consensus, MetaConfig, MetaEngine};
 
@@ -238,6 +239,8 @@ mod tests {
         let refused = create_bucket(&consensus, "after").await;
         assert!(matches!(refused, Err(meta::Error::Inconsistent(_))), "{refused:?}");
         assert!(consensus.read().await.is_err() && !consensus.is_running());
+        // Started again it would serve what is wrong.
+        assert!(consensus.failed().now_or_never().is_none(), "it is to stay as it is, for inspection");
         // Commands that were on their way to the former leader are undecided; another leads soon.
         let goes_on = async { while create_bucket(&nodes[0].consensus, "after").await.is_err() {} };
         assert!(tokio::time::timeout(Duration::from_secs(30), goes_on).await.is_ok(), "the others elect nobody");

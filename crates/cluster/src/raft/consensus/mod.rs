@@ -202,7 +202,8 @@ impl RaftConsensus {
     }
 
     /// Waits until the consensus has stopped by itself, with no mirror left to write to most likely, and this node can tell
-    /// nobody anything any more; says why. A node that decides alone goes on reading what it has.
+    /// nobody anything any more; says why. A node that decides alone goes on reading what it has, and a condemned one stays
+    /// as it is, for inspection: started again it would serve what is wrong.
     pub(crate) async fn failed(&self) -> String {
         let mut metrics = self.raft.metrics();
         let is_over = |metrics: &RaftMetrics<u64, BasicNode>| metrics.running_state.is_err() && !decides_alone(metrics);
@@ -211,8 +212,8 @@ impl RaftConsensus {
             Err(_) => None,
         };
         match reason {
-            Some(reason) if self.queues.lock().is_some() => reason,
-            // It was asked to stop.
+            Some(reason) if self.queues.lock().is_some() && !self.condemned.load(Ordering::Acquire) => reason,
+            // It was asked to stop, or condemned.
             _ => std::future::pending().await,
         }
     }
