@@ -9,7 +9,8 @@ use placement::DiskId;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{
-    Checksum, Etag, GroupFence, IntentEpoch, ObjectRecord, PartRecord, RetiredId, UploadId, UploadRecord, WriteId,
+    Checksum, ConfigurationKind, Etag, GroupFence, IntentEpoch, ObjectRecord, PartRecord, RetiredId, UploadId,
+    UploadRecord, WriteId,
 };
 use crate::view::BucketId;
 
@@ -50,13 +51,19 @@ pub enum Command {
     RepairDone(RepairDone),
     /// Answers [`Reply::Done`](crate::Reply::Done), also for ids that are gone already.
     FreeRetired(FreeRetired),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    SetBucketConfiguration(SetBucketConfiguration),
 }
 
 impl Command {
     /// Whether it adds what a user stores. Such commands are refused while the room that is left is needed for the others:
     /// deletes, and what the node does on its own.
     pub fn adds(&self) -> bool {
-        matches!(self, Self::CreateBucket(_) | Self::PutObject(_) | Self::CreateUpload(_) | Self::PutPart(_))
+        match self {
+            Self::CreateBucket(_) | Self::PutObject(_) | Self::CreateUpload(_) | Self::PutPart(_) => true,
+            Self::SetBucketConfiguration(command) => command.value.is_some(),
+            _ => false,
+        }
     }
 }
 
@@ -87,7 +94,9 @@ impl Command {
             | Self::CreateUpload(_)
             | Self::AbortUpload(_)
             | Self::SetTable(_)
-            | Self::SetDocument(_) => false,
+            | Self::SetDocument(_)
+            // It would undo what somebody else has set meanwhile.
+            | Self::SetBucketConfiguration(_) => false,
         }
     }
 }
@@ -351,4 +360,19 @@ pub struct RepairedStripe {
 pub struct FreeRetired {
     /// The segments.
     pub retired: Vec<RetiredId>,
+}
+
+/// Most bytes of a bucket's configuration of one kind. The largest that S3 takes, lifecycle and replication rules, have
+/// a thousand rules and 2 MB.
+pub const CONFIGURATION_SIZE_MAX: usize = 2 << 20;
+
+/// Sets or removes one configuration of a bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetBucketConfiguration {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// Which one.
+    pub kind: ConfigurationKind,
+    /// What it says, at most [`CONFIGURATION_SIZE_MAX`] bytes; the format is its owner's. `None` removes it.
+    pub value: Option<Vec<u8>>,
 }

@@ -5,7 +5,7 @@
 
 use placement::GroupId;
 
-use crate::record::{Hlc, RetiredId, UploadId, WriteId};
+use crate::record::{ConfigurationKind, Hlc, RetiredId, UploadId, WriteId};
 use crate::view::BucketId;
 
 /// Ends an escaped component. Sorts below every continuation of it.
@@ -107,9 +107,22 @@ pub(crate) fn bucket_name(name: &str) -> Vec<u8> {
 
 /// A bucket's record: document 0 of the bucket.
 pub(crate) fn bucket(id: BucketId) -> Vec<u8> {
+    let mut key = bucket_documents(id);
+    key.push(0);
+    key
+}
+
+/// A configuration of a bucket: the document of this kind.
+pub(crate) fn configuration(id: BucketId, kind: ConfigurationKind) -> Vec<u8> {
+    let mut key = bucket_documents(id);
+    key.push(kind.0.get());
+    key
+}
+
+/// What the keys of all documents of a bucket start with, its record included.
+pub(crate) fn bucket_documents(id: BucketId) -> Vec<u8> {
     let mut key = vec![BUCKET];
     key.extend_from_slice(&id.0.to_be_bytes());
-    key.push(0);
     key
 }
 
@@ -463,6 +476,7 @@ mod tests {
         let golden = [
             (bucket_name("b"), "01 62".to_owned()),
             (bucket(BucketId(3)), "02 0000000000000003 00".to_owned()),
+            (configuration(BucketId(3), ConfigurationKind::new(7).unwrap()), "02 0000000000000003 07".to_owned()),
             (object("a\0b"), "10 6100ff62".to_owned()),
             (body("a"), "12 61".to_owned()),
             (upload("a\0", id), "20 6100ff 0001 0123456789abcdef 0002".to_owned()),

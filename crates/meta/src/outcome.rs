@@ -139,6 +139,12 @@ pub enum Refusal {
         /// Its version; 0 when there is none.
         version: u64,
     },
+    /// A bucket's configuration is too large.
+    #[error("a configuration of {size} bytes is larger than {}", crate::command::CONFIGURATION_SIZE_MAX)]
+    ConfigurationTooLarge {
+        /// Its size.
+        size: u64,
+    },
 }
 
 /// How a manifest contradicts itself.

@@ -1,8 +1,12 @@
 //! Buckets.
 
+use bytes::Bytes;
 use env::UnixMillis;
-use meta::command::{CreateBucket, DeleteBucket};
-use meta::{BucketId, Command, query};
+pub use meta::BucketId;
+use meta::command::{CreateBucket, DeleteBucket, SetBucketConfiguration};
+use meta::record::BucketRecord;
+pub use meta::record::{ConfigurationKind, Hlc};
+use meta::{Command, query};
 
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -10,12 +14,18 @@ use crate::store::Store;
 /// A bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
+    /// Names it for as long as it exists: a bucket created again under the same name has another id.
+    pub id: BucketId,
     /// Its name.
     pub name: String,
     /// When it was created.
     pub created: UnixMillis,
     /// The location constraint that it was created with; `None` is the default region.
     pub region: Option<String>,
+    /// Canonical id of the account that owns it.
+    pub owner: String,
+    /// When a configuration of it was last set or removed: as long as this is the same, so are they.
+    pub configured: Hlc,
 }
 
 /// What a bucket, or all of them, hold; exact at one moment, straight from the metadata tree's summaries.
@@ -29,8 +39,8 @@ pub struct Usage {
 
 impl Bucket {
     fn of(bucket: query::Bucket) -> Self {
-        let record = bucket.record;
-        Self { name: record.name, created: record.created.millis(), region: record.region }
+        let BucketRecord { name, created, owner, region, configured, .. } = bucket.record;
+        Self { id: bucket.id, name, created: created.millis(), region, owner, configured }
     }
 }
 
@@ -78,6 +88,33 @@ impl Store {
         let (prefix, after) = (prefix.to_owned(), after.unwrap_or_default().to_owned());
         let page = self.query(move |view| query::list_buckets(view, &prefix, &after, limit)).await?;
         Ok(page.buckets.into_iter().map(Bucket::of).collect())
+    }
+
+    /// What a configuration of a bucket says; `None` when there is none of this kind.
+    ///
+    /// Not older than the [`Bucket::configured`] that the caller has read before.
+    ///
+    /// # Errors
+    ///
+    /// Only ours.
+    pub async fn bucket_configuration(&self, bucket: BucketId, kind: ConfigurationKind) -> Result<Option<Bytes>> {
+        self.look_up(move |view| query::bucket_configuration(view, bucket, kind)).await
+    }
+
+    /// Sets a configuration of a bucket, or removes it. The caller has checked it.
+    ///
+    /// # Errors
+    ///
+    /// `NoSuchBucket`, `EntityTooLarge` (2 MiB).
+    pub async fn set_bucket_configuration(
+        &self,
+        bucket: BucketId,
+        kind: ConfigurationKind,
+        value: Option<Vec<u8>>,
+    ) -> Result<()> {
+        let command = SetBucketConfiguration { bucket, kind, value };
+        self.propose(Command::SetBucketConfiguration(command)).await?;
+        Ok(())
     }
 
     /// Counts a bucket's objects and bytes.

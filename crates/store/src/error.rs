@@ -1,6 +1,7 @@
 //! Why an operation on objects failed.
 
 use meta::Refusal;
+use meta::command::CONFIGURATION_SIZE_MAX;
 
 use crate::body::BodyError;
 use crate::condition::Precondition;
@@ -163,6 +164,9 @@ impl From<Refusal> for Error {
             Refusal::InvalidPartOrder(_) => Self::InvalidPartOrder,
             Refusal::InvalidPart(number) => Self::InvalidPart { number },
             Refusal::PartTooSmall { number, size } => Self::EntityTooSmall { number, size },
+            Refusal::ConfigurationTooLarge { size } => {
+                Self::EntityTooLarge { size, limit: CONFIGURATION_SIZE_MAX as u64 }
+            }
             // The state has moved on under the write: writing again will do.
             Refusal::IntentEpochPassed { .. }
             | Refusal::WriteIdUsed

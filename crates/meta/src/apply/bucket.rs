@@ -1,13 +1,15 @@
-//! Creating and deleting buckets.
+//! Creating, configuring and deleting buckets.
 
 use super::check_name;
 use super::draft::{Decision, Draft};
 use super::manifest;
-use crate::command::{CreateBucket, DeleteBucket, DrainUploads};
-use crate::error::Error;
+use crate::command::{CONFIGURATION_SIZE_MAX, CreateBucket, DeleteBucket, DrainUploads, SetBucketConfiguration};
+use crate::error::{Error, Result};
 use crate::keys;
 use crate::outcome::{Refusal, Reply};
-use crate::record::{BucketNameRecord, BucketRecord, DrainingRecord, PartRecord, UnknownFields};
+use crate::record::{
+    BucketNameRecord, BucketRecord, ConfigurationRecord, DrainingRecord, Hlc, PartRecord, UnknownFields,
+};
 use crate::view::{BucketId, TreeId, decode};
 
 /// Most bytes of a bucket name. S3 allows fewer; old buckets of some clients have longer names.
@@ -30,6 +32,7 @@ pub(super) fn create(draft: &mut Draft<'_>, command: &CreateBucket) -> Decision<
         created: draft.now(),
         owner: command.owner.clone(),
         region: command.region.clone(),
+        configured: Hlc::ZERO,
         unknown: UnknownFields::default(),
     };
     draft.put(TreeId::Catalog, name_key, &BucketNameRecord { id, unknown: UnknownFields::default() });
@@ -44,7 +47,7 @@ pub(super) fn delete(draft: &mut Draft<'_>, command: &DeleteBucket) -> Decision<
         return Err(Refusal::BucketNotEmpty.into());
     }
     draft.remove(TreeId::Catalog, keys::bucket_name(&record.name));
-    draft.remove(TreeId::Catalog, keys::bucket(command.bucket));
+    remove_documents(draft, command.bucket)?;
     draft.drop_tree(objects);
     let uploads = TreeId::Uploads(command.bucket);
     if draft.view().cursor(uploads)?.next()?.is_none() {
@@ -53,6 +56,36 @@ pub(super) fn delete(draft: &mut Draft<'_>, command: &DeleteBucket) -> Decision<
         // There may be any number of parts, and one command must not have effects without bound.
         draft.put(TreeId::Internal, keys::draining(command.bucket), &DrainingRecord::default());
     }
+    Ok(Reply::Done)
+}
+
+/// Removes a bucket's record and its configurations.
+fn remove_documents(draft: &mut Draft<'_>, bucket: BucketId) -> Result<()> {
+    let prefix = keys::bucket_documents(bucket);
+    let mut cursor = draft.view().cursor(TreeId::Catalog)?;
+    cursor.seek(&prefix)?;
+    while let Some((key, _)) = cursor.next()?.filter(|(key, _)| key.starts_with(&prefix)) {
+        draft.remove(TreeId::Catalog, key);
+    }
+    Ok(())
+}
+
+pub(super) fn set_configuration(draft: &mut Draft<'_>, command: &SetBucketConfiguration) -> Decision<Reply> {
+    let record = draft.require_bucket(command.bucket)?;
+    let key = keys::configuration(command.bucket, command.kind);
+    match &command.value {
+        Some(value) if CONFIGURATION_SIZE_MAX < value.len() => {
+            return Err(Refusal::ConfigurationTooLarge { size: value.len() as u64 }.into());
+        }
+        Some(value) => {
+            let value = value.clone().into();
+            draft.put(TreeId::Catalog, key, &ConfigurationRecord { value, unknown: UnknownFields::default() });
+        }
+        None if draft.read::<ConfigurationRecord>(TreeId::Catalog, &key)?.is_none() => return Ok(Reply::Done),
+        None => draft.remove(TreeId::Catalog, key),
+    }
+    let record = BucketRecord { configured: draft.now(), ..record };
+    draft.put(TreeId::Catalog, keys::bucket(command.bucket), &record);
     Ok(Reply::Done)
 }
 

@@ -50,6 +50,7 @@ pub fn apply(view: &dyn View, command: &Command, stamp: LogStamp) -> Result<(Out
         Command::ReportMissing(command) => repair::report_missing(&mut draft, command),
         Command::RepairDone(command) => repair::repair_done(&mut draft, command),
         Command::FreeRetired(command) => internal::free_retired(&mut draft, command),
+        Command::SetBucketConfiguration(command) => bucket::set_configuration(&mut draft, command),
     };
     match decision {
         Ok(reply) => Ok((Ok(reply), draft.finish())),

@@ -1,9 +1,11 @@
 //! Buckets by name, by id and in order.
 
+use bytes::Bytes;
+
 use super::scan;
 use crate::error::{Error, Result};
 use crate::keys;
-use crate::record::{BucketNameRecord, BucketRecord};
+use crate::record::{BucketNameRecord, BucketRecord, ConfigurationKind, ConfigurationRecord};
 use crate::view::{BucketId, TreeId, View, decode, read};
 
 /// A bucket and its id.
@@ -43,6 +45,16 @@ pub fn bucket(view: &dyn View, name: &str) -> Result<Option<Bucket>> {
 /// [`crate::Error`] when the state cannot be read.
 pub fn bucket_by_id(view: &dyn View, bucket: BucketId) -> Result<Option<BucketRecord>> {
     read(view, TreeId::Catalog, &keys::bucket(bucket))
+}
+
+/// What a configuration of a bucket says; `None` when there is none of this kind.
+///
+/// # Errors
+///
+/// [`crate::Error`] when the state cannot be read.
+pub fn bucket_configuration(view: &dyn View, bucket: BucketId, kind: ConfigurationKind) -> Result<Option<Bytes>> {
+    let record: Option<ConfigurationRecord> = read(view, TreeId::Catalog, &keys::configuration(bucket, kind))?;
+    Ok(record.map(|record| record.value))
 }
 
 /// At most `limit` buckets with names that start with `prefix` and lie above `after`.

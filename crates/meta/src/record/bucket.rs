@@ -1,6 +1,9 @@
 //! Buckets.
 
+use std::num::NonZeroU8;
+
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{Hlc, Record, UnknownFields};
 use crate::codec::{FieldReader, FieldWriter};
@@ -18,6 +21,9 @@ pub struct BucketRecord {
     pub owner: String,
     /// The location constraint that it was created with; `None` is the default region.
     pub region: Option<String>,
+    /// When a configuration of it was last set or removed, zero if never; assigned by apply. What was decoded from its
+    /// configurations is good as long as this is the same.
+    pub configured: Hlc,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -26,6 +32,7 @@ const NAME: u8 = 0;
 const CREATED: u8 = 1;
 const OWNER: u8 = 2;
 const REGION: u8 = 3;
+const CONFIGURED: u8 = 4;
 
 impl Record for BucketRecord {
     const KIND: u8 = 0x02;
@@ -36,6 +43,7 @@ impl Record for BucketRecord {
         fields.value(CREATED, &self.created);
         fields.value(OWNER, &self.owner);
         fields.option(REGION, self.region.as_ref());
+        fields.option(CONFIGURED, Some(&self.configured).filter(|time| **time != Hlc::ZERO));
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -45,8 +53,53 @@ impl Record for BucketRecord {
         let created = fields.value(CREATED)?;
         let owner = fields.value(OWNER)?;
         let region = fields.option(REGION)?;
+        let configured = match fields.option(CONFIGURED)? {
+            Some(Hlc::ZERO) => return Err(CodecError::NotCanonical("time")),
+            configured => configured.unwrap_or_default(),
+        };
         let unknown = fields.finish(encoded)?;
-        Ok(Self { name, created, owner, region, unknown })
+        Ok(Self { name, created, owner, region, configured, unknown })
+    }
+}
+
+/// Which configuration of a bucket: 1 to 255, as `docs/formats/metadata-keys.md` lists them. Their meaning and their
+/// formats are their owners'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConfigurationKind(pub NonZeroU8);
+
+impl ConfigurationKind {
+    /// The kind with this number; `None` for 0, which is the bucket's own record.
+    pub const fn new(number: u8) -> Option<Self> {
+        match NonZeroU8::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+}
+
+/// One configuration of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigurationRecord {
+    /// What it says; the format is its owner's.
+    pub(crate) value: Bytes,
+    /// Fields that newer software wrote.
+    pub(crate) unknown: UnknownFields,
+}
+
+impl Record for ConfigurationRecord {
+    const KIND: u8 = 0x06;
+
+    fn encode(&self) -> Bytes {
+        let mut fields = FieldWriter::new();
+        fields.bytes(0, &self.value);
+        fields.finish(Self::KIND, &self.unknown)
+    }
+
+    fn decode(encoded: &Bytes) -> Result<Self, CodecError> {
+        let mut fields = FieldReader::open(Self::KIND, encoded)?;
+        let value = encoded.slice_ref(fields.bytes(0)?.ok_or(CodecError::Missing(0))?);
+        let unknown = fields.finish(encoded)?;
+        Ok(Self { value, unknown })
     }
 }
 

@@ -20,8 +20,8 @@ mod text_map;
 mod upload;
 mod wire;
 
-pub(crate) use bucket::BucketNameRecord;
-pub use bucket::BucketRecord;
+pub(crate) use bucket::{BucketNameRecord, ConfigurationRecord};
+pub use bucket::{BucketRecord, ConfigurationKind};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind};
 pub use etag::{Etag, OpaqueEtag};
 pub use hlc::Hlc;

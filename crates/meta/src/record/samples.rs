@@ -105,8 +105,9 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
 }
 
 pub(crate) fn bucket() -> impl Strategy<Value = BucketRecord> {
-    (any::<String>(), hlc(), any::<String>(), option::of(any::<String>())).prop_map(|(name, created, owner, region)| {
-        BucketRecord { name, created, owner, region, unknown: UnknownFields::default() }
+    let texts = (any::<String>(), any::<String>(), option::of(any::<String>()));
+    (texts, hlc(), prop_oneof![Just(Hlc::ZERO), hlc()]).prop_map(|((name, owner, region), created, configured)| {
+        BucketRecord { name, created, owner, region, configured, unknown: UnknownFields::default() }
     })
 }
 

@@ -129,6 +129,7 @@ proptest! {
         check(&FenceRecord { epoch: Epoch(b), accepted_from: Epoch(7), unknown: unknown() }, &added, damage);
         let owner = WriteOwner { tree: TreeId::Objects(BucketId(a)), key: value.clone(), unknown: unknown() };
         check(&owner, &added, damage);
+        check(&ConfigurationRecord { value: value.clone(), unknown: unknown() }, &added, damage);
         check(&BodyRecord { bytes: value.clone(), unknown: unknown() }, &added, damage);
         check(&ResultSlotRecord { result_key: value, unknown: unknown() }, &added, damage);
         let put = ObjectPut { modified, etag, checksum: Some(checksum), size: a };
@@ -286,6 +287,9 @@ fn other_forms_of_a_value_are_refused() {
     assert_eq!(read_whole::<Etag>(&[3, 0]), Err(CodecError::Invalid("entity tag")));
     assert_eq!(read_whole::<Checksum>(&[6, 1, 0, 0, 0, 0]), Err(CodecError::Invalid("checksum algorithm")));
     assert_eq!(read_whole::<Checksum>(&[1, 0, 0, 0, 0, 0]), Err(CodecError::Invalid("checksum kind")));
+
+    let bucket = [&[0x02, 1, 0x17], [1, 0].as_slice(), &[8], &[0; 8], &[1, 0], &[8], &[0; 8]].concat();
+    assert_eq!(BucketRecord::decode(&bucket.into()), Err(not_canonical("time")));
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -319,9 +323,14 @@ fn golden_records() {
         created: time,
         owner: "o".to_owned(),
         region: Some("r".to_owned()),
+        configured: Hlc::ZERO,
         unknown: unknown(),
     };
     check_golden(&bucket, "0201 0f 020162 080123456789abcdef 02016f 020172");
+    let configured = BucketRecord { configured: Hlc::from_bits(5), ..bucket };
+    check_golden(&configured, "0201 1f 020162 080123456789abcdef 02016f 020172 080000000000000005");
+    let configuration = ConfigurationRecord { value: Bytes::from_static(b"v"), unknown: unknown() };
+    check_golden(&configuration, "0601 01 0176");
     let body = BodyRecord { bytes: Bytes::from_static(b"body"), unknown: unknown() };
     check_golden(&body, "1201 01 04626f6479");
     let upload = UploadRecord {

@@ -1,9 +1,12 @@
 //! Buckets.
 
 use super::fixture::{Fixture, create_bucket};
-use crate::command::{Command, CreateBucket, DeleteBucket, DrainUploads};
+use crate::command::{
+    CONFIGURATION_SIZE_MAX, Command, CreateBucket, DeleteBucket, DrainUploads, SetBucketConfiguration,
+};
 use crate::outcome::{Refusal, Reply};
 use crate::query;
+use crate::record::{ConfigurationKind, Hlc};
 use crate::view::{BucketId, TreeId};
 
 fn delete(bucket: BucketId) -> Command {
@@ -97,4 +100,85 @@ fn buckets_are_listed_in_pages() {
     assert_eq!(list("b", "", 3), ("b bb bucket".to_owned(), false));
     assert_eq!(list("b", "c", 3), (String::new(), false));
     assert_eq!(list("", "", 0), (String::new(), false));
+}
+
+fn kind(number: u8) -> ConfigurationKind {
+    ConfigurationKind::new(number).unwrap()
+}
+
+fn configure(bucket: BucketId, number: u8, value: Option<&str>) -> Command {
+    let value = value.map(|value| value.as_bytes().to_vec());
+    Command::SetBucketConfiguration(SetBucketConfiguration { bucket, kind: kind(number), value })
+}
+
+#[test]
+fn a_configuration_is_set_read_and_removed_by_kind() {
+    let mut fixture = Fixture::new();
+    let bucket = fixture.bucket;
+    let read = |fixture: &Fixture, number| {
+        let value = query::bucket_configuration(&fixture.view, bucket, kind(number)).unwrap();
+        value.map(|value| String::from_utf8(value.to_vec()).unwrap())
+    };
+    assert_eq!(read(&fixture, 1), None);
+    for (number, value) in [(1, "policy"), (255, ""), (1, "other policy")] {
+        fixture.apply(configure(bucket, number, Some(value))).unwrap();
+        assert_eq!(read(&fixture, number).as_deref(), Some(value));
+    }
+    assert_eq!((read(&fixture, 2), read(&fixture, 255).as_deref()), (None, Some("")));
+    fixture.apply(configure(bucket, 1, None)).unwrap();
+    assert_eq!((read(&fixture, 1), read(&fixture, 255).as_deref()), (None, Some("")));
+}
+
+#[test]
+fn the_stamp_of_a_bucket_changes_with_every_configuration() {
+    let mut fixture = Fixture::new();
+    let bucket = fixture.bucket;
+    let stamp = |fixture: &Fixture| query::bucket_by_id(&fixture.view, bucket).unwrap().unwrap().configured;
+    let mut last = stamp(&fixture);
+    assert_eq!(last, Hlc::ZERO);
+    for value in [Some("a"), Some("a"), None] {
+        fixture.apply(configure(bucket, 1, value)).unwrap();
+        assert!(last < stamp(&fixture), "{value:?}");
+        last = stamp(&fixture);
+    }
+    let before = fixture.view.clone();
+    fixture.apply(configure(bucket, 1, None)).unwrap();
+    assert_eq!(fixture.view, before, "there was nothing to remove");
+}
+
+#[test]
+fn configurations_of_impossible_size_or_bucket_are_refused() {
+    let mut fixture = Fixture::new();
+    let set = |bucket, size| {
+        let value = Some(vec![0; size]);
+        Command::SetBucketConfiguration(SetBucketConfiguration { bucket, kind: kind(1), value })
+    };
+    fixture.apply(set(fixture.bucket, CONFIGURATION_SIZE_MAX)).unwrap();
+    let size = CONFIGURATION_SIZE_MAX + 1;
+    let refusal = Refusal::ConfigurationTooLarge { size: size as u64 };
+    assert_eq!(fixture.refusal(set(fixture.bucket, size)), refusal);
+    assert_eq!(fixture.refusal(set(BucketId(999), 1)), Refusal::NoSuchBucket);
+    assert_eq!(fixture.refusal(configure(BucketId(999), 1, None)), Refusal::NoSuchBucket);
+}
+
+#[test]
+fn the_configurations_of_a_bucket_vanish_with_it() {
+    let mut fixture = Fixture::new();
+    let (old, neighbour) = (fixture.bucket, fixture.create_bucket("neighbour"));
+    for (bucket, number) in [(old, 1), (old, 255), (neighbour, 1)] {
+        fixture.apply(configure(bucket, number, Some("value"))).unwrap();
+    }
+    fixture.apply(delete(old)).unwrap();
+    let new = fixture.create_bucket("bucket");
+    for (bucket, number, exists) in [(old, 1, false), (old, 255, false), (new, 1, false), (neighbour, 1, true)] {
+        let found = query::bucket_configuration(&fixture.view, bucket, kind(number)).unwrap();
+        assert_eq!(found.is_some(), exists, "{bucket:?} {number}");
+    }
+}
+
+#[test]
+fn only_setting_a_configuration_needs_room() {
+    assert!(configure(BucketId(1), 1, Some("value")).adds());
+    assert!(!configure(BucketId(1), 1, None).adds());
+    assert!(!configure(BucketId(1), 1, None).is_replayable());
 }
