@@ -17,7 +17,7 @@ impl Account {
     }
 
     /// The account called `name`. Its ids follow from the name, so that they survive a change of keys.
-    fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         let digest = Sha256::digest(format!("stonecrop account {name}"));
         let canonical_id = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let leading = digest[..8].iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
