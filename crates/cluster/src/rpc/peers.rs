@@ -105,7 +105,7 @@ impl Peers {
         let address = address.ok_or_else(|| unreachable("it is not a member".to_owned()))?;
         let pool = self.pool(node, call.method.class());
         let _permit = pool.permits.acquire().await.map_err(|_| CallError::Overloaded { node })?;
-        let mut connection = match pool.take_idle(&address) {
+        let mut connection = match pool.take_idle(&address).await {
             Some(connection) => connection,
             None => self.connect(node, address).await.map_err(unreachable)?,
         };
@@ -205,11 +205,19 @@ pub(crate) async fn ask_to_join(
 }
 
 impl Pool {
-    fn take_idle(&self, address: &str) -> Option<Connection> {
-        let mut idle = self.idle.lock();
-        // Others lead to where the node was, or have been closed.
-        idle.retain(|connection| connection.address == address && connection.sender.is_ready());
-        idle.pop()
+    async fn take_idle(&self, address: &str) -> Option<Connection> {
+        loop {
+            let mut connection = {
+                let mut idle = self.idle.lock();
+                // Others lead to where the node was, or have been closed.
+                idle.retain(|connection| connection.address == address && !connection.sender.is_closed());
+                idle.pop()?
+            };
+            // Its task may not have seen yet that the answer before was read to the end.
+            if connection.sender.ready().await.is_ok() {
+                return Some(connection);
+            }
+        }
     }
 
     fn keep(&self, connection: Connection) {

@@ -1,10 +1,11 @@
 //! Two nodes that call each other over loopback.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use env::Env;
+use env::{Env, Listener, Net, NetFuture, Stream};
 use placement::NodeId;
 
 use super::*;
@@ -28,6 +29,23 @@ struct Silent;
 impl Handler for Silent {
     fn handle(&self, _: NodeId, _: Call) -> HandlerFuture<'_> {
         Box::pin(std::future::pending())
+    }
+}
+
+/// Counts the connections made.
+struct Counted {
+    net: Arc<dyn Net>,
+    made: AtomicUsize,
+}
+
+impl Net for Counted {
+    fn connect(&self, address: String) -> NetFuture<'static, Box<dyn Stream>> {
+        self.made.fetch_add(1, Ordering::Relaxed);
+        self.net.connect(address)
+    }
+
+    fn listen(&self, address: String) -> NetFuture<'static, Box<dyn Listener>> {
+        self.net.listen(address)
     }
 }
 
@@ -64,6 +82,20 @@ async fn a_call_reaches_its_handler_with_the_caller_s_identity_and_comes_back() 
     running.stop().await;
     let gone = peers.call(NodeId(2), call(Method::ShardRead)).await;
     assert!(matches!(gone, Err(CallError::Unreachable { .. } | CallError::Broken { .. })), "{gone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_follow_each_other_share_a_connection() {
+    let env = Env::real();
+    let counted = Arc::new(Counted { net: env.net.clone(), made: AtomicUsize::new(0) });
+    let door = Door::open(Env { net: counted.clone(), ..env });
+    let running = start(&door).await;
+    let peers = caller(&door, &running);
+    for _ in 0..200 {
+        peers.call(NodeId(2), call(Method::ShardRead)).await.unwrap();
+    }
+    assert_eq!(counted.made.load(Ordering::Relaxed), 1);
+    running.stop().await;
 }
 
 #[tokio::test]
