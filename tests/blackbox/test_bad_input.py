@@ -213,7 +213,8 @@ def test_broken_http_never_gets_a_500(server, raw):
         ("PUT", "/{bucket}/k?partNumber=1&uploadId=nothing", 404, "NoSuchUpload"),
         ("GET", "/{bucket}?website", 404, "NoSuchWebsiteConfiguration"),
         ("GET", "/{bucket}?policy", 404, "NoSuchBucketPolicy"),
-        ("PUT", "/{bucket}?policy", 501, "NotImplemented"),
+        ("PUT", "/{bucket}?policy", 400, "MalformedPolicy"),
+        ("PUT", "/{bucket}?tagging", 400, "MalformedXML"),
         ("PUT", "/{bucket}?replication", 501, "NotImplemented"),
     ],
 )

@@ -16,13 +16,34 @@ impl Account {
         Self::named("root")
     }
 
+    /// Owner of what nobody has signed for, by the id that AWS shows.
+    pub fn anonymous() -> Self {
+        Self {
+            canonical_id: "65a011a29cdf8ec533ec3d1ccaae921c".to_owned(),
+            display_name: String::new(),
+            account_id: String::new(),
+        }
+    }
+
     /// The account called `name`. Its ids follow from the name, so that they survive a change of keys.
-    pub(crate) fn named(name: &str) -> Self {
+    pub fn named(name: &str) -> Self {
         let digest = Sha256::digest(format!("stonecrop account {name}"));
-        let canonical_id = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let leading = digest[..8].iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
-        let account_id = format!("{:012}", leading % 1_000_000_000_000);
+        let canonical_id: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let account_id = Self::account_id_of(&canonical_id).expect("a digest is an id");
         Self { canonical_id, display_name: name.to_owned(), account_id }
+    }
+
+    /// The twelve digits that belong to a canonical id; `None` for one that is not of this server.
+    pub fn account_id_of(canonical_id: &str) -> Option<String> {
+        let leading = canonical_id.get(..16).filter(|_| canonical_id.len() == 64)?;
+        let leading = u64::from_str_radix(leading, 16).ok()?;
+        Some(format!("{:012}", leading % 1_000_000_000_000))
+    }
+
+    /// The account with this canonical id, of which nothing else is known.
+    pub fn nameless(canonical_id: &str) -> Self {
+        let account_id = Self::account_id_of(canonical_id).unwrap_or_default();
+        Self { canonical_id: canonical_id.to_owned(), display_name: String::new(), account_id }
     }
 
     /// The 64 hexadecimal digits that `Owner/ID` shows.
@@ -30,7 +51,7 @@ impl Account {
         &self.canonical_id
     }
 
-    /// The name that `Owner/DisplayName` shows.
+    /// The name that `Owner/DisplayName` shows; empty when it is not known.
     pub fn display_name(&self) -> &str {
         &self.display_name
     }

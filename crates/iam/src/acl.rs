@@ -143,6 +143,11 @@ impl Acl {
         CannedAcl::Private.acl(owner, owner)
     }
 
+    /// Whether it grants something to anybody but its owner.
+    pub fn shares(&self) -> bool {
+        self.grants.iter().any(|grant| grant.grantee != Grantee::Account(self.owner.clone()))
+    }
+
     /// Whether it grants something to everybody, or to everybody who has signed.
     pub fn is_public(&self) -> bool {
         self.grants.iter().any(Grant::is_public)

@@ -13,8 +13,9 @@ use env::Clock;
 use http::StatusCode;
 use http::request::Parts;
 use http_body::{Body as _, Frame, SizeHint};
-use iam::Credential;
+use iam::AccessKey;
 
+use crate::caller::Caller;
 use crate::error::{Error, ErrorCode};
 use crate::operation::Operation;
 use crate::response::Response;
@@ -69,9 +70,9 @@ impl AccessLog {
     }
 
     /// Notes what the request does, and for whom.
-    pub(crate) fn set_operation(&mut self, operation: Operation, credential: &Credential) {
+    pub(crate) fn set_operation(&mut self, operation: Operation, caller: &Caller) {
         self.operation = operation.name();
-        self.access_key = Some(credential.access_key.to_string());
+        self.access_key = caller.access_key.as_ref().map(AccessKey::to_string);
     }
 
     /// Notes why the request failed.

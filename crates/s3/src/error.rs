@@ -164,12 +164,14 @@ macro_rules! error_codes {
 }
 
 error_codes! {
+    AccessControlListNotSupported, "AccessControlListNotSupported", BAD_REQUEST, "The bucket does not allow ACLs";
     AccessDenied, "AccessDenied", FORBIDDEN, "Access Denied";
     AccessForbidden, "AccessForbidden", FORBIDDEN, "CORSResponse: CORS is not enabled for this bucket.";
     AuthorizationHeaderMalformed, "AuthorizationHeaderMalformed", BAD_REQUEST, "The authorization header is malformed";
     AuthorizationQueryParametersError, "AuthorizationQueryParametersError", BAD_REQUEST, "Error parsing the authorization query parameters";
     BadRequest, "BadRequest", BAD_REQUEST, "Insufficient information. Origin request header needed.";
     BadDigest, "BadDigest", BAD_REQUEST, "The Content-MD5 you specified did not match what we received.";
+    BucketAlreadyExists, "BucketAlreadyExists", CONFLICT, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.";
     BucketAlreadyOwnedByYou, "BucketAlreadyOwnedByYou", CONFLICT, "Your previous request to create the named bucket succeeded and you already own it.";
     BucketNotEmpty, "BucketNotEmpty", CONFLICT, "The bucket you tried to delete is not empty";
     EntityTooLarge, "EntityTooLarge", BAD_REQUEST, "Your proposed upload exceeds the maximum allowed size";
@@ -179,6 +181,7 @@ error_codes! {
     InternalError, "InternalError", INTERNAL_SERVER_ERROR, "We encountered an internal error. Please try again.";
     InvalidAccessKeyId, "InvalidAccessKeyId", FORBIDDEN, "The AWS Access Key Id you provided does not exist in our records.";
     InvalidArgument, "InvalidArgument", BAD_REQUEST, "Invalid Argument";
+    InvalidBucketAclWithObjectOwnership, "InvalidBucketAclWithObjectOwnership", BAD_REQUEST, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
     InvalidBucketName, "InvalidBucketName", BAD_REQUEST, "The specified bucket is not valid.";
     InvalidDigest, "InvalidDigest", BAD_REQUEST, "The Content-MD5 you specified was invalid.";
     InvalidEncryptionAlgorithm, "InvalidEncryptionAlgorithmError", BAD_REQUEST, "The encryption request you specified is not valid. The valid value is AES256.";
@@ -188,10 +191,12 @@ error_codes! {
     InvalidRange, "InvalidRange", RANGE_NOT_SATISFIABLE, "The requested range is not satisfiable";
     InvalidRequest, "InvalidRequest", BAD_REQUEST, "Invalid Request";
     InvalidStorageClass, "InvalidStorageClass", BAD_REQUEST, "The storage class you specified is not valid";
+    InvalidTag, "InvalidTag", BAD_REQUEST, "The tag provided was not a valid tag.";
     InvalidToken, "InvalidToken", BAD_REQUEST, "The provided token is malformed or otherwise invalid.";
     InvalidUri, "InvalidURI", BAD_REQUEST, "Couldn't parse the specified URI.";
     KeyTooLong, "KeyTooLongError", BAD_REQUEST, "Your key is too long";
     MalformedAcl, "MalformedACLError", BAD_REQUEST, "The XML you provided was not well-formed or did not validate against our published schema";
+    MalformedPolicy, "MalformedPolicy", BAD_REQUEST, "Policies must be valid JSON and the first byte must be '{'";
     MalformedXml, "MalformedXML", BAD_REQUEST, "The XML you provided was not well-formed or did not validate against our published schema";
     MaxMessageLengthExceeded, "MaxMessageLengthExceeded", BAD_REQUEST, "Your request was too big.";
     MetadataTooLarge, "MetadataTooLarge", BAD_REQUEST, "Your metadata headers exceed the maximum allowed metadata size";
@@ -222,5 +227,6 @@ error_codes! {
     SignatureDoesNotMatch, "SignatureDoesNotMatch", FORBIDDEN, "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
     SlowDown, "SlowDown", SERVICE_UNAVAILABLE, "Please reduce your request rate.";
     StorageFull, "XMinioStorageFull", INSUFFICIENT_STORAGE, "The storage has reached its capacity: delete objects or add disks.";
+    UnresolvableGrantByEmailAddress, "UnresolvableGrantByEmailAddress", BAD_REQUEST, "The e-mail address you provided does not match any account on record.";
     XAmzContentSha256Mismatch, "XAmzContentSHA256Mismatch", BAD_REQUEST, "The provided 'x-amz-content-sha256' header does not match what was computed.";
 }

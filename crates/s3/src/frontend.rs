@@ -7,23 +7,26 @@ use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use env::Env;
-use http::header::{CONTENT_LENGTH, DATE, HOST, SERVER, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, DATE, HOST, ORIGIN, SERVER, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method};
-use iam::{Credential, KeyStore};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use iam::{Account, KeyStore};
 use store::Store;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
 
+use crate::access::Admission;
 use crate::access_log::AccessLog;
 use crate::auth::{Authenticated, Authenticator, Payload};
 use crate::body::{BodyFraming, RequestBody};
+use crate::caller::Caller;
 use crate::config::Config;
 use crate::error::{Error, ErrorCode, Result};
-use crate::header::{checksum, single};
+use crate::header::checksum;
 use crate::operation::{self, Call, Operation};
 use crate::request::Request;
 use crate::response::{self, ErrorContext, Response};
+use crate::settings::{Crossing, SettingsCache};
 use crate::target::Target;
 use crate::timestamp;
 use crate::uri::Query;
@@ -37,6 +40,8 @@ pub struct Frontend {
     pub(crate) store: Store,
     pub(crate) config: Config,
     pub(crate) env: Env,
+    pub(crate) settings: SettingsCache,
+    keys: Arc<KeyStore>,
     authenticator: Authenticator,
     xml_bytes: Semaphore,
     /// Names this server in `x-amz-id-2`.
@@ -48,9 +53,10 @@ impl Frontend {
     pub fn new(env: Env, store: Store, keys: Arc<KeyStore>, config: Config) -> Self {
         let mut host_id = [0; 24];
         env.entropy.fill(&mut host_id);
-        let authenticator = Authenticator::new(keys, config.region.clone(), env.clock.clone());
+        let authenticator = Authenticator::new(keys.clone(), config.region.clone(), env.clock.clone());
         let xml_bytes = Semaphore::new(config.limits.xml_bytes_max);
-        Self { store, config, env, authenticator, xml_bytes, host_id: STANDARD.encode(host_id) }
+        let settings = SettingsCache::default();
+        Self { store, config, env, settings, keys, authenticator, xml_bytes, host_id: STANDARD.encode(host_id) }
     }
 
     /// Answers one request. Always answers: what goes wrong becomes an S3 error.
@@ -65,7 +71,9 @@ impl Frontend {
 
         let bucket = known_target.as_ref().and_then(Target::bucket);
         let span = tracing::info_span!("request", request_id, bucket, operation = tracing::field::Empty);
-        let mut response = match self.answer(head, body, target, &mut log).instrument(span).await {
+        let crossing = head.headers.contains_key(ORIGIN).then(|| head.headers.clone());
+        let answer = self.answer(head, body, target, remote, &mut log).instrument(span);
+        let mut response = match answer.await {
             Ok(response) => response,
             Err(error) => {
                 let target = known_target.as_ref();
@@ -74,6 +82,11 @@ impl Frontend {
                 response::error(&error, &ErrorContext { method: &method, path: &path, target, request_id, host_id })
             }
         };
+        if let (Some(crossing), Some(bucket)) = (crossing, bucket)
+            && method != Method::OPTIONS
+        {
+            self.allow_crossing(&crossing, &method, bucket, response.headers_mut()).await;
+        }
         let headers = response.headers_mut();
         response::set(headers, HeaderName::from_static("x-amz-request-id"), &request_id);
         response::set(headers, HeaderName::from_static("x-amz-id-2"), &self.host_id);
@@ -82,37 +95,76 @@ impl Frontend {
         log.attach(response)
     }
 
-    async fn answer(&self, head: Parts, body: Body, target: Result<Target>, log: &mut AccessLog) -> Result<Response> {
+    async fn answer(
+        &self,
+        head: Parts,
+        body: Body,
+        target: Result<Target>,
+        remote: Option<SocketAddr>,
+        log: &mut AccessLog,
+    ) -> Result<Response> {
         check_head(&head)?;
         if head.method == Method::OPTIONS {
-            return operation::preflight(&head);
+            return operation::preflight(self, &head, &target?).await;
         }
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        let Authenticated { credential, payload, presigned } = self.authenticator.authenticate(&head, &query)?;
+        let Authenticated { signature, payload } = self.authenticator.authenticate(&head, &query)?;
         let mut headers = head.headers;
-        if presigned {
+        if signature.as_ref().is_some_and(|signature| signature.presigned) {
             hoist(&query, &mut headers);
         }
         let target = target?;
         let copies = headers.contains_key("x-amz-copy-source");
         let operation = Operation::choose(&Call { method: &head.method, target: &target, query: &query, copies })?;
-        log.set_operation(operation, &credential);
+        let caller = Caller::of(signature.as_ref());
+        log.set_operation(operation, &caller);
         tracing::Span::current().record("operation", operation.name());
-        check_owner(&headers, &credential)?;
         let framing = self.framing(payload, &headers)?;
         let body = RequestBody::new(body, framing, self.env.clock.clone(), log.received());
-        operation.run(self, Request { target, query, headers, body, credential }).await
+        let mut request = Request { target, query, headers, body, caller, remote, operation, access: None };
+        let Admission { may_list, charged } = self.enter(&mut request).await?;
+        let mut answer = operation.run(self, request).await.map_err(|error| match error.code() {
+            // Who may not list must not learn by asking which keys there are.
+            ErrorCode::NoSuchKey if !may_list => ErrorCode::AccessDenied.into(),
+            _ => error,
+        })?;
+        if charged {
+            response::set(answer.headers_mut(), HeaderName::from_static("x-amz-request-charged"), "requester");
+        }
+        Ok(answer)
     }
 
-    /// Checks that the request with this head is signed by a known key.
+    /// Tells the browser whose page of another origin has sent a request what that page may see of the answer.
+    async fn allow_crossing(&self, sent: &HeaderMap, method: &Method, bucket: &str, answer: &mut HeaderMap) {
+        let Ok(access) = self.bucket_access(bucket).await else { return };
+        let crossing = Crossing::of(sent, method);
+        let allowed = access.settings.cors.as_ref().zip(crossing).and_then(|(cors, crossing)| cors.allow(&crossing));
+        if let Some(allowed) = allowed {
+            operation::write_allowed(answer, &allowed);
+        }
+    }
+
+    /// The account with this canonical id, if it is one of this server's.
+    pub(crate) fn known_account(&self, canonical_id: &str) -> Option<&Account> {
+        self.keys.account(canonical_id)
+    }
+
+    /// The account with this canonical id.
+    pub(crate) fn account(&self, canonical_id: &str) -> Account {
+        self.known_account(canonical_id).cloned().unwrap_or_else(|| Account::nameless(canonical_id))
+    }
+
+    /// Checks that the request with this head is signed by the owner of the server's own account.
     ///
     /// # Errors
     ///
-    /// As the signature fails.
+    /// As the signature fails; `AccessDenied` for anybody else.
     pub(crate) fn check_signature(&self, head: &Parts) -> Result<()> {
         check_head(head)?;
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        self.authenticator.authenticate(head, &query).map(drop)
+        let signature = self.authenticator.authenticate(head, &query)?.signature;
+        let by_root = signature.is_some_and(|signature| signature.credential.account == Account::root());
+        if by_root { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
     }
 
     fn framing(&self, payload: Payload, headers: &http::HeaderMap) -> Result<BodyFraming> {
@@ -178,15 +230,4 @@ fn hoist(query: &Query, headers: &mut http::HeaderMap) {
             headers.insert(name, value);
         }
     }
-}
-
-/// Compares the owner that the client expects, of the bucket and of the source of a copy, with the only one there is.
-fn check_owner(headers: &http::HeaderMap, credential: &Credential) -> Result<()> {
-    for name in ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"] {
-        let expected = single(headers, name)?;
-        if expected.is_some_and(|expected| expected != credential.account.account_id()) {
-            return Err(ErrorCode::AccessDenied.into());
-        }
-    }
-    Ok(())
 }

@@ -1,13 +1,16 @@
 //! A request whose sender is known.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 
 use http::HeaderMap;
-use iam::Credential;
 use store::Body;
 
+use crate::access::BucketAccess;
 use crate::body::RequestBody;
+use crate::caller::Caller;
 use crate::error::{Error, ErrorCode, Result};
+use crate::operation::Operation;
+use crate::settings::Settings;
 use crate::target::Target;
 use crate::uri::Query;
 
@@ -22,7 +25,13 @@ pub(crate) struct Request {
     /// Its body. Only reading it to its end proves that it is what the sender signed.
     pub(crate) body: RequestBody,
     /// Whose request it is.
-    pub(crate) credential: Arc<Credential>,
+    pub(crate) caller: Caller,
+    /// Where it came from, if that is known.
+    pub(crate) remote: Option<SocketAddr>,
+    /// What it asks for.
+    pub(crate) operation: Operation,
+    /// The bucket it is about, once [`Frontend::enter`](crate::frontend::Frontend::enter) has found it.
+    pub(crate) access: Option<BucketAccess>,
 }
 
 impl Request {
@@ -33,6 +42,20 @@ impl Request {
     /// Panics on a request about the service, which is never routed to operations that ask.
     pub(crate) fn bucket(&self) -> &str {
         self.target.bucket().expect("operations on buckets and objects have a bucket")
+    }
+
+    /// The bucket it is about, with its settings.
+    ///
+    /// # Panics
+    ///
+    /// Panics on a request about the service or on one that creates a bucket, whose operations do not ask.
+    pub(crate) fn access(&self) -> &BucketAccess {
+        self.access.as_ref().expect("requests enter before they run")
+    }
+
+    /// What is configured for the bucket it is about. Panics as [`Request::access`] does.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.access().settings
     }
 
     /// The key it is about.

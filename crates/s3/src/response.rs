@@ -23,7 +23,12 @@ pub(crate) fn empty(status: StatusCode) -> Response {
 
 /// A response with an XML document.
 pub(crate) fn xml(document: Writer) -> Response {
-    let mut response = Response::new(Body::from(document.finish()));
+    xml_text(document.finish())
+}
+
+/// A response with an XML document that is written already.
+pub(crate) fn xml_text(document: String) -> Response {
+    let mut response = Response::new(Body::from(document));
     set(response.headers_mut(), CONTENT_TYPE, "application/xml");
     response
 }

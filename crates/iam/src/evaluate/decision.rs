@@ -1,6 +1,6 @@
 //! What the evaluator says, and why, so that logs and errors can say it too.
 
-use std::fmt;
+use crate::Action;
 
 /// Whether a request may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,15 +72,17 @@ impl PolicySource {
     }
 }
 
-/// As AWS words it behind "is not authorized to perform: ... on resource: ...".
-impl fmt::Display for Denied<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Denied<'_> {
+    /// Why `action` is denied, as AWS words it behind "is not authorized to perform: ... on resource: ...".
+    pub fn explain(&self, action: Action) -> String {
         match self {
             Self::Explicitly { source, .. } => {
                 let article = if *source == PolicySource::Identity { "an" } else { "a" };
-                write!(formatter, "with an explicit deny in {article} {}", source.name())
+                format!("with an explicit deny in {article} {}", source.name())
             }
-            Self::Unmentioned(source) => write!(formatter, "because no {} allows the action", source.name()),
+            Self::Unmentioned(source) => {
+                format!("because no {} allows the {} action", source.name(), action.name())
+            }
         }
     }
 }

@@ -431,9 +431,9 @@ fn conditions_see_the_request_and_the_caller() {
 #[test]
 fn denials_are_explained_in_the_words_of_aws() {
     let explicit = Denied::Explicitly { source: PolicySource::Resource, sid: None };
-    assert_eq!(explicit.to_string(), "with an explicit deny in a resource-based policy");
+    assert_eq!(explicit.explain(Action::GetObject), "with an explicit deny in a resource-based policy");
     let implicit = Denied::Unmentioned(PolicySource::Identity);
-    assert_eq!(implicit.to_string(), "because no identity-based policy allows the action");
+    assert_eq!(implicit.explain(Action::GetObject), "because no identity-based policy allows the s3:GetObject action");
 }
 
 /// Statements of an identity's policy.

@@ -55,14 +55,22 @@ enum Location {
     Query { expires: Duration },
 }
 
-/// A sender who has proven to hold a secret key.
+/// A request whose signature is right, or one without any.
 pub(crate) struct Authenticated {
-    /// Whose request it is.
-    pub(crate) credential: Arc<Credential>,
+    /// Who has proven to hold a secret key, and how; `None` for an anonymous request.
+    pub(crate) signature: Option<Signature>,
     /// How the body is protected.
     pub(crate) payload: Payload,
-    /// Whether the credentials came in the query.
+}
+
+/// A signature that has been verified.
+pub(crate) struct Signature {
+    /// Whose request it is.
+    pub(crate) credential: Arc<Credential>,
+    /// Whether it came in the query.
     pub(crate) presigned: bool,
+    /// When it was made.
+    pub(crate) signed_at: UnixMillis,
 }
 
 /// Verifies signatures.
@@ -83,9 +91,12 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// `AccessDenied` for an anonymous request, otherwise what AWS answers to each way of failing.
+    /// What AWS answers to each way of failing.
     pub(crate) fn authenticate(&self, head: &Parts, query: &Query) -> Result<Authenticated> {
-        let claim = read_claim(head, query)?;
+        let Some(claim) = read_claim(head, query)? else {
+            let payload_hash = payload::declared_hash(head, query, None)?;
+            return Ok(Authenticated { signature: None, payload: Payload::from_declared(&payload_hash, None, head)? });
+        };
         claim.scope.check_names(&self.region, claim.location)?;
         self.check_time(&claim)?;
         canonical::check_signed_headers(&claim.signed_headers, &head.headers)?;
@@ -95,7 +106,7 @@ impl Authenticator {
         if has_session_token(head, query) {
             return Err(ErrorCode::InvalidToken.into());
         }
-        let payload_hash = payload::declared_hash(head, query, claim.location)?;
+        let payload_hash = payload::declared_hash(head, query, Some(claim.location))?;
         let signing_key = self.signing_keys.derive(&credential, &claim.scope);
         let canonical = CanonicalRequest::new(head, query, &claim.signed_headers, &payload_hash);
         let string_to_sign = canonical.string_to_sign(claim.signed_at, &claim.scope);
@@ -103,8 +114,9 @@ impl Authenticator {
             return Err(mismatch(&claim, &string_to_sign, &canonical));
         }
         let signer = ChunkSigner::new(signing_key, claim.signed_at, &claim.scope, claim.signature);
-        let payload = Payload::from_declared(&payload_hash, signer, head)?;
-        Ok(Authenticated { credential, payload, presigned: claim.location != Location::Header })
+        let payload = Payload::from_declared(&payload_hash, Some(signer), head)?;
+        let presigned = claim.location != Location::Header;
+        Ok(Authenticated { signature: Some(Signature { credential, presigned, signed_at: claim.signed_at }), payload })
     }
 
     fn check_time(&self, claim: &Claim) -> Result<()> {
@@ -140,7 +152,8 @@ impl Authenticator {
     }
 }
 
-fn read_claim(head: &Parts, query: &Query) -> Result<Claim> {
+/// `None` when the request claims nothing.
+fn read_claim(head: &Parts, query: &Query) -> Result<Option<Claim>> {
     let header = authorization::header(head)?;
     let presigned = presigned::is_presigned(query);
     match header {
@@ -150,9 +163,9 @@ fn read_claim(head: &Parts, query: &Query) -> Result<Claim> {
             "Authorization",
             value,
         )),
-        Some(value) => authorization::claim(value, head),
-        None if presigned => presigned::claim(query),
-        None => Err(ErrorCode::AccessDenied.into()),
+        Some(value) => authorization::claim(value, head).map(Some),
+        None if presigned => presigned::claim(query).map(Some),
+        None => Ok(None),
     }
 }
 

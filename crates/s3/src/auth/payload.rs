@@ -37,21 +37,23 @@ pub(crate) enum Payload {
 }
 
 impl Payload {
-    /// Interprets the declared hash of a request whose signature, which `signer` continues, has been verified.
-    pub(super) fn from_declared(declared: &str, signer: ChunkSigner, head: &Parts) -> Result<Self> {
+    /// Interprets the declared hash of a request whose signature, which `signer` continues, has been verified; nobody
+    /// has signed when there is none.
+    pub(super) fn from_declared(declared: &str, signer: Option<ChunkSigner>, head: &Parts) -> Result<Self> {
         let chunked = |signer, trailers| Ok(Self::Chunked { signer, trailers, decoded_size: decoded_size(head)? });
         match declared {
             UNSIGNED => Ok(Self::Unsigned),
-            SIGNED_CHUNKS => chunked(Some(signer), false),
-            SIGNED_CHUNKS_TRAILER => chunked(Some(signer), true),
+            SIGNED_CHUNKS | SIGNED_CHUNKS_TRAILER if signer.is_none() => Err(ErrorCode::AccessDenied.into()),
+            SIGNED_CHUNKS => chunked(signer, false),
+            SIGNED_CHUNKS_TRAILER => chunked(signer, true),
             UNSIGNED_CHUNKS_TRAILER => chunked(None, true),
             literal => parse_sha256(literal).map(Self::Sha256).ok_or_else(|| refuse_hash(literal)),
         }
     }
 }
 
-/// What the client put in the place of the payload's hash when it signed.
-pub(super) fn declared_hash(head: &Parts, query: &Query, location: Location) -> Result<String> {
+/// What the client put in the place of the payload's hash when it signed; whoever has not signed need not say anything.
+pub(super) fn declared_hash(head: &Parts, query: &Query, location: Option<Location>) -> Result<String> {
     let mut values = head.headers.get_all(CONTENT_SHA256).iter();
     let header = values.next();
     if values.next().is_some() {
@@ -59,13 +61,14 @@ pub(super) fn declared_hash(head: &Parts, query: &Query, location: Location) -> 
     }
     let header = header.map(|value| value.to_str().map_err(|_| refuse_hash(""))).transpose()?;
     let declared = match location {
-        Location::Header => header.ok_or_else(|| {
+        Some(Location::Header) => header.ok_or_else(|| {
             Error::with_message(
                 ErrorCode::InvalidRequest,
                 "Missing required header for this request: x-amz-content-sha256",
             )
         })?,
-        Location::Query { .. } => header.or_else(|| query.get("X-Amz-Content-Sha256")).unwrap_or(UNSIGNED),
+        Some(Location::Query { .. }) => header.or_else(|| query.get("X-Amz-Content-Sha256")).unwrap_or(UNSIGNED),
+        None => header.unwrap_or(UNSIGNED),
     };
     let known = [UNSIGNED, SIGNED_CHUNKS, SIGNED_CHUNKS_TRAILER, UNSIGNED_CHUNKS_TRAILER].contains(&declared);
     if known || parse_sha256(declared).is_some() { Ok(declared.to_owned()) } else { Err(refuse_hash(declared)) }

@@ -24,6 +24,17 @@ pub(crate) fn check_required(headers: &HeaderMap, body: &mut RequestBody, conten
         let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
         return Err(Error::with_message(ErrorCode::InvalidRequest, message));
     }
+    check_declared(headers, body, content)
+}
+
+/// Checks `content`, which `body` brought, against every digest declared for it, if any is.
+///
+/// # Errors
+///
+/// `InvalidDigest` or `BadDigest` when one is wrong.
+pub(crate) fn check_declared(headers: &HeaderMap, body: &mut RequestBody, content: &[u8]) -> Result<()> {
+    let md5 = checksum::content_md5(headers)?;
+    let declared = checksum::header_value(headers)?.or_else(|| body.trailer());
     if md5.is_some_and(|md5| !bool::from(Md5::digest(content).as_slice().ct_eq(&md5))) {
         return Err(ErrorCode::BadDigest.into());
     }

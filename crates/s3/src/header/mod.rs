@@ -1,5 +1,6 @@
 //! What S3 puts into HTTP headers, decoded into the store's terms and encoded back.
 
+pub(crate) mod acl;
 pub(crate) mod checksum;
 pub(crate) mod condition;
 pub(crate) mod metadata;

@@ -2,10 +2,13 @@
 
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode};
+use iam::ObjectOwnership;
+use iam::acl::Acl;
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
-use crate::header::{refusal, single};
+use crate::header::{self, single};
+use crate::operation::bucket_configuration;
 use crate::request::Request;
 use crate::response::{self, Response};
 use crate::xml::{Element, Writer};
@@ -18,18 +21,29 @@ const REGION_CLASSIC: &str = "us-east-1";
 
 /// CreateBucket.
 pub(super) async fn create_bucket(frontend: &Frontend, mut request: Request) -> Result<Response> {
-    refusal::check_acl(&request.headers)?;
-    check_bucket_headers(&request)?;
+    let wanted = Wanted::decode(frontend, &request)?;
     let room = frontend.reserve_xml(CONFIGURATION_SIZE_MAX).await?;
     let body = request.body.read_bounded(CONFIGURATION_SIZE_MAX).await?;
     let region = read_region(&body, &frontend.config.region)?;
     drop((body, room));
-    let owner = request.credential.account.canonical_id();
+    let owner = request.caller.account.canonical_id();
 
-    match frontend.store.create_bucket(request.bucket(), owner, region.as_deref()).await {
+    let created = frontend.store.create_bucket(request.bucket(), owner, region.as_deref()).await;
+    let access = frontend.bucket_access(request.bucket()).await?;
+    match created {
         Ok(_) => {}
+        Err(store::Error::BucketExists) if access.bucket.owner != owner => {
+            return Err(ErrorCode::BucketAlreadyExists.into());
+        }
         Err(store::Error::BucketExists) if frontend.config.region == REGION_CLASSIC => {}
         Err(error) => return Err(error.into()),
+    }
+    // A crash in between leaves a bucket that lets nobody in but its owner.
+    if wanted.ownership.is_some() {
+        bucket_configuration::set(frontend, &access, wanted.ownership.as_ref()).await?;
+    }
+    if wanted.acl.is_some() {
+        bucket_configuration::set(frontend, &access, wanted.acl.as_ref()).await?;
     }
 
     let mut created = response::empty(StatusCode::OK);
@@ -37,16 +51,32 @@ pub(super) async fn create_bucket(frontend: &Frontend, mut request: Request) -> 
     Ok(created)
 }
 
-fn check_bucket_headers(request: &Request) -> Result<()> {
-    const LOCK: &str = "x-amz-bucket-object-lock-enabled";
-    const OWNERSHIP: &str = "x-amz-object-ownership";
-    if single(&request.headers, LOCK)?.is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
-        return Err(Error::header_not_implemented(LOCK));
-    }
-    match single(&request.headers, OWNERSHIP)? {
-        None | Some("BucketOwnerEnforced") => Ok(()),
-        Some("BucketOwnerPreferred" | "ObjectWriter") => Err(Error::header_not_implemented(OWNERSHIP)),
-        Some(other) => Err(Error::invalid_argument("Invalid x-amz-object-ownership header", OWNERSHIP, other)),
+/// What the headers of a CreateBucket ask for.
+struct Wanted {
+    ownership: Option<ObjectOwnership>,
+    acl: Option<Acl>,
+}
+
+impl Wanted {
+    fn decode(frontend: &Frontend, request: &Request) -> Result<Self> {
+        const LOCK: &str = "x-amz-bucket-object-lock-enabled";
+        const OWNERSHIP: &str = "x-amz-object-ownership";
+        if single(&request.headers, LOCK)?.is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
+            return Err(Error::header_not_implemented(LOCK));
+        }
+        let parse = |name| {
+            let refused = || Error::invalid_argument("Invalid x-amz-object-ownership header", OWNERSHIP, name);
+            ObjectOwnership::parse(name).ok_or_else(refused)
+        };
+        let ownership = single(&request.headers, OWNERSHIP)?.map(parse).transpose()?;
+        let owner = request.caller.account.canonical_id();
+        let acl = header::acl::requested(&request.headers, owner, owner)?;
+        acl.iter().try_for_each(|acl| super::acl::check_grantees(frontend, acl))?;
+        let enforced = ownership.is_some_and(|ownership| !ownership.has_acls());
+        if enforced && acl.as_ref().is_some_and(Acl::shares) {
+            return Err(ErrorCode::InvalidBucketAclWithObjectOwnership.into());
+        }
+        Ok(Self { ownership, acl })
     }
 }
 
@@ -75,8 +105,7 @@ fn read_region(body: &[u8], region: &str) -> Result<Option<String>> {
 }
 
 /// HeadBucket.
-pub(super) async fn head_bucket(frontend: &Frontend, request: Request) -> Result<Response> {
-    frontend.store.head_bucket(request.bucket()).await?;
+pub(super) async fn head_bucket(frontend: &Frontend, _: Request) -> Result<Response> {
     let mut found = response::empty(StatusCode::OK);
     let name = HeaderName::from_static("x-amz-bucket-region");
     response::set(found.headers_mut(), name, &frontend.config.region);
@@ -91,7 +120,7 @@ pub(super) async fn delete_bucket(frontend: &Frontend, request: Request) -> Resu
 
 /// GetBucketLocation.
 pub(super) async fn get_bucket_location(frontend: &Frontend, request: Request) -> Result<Response> {
-    let bucket = frontend.store.head_bucket(request.bucket()).await?;
+    let bucket = &request.access().bucket;
     // Amazon takes no `us-east-1` for a location; who gave it here gets it back.
     let given = bucket.region.as_deref();
     let own = Some(frontend.config.region.as_str()).filter(|region| *region != REGION_CLASSIC);
@@ -99,8 +128,7 @@ pub(super) async fn get_bucket_location(frontend: &Frontend, request: Request) -
 }
 
 /// GetBucketVersioning: never switched on.
-pub(super) async fn get_bucket_versioning(frontend: &Frontend, request: Request) -> Result<Response> {
-    frontend.store.head_bucket(request.bucket()).await?;
+pub(super) async fn get_bucket_versioning(_: &Frontend, _: Request) -> Result<Response> {
     Ok(response::xml(Writer::new("VersioningConfiguration")))
 }
 

@@ -1,12 +1,170 @@
-//! Configurations of a bucket that cannot be set here. Reading them answers what AWS answers for a bucket that never had
-//! one, which SDKs and tools ask for before they do anything else.
+//! Configurations of a bucket: one way to set, read and remove those that act here, and for those that cannot be set the
+//! answer that AWS gives for a bucket that never had one, which SDKs and tools ask for before they do anything else.
 
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use iam::{ObjectOwnership, PublicAccessBlock};
+
+use crate::access::BucketAccess;
+use crate::body::digest;
 use crate::error::{ErrorCode, Result};
 use crate::frontend::Frontend;
+use crate::operation::Operation;
 use crate::request::Request;
 use crate::response::{self, Response};
-use crate::uri::Query;
+use crate::settings::{BucketPolicy, Cors, Document, Payer, Tags, kind};
 use crate::xml::Writer;
+
+/// Reads a configuration from the body, has `check` compare it with what else is configured, and sets it.
+pub(super) async fn put<D: Document>(
+    frontend: &Frontend,
+    request: &mut Request,
+    check: impl FnOnce(&BucketAccess, &D) -> Result<()>,
+) -> Result<()> {
+    let document = read::<D>(frontend, request).await?;
+    check(request.access(), &document)?;
+    set(frontend, request.access(), Some(&document)).await
+}
+
+/// Reads a configuration from the body.
+pub(super) async fn read<D: Document>(frontend: &Frontend, request: &mut Request) -> Result<D> {
+    let _room = frontend.reserve_xml(D::SIZE_MAX).await?;
+    let body = request.body.read_bounded(D::SIZE_MAX).await?;
+    digest::check_declared(&request.headers, &mut request.body, &body)?;
+    D::parse(&body, request.bucket())
+}
+
+/// Sets or removes a configuration.
+pub(super) async fn set<D: Document>(frontend: &Frontend, access: &BucketAccess, document: Option<&D>) -> Result<()> {
+    let value = document.map(|document| document.write().into_bytes());
+    Ok(frontend.store.set_bucket_configuration(access.bucket.id, kind::<D>(), value).await?)
+}
+
+/// The answer with a configuration, or the error that says that there is none.
+fn found<D: Document>(document: Option<&D>, missing: ErrorCode) -> Result<Response> {
+    let document = document.ok_or(missing)?;
+    Ok(response::xml_text(document.write()))
+}
+
+/// GetBucketPolicy.
+pub(super) async fn get_bucket_policy(_: &Frontend, request: Request) -> Result<Response> {
+    let mut answer = found(request.settings().policy.as_ref(), ErrorCode::NoSuchBucketPolicy)?;
+    response::set(answer.headers_mut(), CONTENT_TYPE, "application/json");
+    Ok(answer)
+}
+
+/// PutBucketPolicy.
+pub(super) async fn put_bucket_policy(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    put::<BucketPolicy>(frontend, &mut request, |access, document| {
+        let blocked = access.settings.public_access.is_some_and(|block| block.block_public_policy);
+        if blocked && document.policy().is_public() { Err(ErrorCode::AccessDenied.into()) } else { Ok(()) }
+    })
+    .await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}
+
+/// DeleteBucketPolicy.
+pub(super) async fn delete_bucket_policy(frontend: &Frontend, request: Request) -> Result<Response> {
+    remove::<BucketPolicy>(frontend, request.access()).await
+}
+
+/// GetBucketPolicyStatus: whether the policy, or the list, lets the public in.
+pub(super) async fn get_bucket_policy_status(_: &Frontend, request: Request) -> Result<Response> {
+    let settings = request.settings();
+    let block = settings.public_access.unwrap_or_default();
+    let by_policy = settings.policy.as_ref().is_some_and(|document| document.policy().is_public());
+    let by_acl = settings.ownership().has_acls() && settings.acl.as_ref().is_some_and(|acl| acl.is_public());
+    let is_public = by_policy && !block.restrict_public_buckets || by_acl && !block.ignore_public_acls;
+    let mut document = Writer::new("PolicyStatus");
+    document.value("IsPublic", is_public);
+    Ok(response::xml(document))
+}
+
+/// GetPublicAccessBlock.
+pub(super) async fn get_public_access_block(_: &Frontend, request: Request) -> Result<Response> {
+    found(request.settings().public_access.as_ref(), ErrorCode::NoSuchPublicAccessBlockConfiguration)
+}
+
+/// PutPublicAccessBlock.
+pub(super) async fn put_public_access_block(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    put::<PublicAccessBlock>(frontend, &mut request, |_, _| Ok(())).await?;
+    Ok(response::empty(StatusCode::OK))
+}
+
+/// DeletePublicAccessBlock.
+pub(super) async fn delete_public_access_block(frontend: &Frontend, request: Request) -> Result<Response> {
+    remove::<PublicAccessBlock>(frontend, request.access()).await
+}
+
+/// GetBucketOwnershipControls.
+pub(super) async fn get_bucket_ownership_controls(_: &Frontend, request: Request) -> Result<Response> {
+    found(request.settings().ownership.as_ref(), ErrorCode::OwnershipControlsNotFound)
+}
+
+/// PutBucketOwnershipControls. Lists can only be switched off while they grant nothing to others.
+pub(super) async fn put_bucket_ownership_controls(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    put::<ObjectOwnership>(frontend, &mut request, |access, ownership| {
+        let shared = access.settings.acl.as_ref().is_some_and(|acl| acl.shares());
+        let refused = shared && !ownership.has_acls();
+        if refused { Err(ErrorCode::InvalidBucketAclWithObjectOwnership.into()) } else { Ok(()) }
+    })
+    .await?;
+    Ok(response::empty(StatusCode::OK))
+}
+
+/// DeleteBucketOwnershipControls.
+pub(super) async fn delete_bucket_ownership_controls(frontend: &Frontend, request: Request) -> Result<Response> {
+    remove::<ObjectOwnership>(frontend, request.access()).await
+}
+
+/// GetBucketTagging.
+pub(super) async fn get_bucket_tagging(_: &Frontend, request: Request) -> Result<Response> {
+    found(request.settings().tags.as_ref(), ErrorCode::NoSuchTagSet)
+}
+
+/// PutBucketTagging.
+pub(super) async fn put_bucket_tagging(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    put::<Tags>(frontend, &mut request, |_, _| Ok(())).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}
+
+/// DeleteBucketTagging.
+pub(super) async fn delete_bucket_tagging(frontend: &Frontend, request: Request) -> Result<Response> {
+    remove::<Tags>(frontend, request.access()).await
+}
+
+/// GetBucketCors.
+pub(super) async fn get_bucket_cors(_: &Frontend, request: Request) -> Result<Response> {
+    found(request.settings().cors.as_ref(), ErrorCode::NoSuchCorsConfiguration)
+}
+
+/// PutBucketCors.
+pub(super) async fn put_bucket_cors(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    put::<Cors>(frontend, &mut request, |_, _| Ok(())).await?;
+    Ok(response::empty(StatusCode::OK))
+}
+
+/// DeleteBucketCors.
+pub(super) async fn delete_bucket_cors(frontend: &Frontend, request: Request) -> Result<Response> {
+    remove::<Cors>(frontend, request.access()).await
+}
+
+/// GetBucketRequestPayment.
+pub(super) async fn get_bucket_request_payment(_: &Frontend, request: Request) -> Result<Response> {
+    let payer = request.settings().payer.unwrap_or(Payer::BucketOwner);
+    Ok(response::xml_text(payer.write()))
+}
+
+/// PutBucketRequestPayment.
+pub(super) async fn put_bucket_request_payment(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    put::<Payer>(frontend, &mut request, |_, _| Ok(())).await?;
+    Ok(response::empty(StatusCode::OK))
+}
+
+async fn remove<D: Document>(frontend: &Frontend, access: &BucketAccess) -> Result<Response> {
+    set::<D>(frontend, access, None).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}
 
 /// What a bucket without a configuration answers.
 #[derive(Clone, Copy)]
@@ -19,42 +177,9 @@ enum Unset {
     Fixed(&'static str, &'static str, &'static str),
 }
 
-/// Query parameters that name a configuration.
-const CONFIGURATIONS: [(&str, Unset); 19] = [
-    ("accelerate", Unset::Empty("AccelerateConfiguration")),
-    ("analytics", Unset::Fixed("ListBucketAnalyticsConfigurationResult", "IsTruncated", "false")),
-    ("cors", Unset::Error(ErrorCode::NoSuchCorsConfiguration)),
-    ("encryption", Unset::Error(ErrorCode::ServerSideEncryptionConfigurationNotFound)),
-    ("intelligent-tiering", Unset::Fixed("ListBucketIntelligentTieringConfigurationsOutput", "IsTruncated", "false")),
-    ("inventory", Unset::Fixed("ListInventoryConfigurationsResult", "IsTruncated", "false")),
-    ("lifecycle", Unset::Error(ErrorCode::NoSuchLifecycleConfiguration)),
-    ("logging", Unset::Empty("BucketLoggingStatus")),
-    ("metrics", Unset::Fixed("ListMetricsConfigurationsResult", "IsTruncated", "false")),
-    ("notification", Unset::Empty("NotificationConfiguration")),
-    ("object-lock", Unset::Error(ErrorCode::ObjectLockConfigurationNotFound)),
-    ("ownershipControls", Unset::Error(ErrorCode::OwnershipControlsNotFound)),
-    ("policy", Unset::Error(ErrorCode::NoSuchBucketPolicy)),
-    ("policyStatus", Unset::Error(ErrorCode::NoSuchBucketPolicy)),
-    ("publicAccessBlock", Unset::Error(ErrorCode::NoSuchPublicAccessBlockConfiguration)),
-    ("replication", Unset::Error(ErrorCode::ReplicationConfigurationNotFound)),
-    ("requestPayment", Unset::Fixed("RequestPaymentConfiguration", "Payer", "BucketOwner")),
-    ("tagging", Unset::Error(ErrorCode::NoSuchTagSet)),
-    ("website", Unset::Error(ErrorCode::NoSuchWebsiteConfiguration)),
-];
-
-fn named(query: &Query) -> Option<Unset> {
-    CONFIGURATIONS.iter().find(|(name, _)| query.has(name)).map(|(_, unset)| *unset)
-}
-
-/// Whether the query names a configuration.
-pub(super) fn is_configuration(query: &Query) -> bool {
-    named(query).is_some()
-}
-
 /// Answers that the configuration is not there.
-pub(super) async fn get_bucket_configuration(frontend: &Frontend, request: Request) -> Result<Response> {
-    frontend.store.head_bucket(request.bucket()).await?;
-    match named(&request.query) {
+pub(super) async fn get_unset(_: &Frontend, request: Request) -> Result<Response> {
+    match unset(request.operation) {
         None => Err(ErrorCode::NotImplemented.into()),
         Some(Unset::Error(code)) => Err(code.into()),
         Some(Unset::Empty(root)) => Ok(response::xml(Writer::new(root))),
@@ -64,4 +189,24 @@ pub(super) async fn get_bucket_configuration(frontend: &Frontend, request: Reque
             Ok(response::xml(document))
         }
     }
+}
+
+fn unset(operation: Operation) -> Option<Unset> {
+    use Operation as O;
+    let listing = |root| Unset::Fixed(root, "IsTruncated", "false");
+    Some(match operation {
+        O::GetBucketAccelerateConfiguration => Unset::Empty("AccelerateConfiguration"),
+        O::ListBucketAnalyticsConfigurations => listing("ListBucketAnalyticsConfigurationResult"),
+        O::GetBucketEncryption => Unset::Error(ErrorCode::ServerSideEncryptionConfigurationNotFound),
+        O::ListBucketIntelligentTieringConfigurations => listing("ListBucketIntelligentTieringConfigurationsOutput"),
+        O::ListBucketInventoryConfigurations => listing("ListInventoryConfigurationsResult"),
+        O::GetBucketLifecycleConfiguration => Unset::Error(ErrorCode::NoSuchLifecycleConfiguration),
+        O::GetBucketLogging => Unset::Empty("BucketLoggingStatus"),
+        O::ListBucketMetricsConfigurations => listing("ListMetricsConfigurationsResult"),
+        O::GetBucketNotificationConfiguration => Unset::Empty("NotificationConfiguration"),
+        O::GetObjectLockConfiguration => Unset::Error(ErrorCode::ObjectLockConfigurationNotFound),
+        O::GetBucketReplication => Unset::Error(ErrorCode::ReplicationConfigurationNotFound),
+        O::GetBucketWebsite => Unset::Error(ErrorCode::NoSuchWebsiteConfiguration),
+        _ => return None,
+    })
 }

@@ -1,5 +1,6 @@
 //! CopyObject.
 
+use iam::Action;
 use store::copy::{CopyRequest, CopySource};
 
 use crate::error::{Error, ErrorCode, Result};
@@ -13,9 +14,9 @@ use crate::uri;
 use crate::xml::Writer;
 
 /// Copies an object.
-pub(super) async fn copy_object(frontend: &Frontend, request: Request) -> Result<Response> {
+pub(super) async fn copy_object(frontend: &Frontend, mut request: Request) -> Result<Response> {
     refusal::check_object_headers(&request.headers)?;
-    let source = copy_source(&request)?;
+    let source = copy_source(frontend, &mut request).await?;
     let copy = decode(&request, &source)?;
 
     let result = frontend.store.copy_object(&source, request.bucket(), request.key(), copy).await?;
@@ -63,12 +64,18 @@ fn replaces_metadata(request: &Request) -> Result<bool> {
     }
 }
 
-/// Reads `x-amz-copy-source` and its conditions.
+/// Reads `x-amz-copy-source` and its conditions, and whether the source may be read.
 ///
 /// # Errors
 ///
-/// `InvalidArgument` unless it names a bucket and a key.
-pub(super) fn copy_source(request: &Request) -> Result<CopySource> {
+/// `InvalidArgument` unless it names a bucket and a key, `AccessDenied`, `NoSuchBucket`.
+pub(super) async fn copy_source(frontend: &Frontend, request: &mut Request) -> Result<CopySource> {
+    let source = decode_source(request)?;
+    frontend.enter_source(request, &source.bucket, &source.key, Action::GetObject).await?;
+    Ok(source)
+}
+
+fn decode_source(request: &Request) -> Result<CopySource> {
     const NAME: &str = "x-amz-copy-source";
     // Some clients send the key unencoded, as UTF-8.
     let text = request.headers.get(NAME).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());

@@ -1,6 +1,7 @@
 //! DeleteObject and DeleteObjects.
 
 use http::{HeaderMap, StatusCode};
+use iam::Action;
 use store::Precondition;
 
 use crate::body::digest;
@@ -70,7 +71,8 @@ pub(super) async fn delete_objects(frontend: &Frontend, mut request: Request) ->
     let delete = Element::parse(&body, "Delete")?;
     drop(body);
     let quiet = delete.child_text("Quiet")?.is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
-    let entries: Vec<Entry> = delete.children("Object").map(read_entry).collect::<Result<_>>()?;
+    let entry = |object| read_entry(frontend, &request, object);
+    let entries: Vec<Entry> = delete.children("Object").map(entry).collect::<Result<_>>()?;
     drop((delete, room));
     if entries.is_empty() || KEYS_MAX < entries.len() {
         return Err(ErrorCode::MalformedXml.into());
@@ -83,11 +85,13 @@ pub(super) async fn delete_objects(frontend: &Frontend, mut request: Request) ->
     Ok(response::xml(encode(entries, outcomes, quiet)))
 }
 
-fn read_entry(object: &Element) -> Result<Entry> {
+fn read_entry(frontend: &Frontend, request: &Request, object: &Element) -> Result<Entry> {
     let key = object.child_text("Key")?.filter(|key| !key.is_empty());
     let key = key.ok_or_else(|| Error::new(ErrorCode::MalformedXml))?.to_owned();
     let version = object.child_text("VersionId")?.filter(|version| !version.is_empty()).map(str::to_owned);
-    let precondition = entry_precondition(object, &key, version.as_deref());
+    let action = if version.is_some() { Action::DeleteObjectVersion } else { Action::DeleteObject };
+    let permitted = frontend.check_object(request, action, &key);
+    let precondition = permitted.and_then(|()| entry_precondition(object, &key, version.as_deref()));
     Ok(Entry { key, version, precondition })
 }
 

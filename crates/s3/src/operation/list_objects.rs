@@ -113,6 +113,7 @@ pub(super) async fn list_objects(frontend: &Frontend, request: Request) -> Resul
 
     let page = frontend.store.list_objects(request.bucket(), &listing.request(marker)).await?;
 
+    let owner = frontend.account(&request.access().bucket.owner);
     let mut document = Writer::new("ListBucketResult");
     document.text("Name", request.bucket());
     document.text("Prefix", &listing.own_prefix());
@@ -123,7 +124,7 @@ pub(super) async fn list_objects(frontend: &Frontend, request: Request) -> Resul
     }
     listing.write_request(&mut document, "MaxKeys");
     document.value("IsTruncated", page.next.is_some());
-    listing.write_page(&mut document, &page, Some(&request.credential.account));
+    listing.write_page(&mut document, &page, Some(&owner));
     Ok(response::xml(document))
 }
 
@@ -140,6 +141,7 @@ pub(super) async fn list_objects_v2(frontend: &Frontend, request: Request) -> Re
 
     let page = frontend.store.list_objects(request.bucket(), &listing.request(&after)).await?;
 
+    let owner = frontend.account(&request.access().bucket.owner);
     let mut document = Writer::new("ListBucketResult");
     document.text("Name", request.bucket());
     document.text("Prefix", &listing.name(listing.prefix));
@@ -155,7 +157,7 @@ pub(super) async fn list_objects_v2(frontend: &Frontend, request: Request) -> Re
     document.value("KeyCount", page.objects.len() + page.common_prefixes.len());
     listing.write_request(&mut document, "MaxKeys");
     document.value("IsTruncated", page.next.is_some());
-    listing.write_page(&mut document, &page, fetches_owner.then_some(&request.credential.account));
+    listing.write_page(&mut document, &page, fetches_owner.then_some(&owner));
     Ok(response::xml(document))
 }
 

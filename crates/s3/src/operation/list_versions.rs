@@ -19,6 +19,7 @@ pub(super) async fn list_object_versions(frontend: &Frontend, request: Request) 
 
     let page = frontend.store.list_objects(request.bucket(), &listing.request(key_marker)).await?;
 
+    let owner = frontend.account(&request.access().bucket.owner);
     let mut document = Writer::new("ListVersionsResult");
     document.text("Name", request.bucket());
     document.text("Prefix", &listing.name(listing.prefix));
@@ -35,7 +36,7 @@ pub(super) async fn list_object_versions(frontend: &Frontend, request: Request) 
         document.text("Key", &listing.name(&object.key));
         document.text("VersionId", "null");
         document.value("IsLatest", true);
-        listing.write_object(&mut document, object, Some(&request.credential.account));
+        listing.write_object(&mut document, object, Some(&owner));
         document.close();
     }
     listing.write_common_prefixes(&mut document, &page.common_prefixes);

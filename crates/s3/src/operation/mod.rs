@@ -21,6 +21,7 @@ mod upload_listing;
 mod upload_part;
 
 use http::Method;
+use iam::Action;
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
@@ -29,19 +30,32 @@ use crate::response::Response;
 use crate::target::Target;
 use crate::uri::Query;
 
-pub(crate) use preflight::preflight;
+pub(crate) use preflight::{preflight, write as write_allowed};
 
-/// Declares [`Operation`] and the function that each runs.
+/// Declares [`Operation`], the function that each runs, and the action that permits it, with that for a request that
+/// names a version where there is another. No operation can be declared without one.
 macro_rules! operations {
-    ($($variant:ident => $module:ident :: $function:ident,)*) => {
+    ($($variant:ident => $module:ident :: $function:ident, $action:ident $(or $of_version:ident)?;)*) => {
         /// An operation of the S3 API.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Operation { $($variant,)* }
 
         impl Operation {
+            /// Every operation.
+            #[cfg(test)]
+            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
             /// The name in the S3 API reference.
             pub(crate) fn name(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($variant),)* }
+            }
+
+            /// What the sender of a request with this query must be permitted.
+            pub(crate) fn action(self, query: &Query) -> Action {
+                match self {
+                    $($(Self::$variant if query.has("versionId") => Action::$of_version,)?)*
+                    $(Self::$variant => Action::$action,)*
+                }
             }
 
             /// Answers `request`.
@@ -53,35 +67,64 @@ macro_rules! operations {
 }
 
 operations! {
-    ListBuckets => list_buckets::list_buckets,
-    CreateBucket => bucket::create_bucket,
-    HeadBucket => bucket::head_bucket,
-    DeleteBucket => bucket::delete_bucket,
-    GetBucketLocation => bucket::get_bucket_location,
-    GetBucketVersioning => bucket::get_bucket_versioning,
-    GetBucketConfiguration => bucket_configuration::get_bucket_configuration,
-    GetBucketAcl => acl::get_bucket_acl,
-    PutBucketAcl => acl::put_bucket_acl,
-    GetObjectAcl => acl::get_object_acl,
-    PutObjectAcl => acl::put_object_acl,
-    ListObjects => list_objects::list_objects,
-    ListObjectsV2 => list_objects::list_objects_v2,
-    ListObjectVersions => list_versions::list_object_versions,
-    GetObject => get_object::get_object,
-    HeadObject => get_object::head_object,
-    GetObjectAttributes => object_attributes::get_object_attributes,
-    GetObjectTagging => tagging::get_object_tagging,
-    PutObject => put_object::put_object,
-    CopyObject => copy_object::copy_object,
-    DeleteObject => delete_object::delete_object,
-    DeleteObjects => delete_object::delete_objects,
-    CreateMultipartUpload => upload::create_multipart_upload,
-    AbortMultipartUpload => upload::abort_multipart_upload,
-    UploadPart => upload_part::upload_part,
-    UploadPartCopy => upload_part::upload_part_copy,
-    CompleteMultipartUpload => complete_upload::complete_multipart_upload,
-    ListParts => upload_listing::list_parts,
-    ListMultipartUploads => upload_listing::list_multipart_uploads,
+    ListBuckets => list_buckets::list_buckets, ListAllMyBuckets;
+    CreateBucket => bucket::create_bucket, CreateBucket;
+    HeadBucket => bucket::head_bucket, ListBucket;
+    DeleteBucket => bucket::delete_bucket, DeleteBucket;
+    GetBucketLocation => bucket::get_bucket_location, GetBucketLocation;
+    GetBucketVersioning => bucket::get_bucket_versioning, GetBucketVersioning;
+    GetBucketPolicy => bucket_configuration::get_bucket_policy, GetBucketPolicy;
+    PutBucketPolicy => bucket_configuration::put_bucket_policy, PutBucketPolicy;
+    DeleteBucketPolicy => bucket_configuration::delete_bucket_policy, DeleteBucketPolicy;
+    GetBucketPolicyStatus => bucket_configuration::get_bucket_policy_status, GetBucketPolicyStatus;
+    GetPublicAccessBlock => bucket_configuration::get_public_access_block, GetBucketPublicAccessBlock;
+    PutPublicAccessBlock => bucket_configuration::put_public_access_block, PutBucketPublicAccessBlock;
+    DeletePublicAccessBlock => bucket_configuration::delete_public_access_block, PutBucketPublicAccessBlock;
+    GetBucketOwnershipControls => bucket_configuration::get_bucket_ownership_controls, GetBucketOwnershipControls;
+    PutBucketOwnershipControls => bucket_configuration::put_bucket_ownership_controls, PutBucketOwnershipControls;
+    DeleteBucketOwnershipControls => bucket_configuration::delete_bucket_ownership_controls, PutBucketOwnershipControls;
+    GetBucketTagging => bucket_configuration::get_bucket_tagging, GetBucketTagging;
+    PutBucketTagging => bucket_configuration::put_bucket_tagging, PutBucketTagging;
+    DeleteBucketTagging => bucket_configuration::delete_bucket_tagging, PutBucketTagging;
+    GetBucketCors => bucket_configuration::get_bucket_cors, GetBucketCors;
+    PutBucketCors => bucket_configuration::put_bucket_cors, PutBucketCors;
+    DeleteBucketCors => bucket_configuration::delete_bucket_cors, PutBucketCors;
+    GetBucketRequestPayment => bucket_configuration::get_bucket_request_payment, GetBucketRequestPayment;
+    PutBucketRequestPayment => bucket_configuration::put_bucket_request_payment, PutBucketRequestPayment;
+    GetBucketAccelerateConfiguration => bucket_configuration::get_unset, GetAccelerateConfiguration;
+    ListBucketAnalyticsConfigurations => bucket_configuration::get_unset, GetAnalyticsConfiguration;
+    GetBucketEncryption => bucket_configuration::get_unset, GetEncryptionConfiguration;
+    ListBucketIntelligentTieringConfigurations => bucket_configuration::get_unset, GetIntelligentTieringConfiguration;
+    ListBucketInventoryConfigurations => bucket_configuration::get_unset, GetInventoryConfiguration;
+    GetBucketLifecycleConfiguration => bucket_configuration::get_unset, GetLifecycleConfiguration;
+    GetBucketLogging => bucket_configuration::get_unset, GetBucketLogging;
+    ListBucketMetricsConfigurations => bucket_configuration::get_unset, GetMetricsConfiguration;
+    GetBucketNotificationConfiguration => bucket_configuration::get_unset, GetBucketNotification;
+    GetObjectLockConfiguration => bucket_configuration::get_unset, GetBucketObjectLockConfiguration;
+    GetBucketReplication => bucket_configuration::get_unset, GetReplicationConfiguration;
+    GetBucketWebsite => bucket_configuration::get_unset, GetBucketWebsite;
+    GetBucketAcl => acl::get_bucket_acl, GetBucketAcl;
+    PutBucketAcl => acl::put_bucket_acl, PutBucketAcl;
+    GetObjectAcl => acl::get_object_acl, GetObjectAcl or GetObjectVersionAcl;
+    PutObjectAcl => acl::put_object_acl, PutObjectAcl or PutObjectVersionAcl;
+    ListObjects => list_objects::list_objects, ListBucket;
+    ListObjectsV2 => list_objects::list_objects_v2, ListBucket;
+    ListObjectVersions => list_versions::list_object_versions, ListBucketVersions;
+    GetObject => get_object::get_object, GetObject or GetObjectVersion;
+    HeadObject => get_object::head_object, GetObject or GetObjectVersion;
+    GetObjectAttributes => object_attributes::get_object_attributes, GetObjectAttributes or GetObjectVersionAttributes;
+    GetObjectTagging => tagging::get_object_tagging, GetObjectTagging or GetObjectVersionTagging;
+    PutObject => put_object::put_object, PutObject;
+    CopyObject => copy_object::copy_object, PutObject;
+    DeleteObject => delete_object::delete_object, DeleteObject or DeleteObjectVersion;
+    DeleteObjects => delete_object::delete_objects, DeleteObject;
+    CreateMultipartUpload => upload::create_multipart_upload, PutObject;
+    AbortMultipartUpload => upload::abort_multipart_upload, AbortMultipartUpload;
+    UploadPart => upload_part::upload_part, PutObject;
+    UploadPartCopy => upload_part::upload_part_copy, PutObject;
+    CompleteMultipartUpload => complete_upload::complete_multipart_upload, PutObject;
+    ListParts => upload_listing::list_parts, ListMultipartUploadParts;
+    ListMultipartUploads => upload_listing::list_multipart_uploads, ListBucketMultipartUploads;
 }
 
 /// What a request without the headers looks like to [`Operation::choose`].
@@ -108,6 +151,46 @@ const BUCKET_UNSUPPORTED: [&str; 7] = [
 const OBJECT_UNSUPPORTED: [&str; 8] =
     ["annotation", "append", "encryption", "legal-hold", "renameObject", "restore", "retention", "select"];
 
+/// Query parameters that name a configuration of a bucket, with the operations that read, set and remove it. What S3 has
+/// and this server has not is missing.
+const CONFIGURATIONS: [(&str, [Option<Operation>; 3]); 22] = {
+    use Operation as O;
+    [
+        ("accelerate", [Some(O::GetBucketAccelerateConfiguration), None, None]),
+        ("acl", [Some(O::GetBucketAcl), Some(O::PutBucketAcl), None]),
+        ("analytics", [Some(O::ListBucketAnalyticsConfigurations), None, None]),
+        ("cors", [Some(O::GetBucketCors), Some(O::PutBucketCors), Some(O::DeleteBucketCors)]),
+        ("encryption", [Some(O::GetBucketEncryption), None, None]),
+        ("intelligent-tiering", [Some(O::ListBucketIntelligentTieringConfigurations), None, None]),
+        ("inventory", [Some(O::ListBucketInventoryConfigurations), None, None]),
+        ("lifecycle", [Some(O::GetBucketLifecycleConfiguration), None, None]),
+        ("location", [Some(O::GetBucketLocation), None, None]),
+        ("logging", [Some(O::GetBucketLogging), None, None]),
+        ("metrics", [Some(O::ListBucketMetricsConfigurations), None, None]),
+        ("notification", [Some(O::GetBucketNotificationConfiguration), None, None]),
+        ("object-lock", [Some(O::GetObjectLockConfiguration), None, None]),
+        (
+            "ownershipControls",
+            [
+                Some(O::GetBucketOwnershipControls),
+                Some(O::PutBucketOwnershipControls),
+                Some(O::DeleteBucketOwnershipControls),
+            ],
+        ),
+        ("policy", [Some(O::GetBucketPolicy), Some(O::PutBucketPolicy), Some(O::DeleteBucketPolicy)]),
+        ("policyStatus", [Some(O::GetBucketPolicyStatus), None, None]),
+        (
+            "publicAccessBlock",
+            [Some(O::GetPublicAccessBlock), Some(O::PutPublicAccessBlock), Some(O::DeletePublicAccessBlock)],
+        ),
+        ("replication", [Some(O::GetBucketReplication), None, None]),
+        ("requestPayment", [Some(O::GetBucketRequestPayment), Some(O::PutBucketRequestPayment), None]),
+        ("tagging", [Some(O::GetBucketTagging), Some(O::PutBucketTagging), Some(O::DeleteBucketTagging)]),
+        ("versioning", [Some(O::GetBucketVersioning), None, None]),
+        ("website", [Some(O::GetBucketWebsite), None, None]),
+    ]
+};
+
 impl Operation {
     /// Chooses the operation by method, target and query.
     ///
@@ -127,15 +210,20 @@ impl Operation {
 fn choose_for_bucket(call: &Call<'_>) -> Result<Operation> {
     let Call { method, query, .. } = call;
     let has = |name| query.has(name);
-    let configuration = bucket_configuration::is_configuration(query);
     let unsupported = BUCKET_UNSUPPORTED.iter().any(|name| query.has(name));
+    if unsupported {
+        return Err(ErrorCode::NotImplemented.into());
+    }
+    if let Some((_, [read, set, remove])) = CONFIGURATIONS.iter().find(|(name, _)| query.has(name)) {
+        let operation = match method.as_str() {
+            "GET" => read,
+            "PUT" => set,
+            "DELETE" => remove,
+            _ => return Err(method_not_allowed(method, "BUCKET")),
+        };
+        return operation.ok_or_else(|| ErrorCode::NotImplemented.into());
+    }
     match method.as_str() {
-        _ if unsupported => Err(ErrorCode::NotImplemented.into()),
-        "GET" if configuration => Ok(Operation::GetBucketConfiguration),
-        _ if configuration => Err(ErrorCode::NotImplemented.into()),
-        "GET" if has("location") => Ok(Operation::GetBucketLocation),
-        "GET" if has("versioning") => Ok(Operation::GetBucketVersioning),
-        "GET" if has("acl") => Ok(Operation::GetBucketAcl),
         "GET" if has("uploads") => Ok(Operation::ListMultipartUploads),
         "GET" if has("versions") => Ok(Operation::ListObjectVersions),
         "GET" => match query.get_non_empty("list-type") {
@@ -144,8 +232,6 @@ fn choose_for_bucket(call: &Call<'_>) -> Result<Operation> {
             Some(other) => Err(Error::invalid_argument("Invalid List Type specified in Request", "list-type", other)),
         },
         "HEAD" => Ok(Operation::HeadBucket),
-        "PUT" if has("acl") => Ok(Operation::PutBucketAcl),
-        "PUT" | "DELETE" if has("versioning") => Err(ErrorCode::NotImplemented.into()),
         "PUT" => Ok(Operation::CreateBucket),
         "DELETE" => Ok(Operation::DeleteBucket),
         "POST" if has("delete") => Ok(Operation::DeleteObjects),
@@ -192,6 +278,7 @@ fn method_not_allowed(method: &Method, resource: &'static str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iam::ActionResource;
 
     fn choose(method: &str, key: Option<&str>, query: &str, copies: bool) -> Result<Operation, ErrorCode> {
         let bucket = "bucket".to_owned();
@@ -206,6 +293,27 @@ mod tests {
     }
 
     #[test]
+    fn every_operation_names_an_action_on_what_it_is_about() {
+        let (plain, of_version) = (Query::default(), Query::parse("versionId=1").unwrap());
+        for operation in Operation::ALL {
+            for query in [&plain, &of_version] {
+                let (name, action) = (operation.name(), operation.action(query));
+                let of_object = name.contains("Object") && !name.starts_with("ListObject");
+                let expected = match name {
+                    "ListBuckets" => ActionResource::Other,
+                    "GetObjectLockConfiguration" => ActionResource::Bucket,
+                    "UploadPart" | "UploadPartCopy" | "ListParts" => ActionResource::Object,
+                    _ if of_object || name.ends_with("MultipartUpload") => ActionResource::Object,
+                    _ => ActionResource::Bucket,
+                };
+                assert_eq!(action.resource(), expected, "{name}");
+            }
+        }
+        assert_eq!(Operation::GetObject.action(&of_version), Action::GetObjectVersion);
+        assert_eq!(Operation::PutObject.action(&of_version), Action::PutObject);
+    }
+
+    #[test]
     fn bucket_operations_are_chosen_by_method_and_query() {
         for (method, query, expected) in [
             ("GET", "", Ok(Operation::ListObjects)),
@@ -213,8 +321,11 @@ mod tests {
             ("GET", "list-type=3", Err(ErrorCode::InvalidArgument)),
             ("GET", "location", Ok(Operation::GetBucketLocation)),
             ("GET", "versions&prefix=a", Ok(Operation::ListObjectVersions)),
-            ("GET", "policy", Ok(Operation::GetBucketConfiguration)),
-            ("PUT", "policy", Err(ErrorCode::NotImplemented)),
+            ("GET", "policy", Ok(Operation::GetBucketPolicy)),
+            ("PUT", "policy", Ok(Operation::PutBucketPolicy)),
+            ("DELETE", "policy", Ok(Operation::DeleteBucketPolicy)),
+            ("POST", "policy", Err(ErrorCode::MethodNotAllowed)),
+            ("DELETE", "acl", Err(ErrorCode::NotImplemented)),
             ("DELETE", "lifecycle", Err(ErrorCode::NotImplemented)),
             ("PUT", "versioning", Err(ErrorCode::NotImplemented)),
             ("PUT", "", Ok(Operation::CreateBucket)),

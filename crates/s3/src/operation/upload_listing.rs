@@ -22,7 +22,7 @@ pub(super) async fn list_parts(frontend: &Frontend, request: Request) -> Result<
 
     let page = frontend.store.list_parts(&upload_id(&request), marker, usize::from(limit)).await?;
 
-    let account = &request.credential.account;
+    let account = &frontend.account(&request.access().bucket.owner);
     let mut document = Writer::new("ListPartsResult");
     document.text("Bucket", request.bucket());
     if encodes_keys {
@@ -69,7 +69,7 @@ pub(super) async fn list_multipart_uploads(frontend: &Frontend, request: Request
 
     let page = frontend.store.list_uploads(request.bucket(), &list).await?;
 
-    let account = &request.credential.account;
+    let account = &frontend.account(&request.access().bucket.owner);
     let mut document = Writer::new("ListMultipartUploadsResult");
     document.text("Bucket", request.bucket());
     document.text("KeyMarker", &listing.name(key_marker.unwrap_or_default()));

@@ -24,10 +24,10 @@ pub(super) async fn upload_part(frontend: &Frontend, request: Request) -> Result
 }
 
 /// UploadPartCopy.
-pub(super) async fn upload_part_copy(frontend: &Frontend, request: Request) -> Result<Response> {
+pub(super) async fn upload_part_copy(frontend: &Frontend, mut request: Request) -> Result<Response> {
     refusal::check_object_headers(&request.headers)?;
     let (upload, number) = (upload_id(&request), required_part_number(&request)?);
-    let source = copy_source(&request)?;
+    let source = copy_source(frontend, &mut request).await?;
     let range = range::copy_source(&request.headers)?;
 
     let result = frontend.store.copy_part(&source, range, &upload, number).await?;

@@ -58,6 +58,11 @@ impl Element {
         Ok(self.child(name)?.map(|child| child.text.as_str()))
     }
 
+    /// Its own text, as it stands.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether the element holds neither children nor text but white space.
     pub(crate) fn is_empty(&self) -> bool {
         self.children.is_empty() && self.text.trim().is_empty()

@@ -20,6 +20,9 @@ use tempfile::TempDir;
 
 pub const ACCESS_KEY: &str = "front-door";
 pub const SECRET_KEY: &str = "front-door-secret";
+/// The keys of an account that owns nothing here.
+pub const OTHER_ACCESS_KEY: &str = "back-door";
+pub const OTHER_SECRET_KEY: &str = "back-door-secret";
 pub const HOST: &str = "localhost:9000";
 pub const DOMAIN: &str = "s3.example.com";
 
@@ -80,7 +83,13 @@ pub struct Call<'a> {
     headers: Vec<(String, String)>,
     body: Bytes,
     proof: Proof,
+    access_key: &'static str,
     secret_key: &'static str,
+}
+
+/// The account of the other keys.
+pub fn other_account() -> Account {
+    Account::named("other")
 }
 
 impl Door {
@@ -90,13 +99,15 @@ impl Door {
         let disks = (1..=2).map(|number| directory.path().join(format!("disk{number}"))).collect();
         let cluster = Arc::new(Cluster::open(&env, ClusterConfig::new(disks)).await.unwrap());
         let (store, _queues) = Store::open(env.clone(), cluster, StoreConfig::default()).await.unwrap();
-        let root = Credential {
-            access_key: AccessKey::parse(ACCESS_KEY).unwrap(),
-            secret_key: SecretKey::parse(SECRET_KEY).unwrap(),
-            account: Account::root(),
+        let credential = |access_key, secret_key, account| Credential {
+            access_key: AccessKey::parse(access_key).unwrap(),
+            secret_key: SecretKey::parse(secret_key).unwrap(),
+            account,
         };
+        let root = credential(ACCESS_KEY, SECRET_KEY, Account::root());
+        let keys = KeyStore::new(root).with(credential(OTHER_ACCESS_KEY, OTHER_SECRET_KEY, other_account()));
         let config = Config { domains: vec![DOMAIN.to_owned()], ..Config::default() };
-        let frontend = Frontend::new(env.clone(), store, Arc::new(KeyStore::new(root)), config);
+        let frontend = Frontend::new(env.clone(), store, Arc::new(keys), config);
         let door = Self { env, frontend, _directory: directory };
         door.put("/bucket").send().await;
         door
@@ -105,7 +116,16 @@ impl Door {
     fn call(&self, method: &'static str, uri: &str) -> Call<'_> {
         let headers = vec![("host".to_owned(), HOST.to_owned())];
         let (uri, body) = (uri.to_owned(), Bytes::new());
-        Call { door: self, method, uri, headers, body, proof: Proof::Header, secret_key: SECRET_KEY }
+        Call {
+            door: self,
+            method,
+            uri,
+            headers,
+            body,
+            proof: Proof::Header,
+            access_key: ACCESS_KEY,
+            secret_key: SECRET_KEY,
+        }
     }
 
     pub fn get(&self, uri: &str) -> Call<'_> {
@@ -169,6 +189,17 @@ impl Call<'_> {
         self
     }
 
+    /// Signs for the other account.
+    pub fn as_other(mut self) -> Self {
+        (self.access_key, self.secret_key) = (OTHER_ACCESS_KEY, OTHER_SECRET_KEY);
+        self
+    }
+
+    /// Does not sign.
+    pub fn anonymously(self) -> Self {
+        self.proof(Proof::None)
+    }
+
     /// The request, signed.
     pub fn sign(self) -> Request<Body> {
         let url = format!("http://{HOST}{}", self.uri);
@@ -186,7 +217,7 @@ impl Call<'_> {
     }
 
     fn apply_signature(&self, url: &str, request: &mut Request<()>) {
-        let identity = Credentials::new(ACCESS_KEY, self.secret_key, None, None, "test").into();
+        let identity = Credentials::new(self.access_key, self.secret_key, None, None, "test").into();
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(unreachable_pub, reason = "one crate of several modules")]
 
+mod access;
+mod configurations;
 mod door;
 mod listing;
 mod multipart;

@@ -1,0 +1,123 @@
+//! Access control lists as documents.
+
+use iam::Account;
+use iam::acl::{Acl, GRANTS_MAX, Grant, Grantee, Group, Permission};
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::settings::Document;
+use crate::xml::{Element, Writer};
+
+impl Document for Acl {
+    const KIND: u8 = 4;
+    // A hundred grants.
+    const SIZE_MAX: usize = 64 * 1024;
+
+    fn parse(body: &[u8], _: &str) -> Result<Self> {
+        let malformed = || Error::new(ErrorCode::MalformedAcl);
+        let document = Element::parse(body, "AccessControlPolicy").map_err(|_| malformed())?;
+        let owner = document.child("Owner")?.and_then(|owner| owner.child_text("ID").ok()?);
+        let owner = owner.map(str::trim).filter(|id| !id.is_empty()).ok_or_else(malformed)?;
+        let list = document.child("AccessControlList")?.ok_or_else(malformed)?;
+        let grants: Vec<_> = list.children("Grant").map(parse_grant).collect::<Result<_>>()?;
+        if GRANTS_MAX < grants.len() {
+            return Err(malformed());
+        }
+        Ok(Self { owner: owner.to_owned(), grants })
+    }
+
+    fn write(&self) -> String {
+        write(self, |_| None)
+    }
+}
+
+fn parse_grant(grant: &Element) -> Result<Grant> {
+    let malformed = || Error::new(ErrorCode::MalformedAcl);
+    let grantee = grant.child("Grantee")?.ok_or_else(malformed)?;
+    let text = |name| Ok::<_, Error>(grantee.child_text(name)?.map(str::trim));
+    let grantee = match (text("ID")?, text("URI")?, text("EmailAddress")?) {
+        (Some(id), None, _) if !id.is_empty() => Grantee::Account(id.to_owned()),
+        (None, Some(uri), None) => Group::parse(uri)
+            .map(Grantee::Group)
+            .ok_or_else(|| Error::invalid_argument("Invalid group uri", "Group/URI", uri))?,
+        // Nobody here has an address.
+        (None, None, Some(_)) => return Err(ErrorCode::UnresolvableGrantByEmailAddress.into()),
+        _ => return Err(malformed()),
+    };
+    let permission = grant.child_text("Permission")?.and_then(|name| Permission::parse(name.trim()));
+    Ok(Grant { grantee, permission: permission.ok_or_else(malformed)? })
+}
+
+/// The document of `acl`, with the names of those accounts that `account` knows.
+pub(crate) fn write<'a>(acl: &Acl, account: impl Fn(&str) -> Option<&'a Account>) -> String {
+    let mut document = Writer::new("AccessControlPolicy");
+    let name = |document: &mut Writer, id: &str| {
+        document.text("ID", id);
+        if let Some(account) = account(id) {
+            document.text("DisplayName", account.display_name());
+        }
+    };
+    document.open("Owner");
+    name(&mut document, &acl.owner);
+    document.close();
+    document.open("AccessControlList");
+    for grant in &acl.grants {
+        document.open("Grant");
+        match &grant.grantee {
+            Grantee::Account(id) => {
+                document.open_typed("Grantee", "CanonicalUser");
+                name(&mut document, id);
+            }
+            Grantee::Group(group) => {
+                document.open_typed("Grantee", "Group");
+                document.text("URI", group.uri());
+            }
+        }
+        document.close();
+        document.text("Permission", grant.permission.name());
+        document.close();
+    }
+    document.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::document::check_round_trip;
+    use iam::acl::CannedAcl;
+
+    fn code(inside: &str) -> Option<ErrorCode> {
+        let body = format!("<AccessControlPolicy>{inside}</AccessControlPolicy>");
+        Acl::parse(body.as_bytes(), "bucket").err().map(|error| error.code())
+    }
+
+    #[test]
+    fn lists_are_read_back() {
+        for canned in [CannedAcl::Private, CannedAcl::PublicReadWrite, CannedAcl::LogDeliveryWrite] {
+            check_round_trip(&canned.acl("owner", "owner"));
+        }
+        let named = write(&Acl::private(Account::root().canonical_id()), |_| None);
+        assert!(!named.contains("DisplayName"));
+    }
+
+    #[test]
+    fn malformed_lists_are_refused() {
+        let owner = "<Owner><ID>1</ID></Owner>";
+        let with = |grantee: &str, permission: &str| {
+            code(&format!(
+                "{owner}<AccessControlList><Grant><Grantee>{grantee}</Grantee><Permission>{permission}</Permission></Grant></AccessControlList>"
+            ))
+        };
+        assert_eq!(with("<ID>1</ID>", "READ"), None);
+        assert_eq!(with("<ID>1</ID>", "EAT"), Some(ErrorCode::MalformedAcl));
+        assert_eq!(with("<URI>http://example.com</URI>", "READ"), Some(ErrorCode::InvalidArgument));
+        assert_eq!(
+            with("<EmailAddress>a@b.c</EmailAddress>", "READ"),
+            Some(ErrorCode::UnresolvableGrantByEmailAddress)
+        );
+        assert_eq!(with("", "READ"), Some(ErrorCode::MalformedAcl));
+        assert_eq!(code(&format!("{owner}<AccessControlList/>")), None);
+        assert_eq!(code("<AccessControlList/>"), Some(ErrorCode::MalformedAcl));
+        assert_eq!(code(owner), Some(ErrorCode::MalformedAcl));
+        assert_eq!(Acl::parse(b"x", "bucket").unwrap_err().code(), ErrorCode::MalformedAcl);
+    }
+}
