@@ -30,6 +30,9 @@ use crate::rpc::{Peers, Server};
 const HEARTBEAT_MILLIS: u64 = 150;
 const ELECTION_MILLIS: (u64, u64) = (500, 800);
 
+/// How often a node looks whether a disk takes its metadata.
+const MIRRORS_PERIOD: Duration = Duration::from_secs(1);
+
 /// Entries sent to a follower at once.
 const ENTRIES_PER_CALL_MAX: u64 = 64;
 
@@ -207,14 +210,27 @@ impl RaftConsensus {
     pub(crate) async fn failed(&self) -> String {
         let mut metrics = self.raft.metrics();
         let is_over = |metrics: &RaftMetrics<u64, BasicNode>| metrics.running_state.is_err() && !decides_alone(metrics);
-        let reason = match metrics.wait_for(is_over).await {
-            Ok(metrics) => metrics.running_state.as_ref().err().map(ToString::to_string),
-            Err(_) => None,
+        let reason = tokio::select! {
+            biased;
+            over = metrics.wait_for(is_over) => match over {
+                Ok(metrics) => metrics.running_state.as_ref().err().map(ToString::to_string),
+                Err(_) => None,
+            },
+            () = self.mirrors_lost() => Some("no mirror of the metadata works".to_owned()),
         };
         match reason {
             Some(reason) if self.queues.lock().is_some() && !self.condemned.load(Ordering::Acquire) => reason,
             // It was asked to stop, or condemned.
             _ => std::future::pending().await,
+        }
+    }
+
+    /// Waits until no disk takes metadata any more. A mirror may be taken out of service without a write that fails, and
+    /// then there is none: a leader refuses all commands, so its Raft would not notice, and lead on for ever.
+    async fn mirrors_lost(&self) {
+        let has_mirror = || self.engine.mirrors().iter().any(|mirror| mirror.in_service);
+        while has_mirror() || decides_alone(&self.raft.metrics().borrow()) {
+            self.env.clock.sleep(MIRRORS_PERIOD).await;
         }
     }
 

@@ -161,6 +161,18 @@ async fn a_leader_that_starts_again_in_its_term_does_not_answer_what_was_before(
 }
 
 #[tokio::test]
+async fn a_leader_whose_mirrors_are_taken_out_of_service_says_that_it_has_failed() {
+    let Two { leader, follower, .. } = Two::start().await;
+    let engine = leader.consensus.engine();
+    engine.mirrors().iter().for_each(|mirror| engine.retire_mirror(&mirror.directory));
+    let reason = leader.consensus.failed().await;
+    assert!(reason.contains("no mirror of the metadata works"), "{reason}");
+    for node in [leader, follower] {
+        node.kill().await;
+    }
+}
+
+#[tokio::test]
 async fn a_node_whose_disks_take_no_metadata_says_that_it_has_failed() {
     let Two { disks, leader, follower, .. } = Two::start().await;
     disks[1].fail_path(Path::new("/disk"), env::Failure::Io);
