@@ -12,7 +12,7 @@ use placement::{DiskId, NodeId, Table};
 use tokio::sync::watch;
 
 use crate::additions::Additions;
-use crate::birth::{FOUNDER, Identity, identify, initial_profile};
+use crate::birth::{FOUNDER, Identity, copy_node_file, identify, initial_profile};
 use crate::cluster::Cluster;
 use crate::config::{ClusterConfig, Purpose};
 use crate::disks::{DiskSet, Found, Roster, RosterKeeper, Site, Step, meta_directory, reconcile, refuse, survey};
@@ -169,8 +169,11 @@ impl Parts {
         let mut members: BTreeMap<DiskId, Member> = BTreeMap::new();
         let steps = reconcile(disks.roster(), &sites);
         let steps = if self.inspects() { without_admissions(steps)? } else { steps };
+        let mut admitted = Vec::new();
         for step in steps {
+            let is_new = matches!(step, Step::Admit { .. });
             let (id, member, _) = disks.perform(step, &mut open).await?;
+            admitted.extend(is_new.then(|| member.path.clone()));
             members.insert(id, member);
         }
         self.leave_removed(open).await;
@@ -201,6 +204,11 @@ impl Parts {
         disks.note_states(&members).await?;
         for member in members.values().filter(|member| member.disk.is_some()) {
             disks.mark(member.path.clone()).await?;
+        }
+        for path in admitted {
+            // The certificate was kept before these were disks.
+            let others = members.values().map(|member| member.path.clone()).filter(|other| *other != path).collect();
+            copy_node_file(&self.env, others, path).await;
         }
         let monitor = Monitor {
             env: self.env.clone(),

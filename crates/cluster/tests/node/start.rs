@@ -327,4 +327,6 @@ async fn node_with_an_address_takes_empty_directories_as_a_lone_one_does() {
     assert_ne!(disk_at(&before, 4), disk_at(&after, 4));
     assert_eq!(after.members().values().filter(|member| member.disk.is_some()).count(), 7);
     node.close().await.unwrap();
+    let strangers = (1..=7).filter(|number| !world.files.exists(&path(*number).join("node")).unwrap());
+    assert_eq!(strangers.collect::<Vec<_>>(), [], "disks that do not know which node they belong to");
 }
