@@ -102,7 +102,7 @@ impl Worker {
                 }
             };
             match job {
-                Some(Job::Flush(done)) => self.flush_and_tell(done),
+                Some(Job::Flush(done)) => self.flush_and_tell(done).await,
                 Some(Job::Fill(mirror, done)) => {
                     let missing = self.core.current().base.packs().clone();
                     self.fills.push(Fill { mirror, missing, done: Some(done) });
@@ -116,8 +116,8 @@ impl Worker {
         }
     }
 
-    fn flush_and_tell(&mut self, done: Option<oneshot::Sender<Result<()>>>) {
-        let result = self.flush();
+    async fn flush_and_tell(&mut self, done: Option<oneshot::Sender<Result<()>>>) {
+        let result = self.flush().await;
         if let Err(error) = &result {
             tracing::error!(%error, source = ?error, "cannot flush the metadata");
             self.core.note_failure();
@@ -126,21 +126,24 @@ impl Worker {
             // Whoever asked may have gone.
             let _ = done.send(result);
         }
-        if let Err(error) = self.collect().and_then(|()| self.let_go_of_previous()) {
+        if let Err(error) = self.collect().await.and_then(|()| self.let_go_of_previous()) {
             tracing::error!(%error, source = ?error, "cannot collect metadata packs");
         }
     }
 
     /// Folds all that is applied into the trees and makes it durable.
-    fn flush(&mut self) -> Result<()> {
+    async fn flush(&mut self) -> Result<()> {
         let (frozen, base) = self.core.freeze();
         let durable = self.newest.as_ref().and_then(|newest| newest.applied);
         if durable == frozen.marks.applied && frozen.overlay.is_empty() {
             self.core.replace_frozen(base);
             return Ok(());
         }
+        give_way().await;
         let folded = Arc::new(fold(&base, &frozen.overlay, &self.core.storage)?);
+        give_way().await;
         self.write_record(&folded, &frozen.marks)?;
+        give_way().await;
         self.core.replace_frozen(folded);
         self.retire_base(base);
         Ok(())
@@ -206,7 +209,7 @@ impl Worker {
     }
 
     /// Empties the sparsest packs if the packs have grown enough since the last look, or if room is short.
-    fn collect(&mut self) -> Result<()> {
+    async fn collect(&mut self) -> Result<()> {
         let base = self.core.current().base.clone();
         let (bytes, count) = (base.stored_bytes(), base.packs().len());
         let live = self.examined.live_bytes;
@@ -229,6 +232,7 @@ impl Worker {
         }
         let Some(marks) = self.newest.as_ref().map(Marks::of_record) else { return Ok(()) };
         let evacuated = Arc::new(evacuate(&base, &victims, &self.core.storage)?);
+        give_way().await;
         self.write_record(&evacuated, &marks)?;
         self.examined.pack_count = evacuated.packs().len();
         tracing::info!(emptied = victims.len(), before = bytes, after = evacuated.stored_bytes(), "collected packs");
@@ -285,6 +289,12 @@ impl Drop for Worker {
         // Also when it panicked: nobody may wait for a flush that never comes.
         self.core.note_failure();
     }
+}
+
+/// Others get on between the steps of a flush: on a thread of its own they do anyway, in a simulation only here, where the
+/// worker then pauses for as long as its disks take.
+async fn give_way() {
+    tokio::task::yield_now().await;
 }
 
 /// The packs with the smallest live share, as many as may be moved at a time.
