@@ -60,7 +60,7 @@ impl Store {
     pub(crate) async fn delete_discarded(&self, write_id: WriteId) -> Result<()> {
         // Nothing can name it any more; should the metadata think otherwise, it is right.
         let referenced = self.query(move |view| query::is_referenced(view, write_id)).await?;
-        if !referenced || Bug::DiscardsUnchecked.is_planted() {
+        if !referenced {
             self.delete_writes(&[write_id]).await;
             let pinned = self.query(move |view| query::pinned_write(view, write_id)).await?;
             if pinned.is_some() {
@@ -134,7 +134,8 @@ impl Store {
             for (write_id, epoch) in writes {
                 let over = IntentEpoch(epoch) < epoch_min || Bug::ActiveWritesCollected.is_planted();
                 let id = WriteId(write_id);
-                if over && query::pinned_write(view, id)?.is_none() && !query::is_referenced(view, id)? {
+                let pinned = query::pinned_write(view, id)?.is_some() && !Bug::PinsIgnored.is_planted();
+                if over && !pinned && !query::is_referenced(view, id)? {
                     orphans.insert(write_id);
                 }
             }

@@ -25,8 +25,8 @@ pub enum Bug {
     IntentEpochIgnored,
     /// Shards of writes under way count as orphans.
     ActiveWritesCollected,
-    /// What a failed write left is deleted although the write was committed.
-    DiscardsUnchecked,
+    /// Shards of writes that outlive their epoch count as orphans.
+    PinsIgnored,
     /// What was changed during a flush is dropped after it.
     FlushDropsChanges,
     /// Deletions do not reach the trees.
@@ -65,7 +65,7 @@ impl Bug {
         Self::OutcomesForgotten,
         Self::IntentEpochIgnored,
         Self::ActiveWritesCollected,
-        Self::DiscardsUnchecked,
+        Self::PinsIgnored,
         Self::FlushDropsChanges,
         Self::FlushDropsDeletions,
         Self::FrozenUnread,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use md5::{Digest, Md5};
 use parking_lot::Mutex;
+use store::body::{Body, StreamBody};
 use store::list::ListRequest;
 use store::multipart::{CompleteRequest, CompletedPart, CreateUploadRequest};
 use store::put::{ExpectedBody, PutRequest};
@@ -71,16 +72,16 @@ impl Client {
             sleep(Duration::from_millis(self.dice.below(60))).await;
             let key = self.key();
             match self.dice.below(100) {
-                0..30 => self.put(&key, Condition::Always).await?,
-                30..36 => self.put(&key, Condition::Absent).await?,
-                36..44 => {
-                    let version = self.history.lock().some_version(&key, |bound| self.dice.below(bound));
+                0..22 => self.put(&key, Condition::Always).await?,
+                22..30 => self.put(&key, Condition::Absent).await?,
+                30..44 => {
+                    let version = self.history.lock().some_version(&key, |bound| self.choose_version(bound));
                     self.put(&key, version.map_or(Condition::Absent, Condition::Is)).await?;
                 }
                 44..54 => self.delete(&key).await?,
-                54..80 => drop(self.get(&key).await?),
-                80..88 => drop(self.head(&key).await?),
-                88..98 => drop(self.list().await?),
+                54..82 => drop(self.get(&key).await?),
+                82..90 => drop(self.head(&key).await?),
+                90..98 => drop(self.list().await?),
                 _ => self.multipart(&key).await?,
             }
         }
@@ -119,6 +120,11 @@ impl Client {
         generations.into_iter().find(|key| history.has_room(key)).expect("generations do not end")
     }
 
+    /// A version of that many, to put a condition on: mostly the newest, which may be the current one.
+    fn choose_version(&self, count: u64) -> u64 {
+        if self.dice.below(4) == 0 { self.dice.below(count) } else { count - 1 }
+    }
+
     async fn visit<T, F>(&self, work: impl FnOnce(Store) -> F + Send + 'static) -> Result<T, Failed>
     where
         T: Send + 'static,
@@ -140,7 +146,7 @@ impl Client {
 
     fn begin(&self, key: &str, effect: Effect) -> Begun {
         let mut history = self.history.lock();
-        history.note(turmoil::elapsed(), &format!("client {} {key} {effect:?}", self.number));
+        history.note(now(), &format!("client {} {key} {effect:?}", self.number));
         history.begin(key, effect)
     }
 
@@ -168,7 +174,7 @@ impl Client {
             Err(Failed::Missed(Missed::Lost)) => "lost".to_owned(),
             Err(Failed::TimedOut) => "timed out".to_owned(),
         };
-        history.note(turmoil::elapsed(), &format!("client {} {outcome}", self.number));
+        history.note(now(), &format!("client {} {outcome}", self.number));
         Ok(())
     }
 
@@ -180,15 +186,30 @@ impl Client {
         let version = self.history.lock().add_version(key, written, etag.clone());
         let effect = Effect::Write { version: Some(version), condition };
         let request = PutRequest { condition: self.precondition(key, condition), ..PutRequest::default() };
+        let body = self.body(content);
         let begun = self.begin(key, effect);
         let owned = key.to_owned();
-        let put = self.visit(|store| async move { store.put_object(BUCKET, &owned, request, Box::new(content)).await });
+        let put = self.visit(|store| async move { store.put_object(BUCKET, &owned, request, body).await });
         let result = put.await;
         self.end_write(&begun, effect, &result)?;
         match result {
             Ok(result) if result.etag != etag => Err(Violation(format!("{key}: the tag of the answer is another"))),
             _ => Ok(()),
         }
+    }
+
+    /// `content`, now and then with a pause in the middle.
+    fn body(&self, content: Bytes) -> Box<dyn Body> {
+        if self.dice.below(6) != 0 {
+            return Box::new(content);
+        }
+        let (pause, mut rest) = (self.dice.millis(200, 4000), content);
+        let begin = rest.split_to(rest.len() / 2);
+        let end = stream::once(async move {
+            sleep(pause).await;
+            Ok(rest)
+        });
+        Box::new(StreamBody(stream::iter([Ok(begin)]).chain(end).boxed()))
     }
 
     fn precondition(&self, key: &str, condition: Condition) -> Precondition {
@@ -221,8 +242,13 @@ impl Client {
         let effect = Effect::Write { version: Some(version), condition: Condition::Always };
         let begun = self.begin(key, effect);
         let owned = key.to_owned();
-        let result = self.visit(|store| async move { upload(&store, &owned, pieces).await });
-        self.end_write(&begun, effect, &result.await)
+        let repeats = self.dice.below(2) == 0;
+        let result = self.visit(move |store| async move { upload(&store, &owned, pieces, repeats).await }).await;
+        self.end_write(&begun, effect, &result)?;
+        match result {
+            Ok(Completed::Forgotten) => Err(Violation(format!("{key}: a completed upload is not remembered"))),
+            _ => Ok(()),
+        }
     }
 
     /// Reads a key; whether there was an answer.
@@ -273,7 +299,7 @@ impl Client {
                 }
             }
         };
-        history.note(turmoil::elapsed(), &format!("client {} {outcome}", self.number));
+        history.note(now(), &format!("client {} {outcome}", self.number));
         found.is_ok()
     }
 
@@ -284,12 +310,12 @@ impl Client {
             let open = keys.into_iter().filter(|key| self.history.lock().has_room(key));
             open.map(|key| (key.clone(), self.history.lock().begin(&key, Effect::Read(None)))).collect()
         };
-        self.history.lock().note(turmoil::elapsed(), &format!("client {} lists", self.number));
+        self.history.lock().note(now(), &format!("client {} lists", self.number));
         let request = ListRequest { limit: 1000, ..ListRequest::default() };
         let result = self.visit(|store| async move { store.list_objects(BUCKET, &request).await }).await;
         let Ok(page) = result else {
             begun.iter().for_each(|(_, begun)| self.history.lock().forget(begun));
-            self.history.lock().note(turmoil::elapsed(), &format!("client {} has no listing", self.number));
+            self.history.lock().note(now(), &format!("client {} has no listing", self.number));
             return Ok(false);
         };
         let mut history = self.history.lock();
@@ -304,9 +330,14 @@ impl Client {
             let version = found.iter().find(|(found, _)| found == key).map(|(_, version)| *version);
             history.end(begun, Effect::Read(version));
         }
-        history.note(turmoil::elapsed(), &format!("client {} listed {found:?}", self.number));
+        history.note(now(), &format!("client {} listed {found:?}", self.number));
         Ok(true)
     }
+}
+
+/// The time of the whole simulation; `turmoil::elapsed` begins with each client.
+fn now() -> Duration {
+    turmoil::sim_elapsed().unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "tokio's time is the simulation's")]
@@ -314,14 +345,24 @@ async fn sleep(span: Duration) {
     tokio::time::sleep(span).await;
 }
 
-async fn upload(store: &Store, key: &str, pieces: [Bytes; 2]) -> Result<(), Error> {
+/// What a client hears that completes an upload again.
+enum Completed {
+    Known,
+    Forgotten,
+}
+
+/// Uploads in parts. `repeats` completes it twice, as clients do that have missed the answer.
+async fn upload(store: &Store, key: &str, pieces: [Bytes; 2], repeats: bool) -> Result<Completed, Error> {
     let upload = store.create_upload(BUCKET, key, CreateUploadRequest::default()).await?;
     let mut parts = Vec::new();
     for (number, piece) in (1..).zip(pieces) {
         let part = store.put_part(&upload.id, number, ExpectedBody::default(), Box::new(piece)).await?;
         parts.push(CompletedPart { number, etag: part.etag.to_string(), checksum: None });
     }
-    store.complete_upload(&upload.id, CompleteRequest { parts, ..CompleteRequest::default() }).await.map(drop)
+    let request = CompleteRequest { parts, ..CompleteRequest::default() };
+    store.complete_upload(&upload.id, request.clone()).await?;
+    let again = if repeats { store.complete_upload(&upload.id, request).await.err() } else { None };
+    Ok(if let Some(Error::NoSuchUpload) = again { Completed::Forgotten } else { Completed::Known })
 }
 
 async fn read(store: &Store, key: &str) -> Result<(Etag, Bytes), Error> {

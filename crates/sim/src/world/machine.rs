@@ -22,7 +22,11 @@ const EXTENT_SIZE: u64 = 4 << 20;
 /// Where nodes listen for each other.
 const PORT: u16 = 7000;
 /// After this time others take over what an absent disk held.
-const ABSENCE_MAX: Duration = Duration::from_secs(6);
+const ABSENCE_MAX: Duration = Duration::from_secs(4);
+/// How long a command may take to be decided.
+const PROPOSE_DEADLINE: Duration = Duration::from_secs(4);
+/// The worker that folds the metadata into trees.
+const FLUSHER: &str = "meta-worker";
 /// How long a machine waits before it asks again what it shall be.
 const ROLE_PAUSE: Duration = Duration::from_millis(100);
 
@@ -127,6 +131,11 @@ impl Machine {
         self.node.lock().clone()
     }
 
+    /// Whether it leads, as far as it knows.
+    pub(super) fn is_leader(&self) -> bool {
+        self.node().is_some_and(|node| node.cluster.is_leader())
+    }
+
     /// How the node stands, if it runs.
     pub(super) fn status(&self) -> Option<Status> {
         self.node().map(|node| node.store.status())
@@ -207,6 +216,7 @@ impl Machine {
         config.extent_size_max = EXTENT_SIZE;
         config.profile = Some(self.profile);
         config.absence_max = ABSENCE_MAX;
+        config.propose_deadline = PROPOSE_DEADLINE;
         config.meta = meta_config();
         if let Role::Member(entry) = role {
             config.node = Some(NodeConfig { address: self.address(), rack: String::new(), entry });
@@ -230,9 +240,11 @@ fn meta_config() -> MetaConfig {
 /// Everything in the background often, so that it happens in every run.
 fn store_config() -> StoreConfig {
     StoreConfig {
-        epoch_period: Duration::from_secs(4),
-        census_period: Duration::from_secs(15),
-        scrub_period: Duration::from_secs(20),
+        epoch_period: Duration::from_millis(500),
+        census_period: Duration::from_secs(2),
+        scrub_period: Duration::from_secs(6),
+        // Many stripes an object.
+        shard_unit: 64 << 10,
         ..StoreConfig::default()
     }
 }
@@ -241,7 +253,8 @@ fn disk_path(number: usize) -> PathBuf {
     PathBuf::from(format!("/disk{number}"))
 }
 
-/// Workers pause for up to two milliseconds, those of a slow disk for as long as it was told.
+/// Workers pause for up to two milliseconds, those of a slow disk for as long as it was told. Flushes take long now and
+/// then, so that much happens during them.
 struct Pauses {
     dice: Arc<Dice>,
     slow: Mutex<Option<(String, Duration)>>,
@@ -253,6 +266,9 @@ impl Pace for Pauses {
             && name.contains(path)
         {
             return Some(*span);
+        }
+        if name == FLUSHER && self.dice.below(4) == 0 {
+            return Some(self.dice.millis(20, 400));
         }
         match self.dice.below(3) {
             0 => None,

@@ -45,6 +45,8 @@ use crate::oracle::Violation;
 const CLIENTS: usize = 5;
 /// When a node that gave up is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// How long the cluster may take to be founded, and clients to end their work.
+const PATIENCE: Duration = Duration::from_secs(240);
 /// How long everything may take to become whole once nothing fails any more.
 const CONVALESCENCE: Duration = Duration::from_secs(240);
 
@@ -134,7 +136,7 @@ impl World {
         let mut nemesis = Nemesis::new(machines.clone(), history.clone(), dice.below(u64::MAX));
 
         sim.client("operator", operator::found(machines.clone()));
-        run_steps(sim, &machines, |_| ())?;
+        run_steps(sim, &machines, PATIENCE, |_| ())?;
         let (first, clients): (Client, Vec<Client>) = (client(0), (0..CLIENTS).map(client).collect());
         let operator =
             Operator { machines: machines.clone(), history: history.clone(), dice: Dice::new(dice.below(u64::MAX)) };
@@ -144,13 +146,13 @@ impl World {
             tokio::try_join!(clients, operator.work(self.span))?;
             Ok(())
         });
-        run_steps(sim, &machines, |sim| nemesis.act(sim))?;
+        run_steps(sim, &machines, self.span + PATIENCE, |sim| nemesis.act(sim))?;
 
         nemesis.relent(sim);
         let (relented, last) = (sim.elapsed(), client(CLIENTS));
         sim.client("last-look", async move { Ok(last.look(CONVALESCENCE).await?) });
-        run_steps(sim, &machines, |_| ())?;
-        while !nemesis.is_whole_since(relented) || !agree(&machines)? {
+        run_steps(sim, &machines, 2 * CONVALESCENCE, |_| ())?;
+        while !agree(&machines)? || !nemesis.is_whole_since(relented) {
             if relented + CONVALESCENCE < sim.elapsed() {
                 let state = |machine: &Machine| {
                     format!("\n  {}: {:?} {:?}", machine.name, machine.status(), machine.given_up())
@@ -183,12 +185,21 @@ fn agree(machines: &[Arc<Machine>]) -> Result<bool, Violation> {
 }
 
 /// Steps until all clients have ended.
+///
+/// # Errors
+///
+/// They have not within `span`.
 fn run_steps<'a>(
     sim: &mut turmoil::Sim<'a>,
     machines: &[Arc<Machine>],
+    span: Duration,
     mut between: impl FnMut(&mut turmoil::Sim<'a>),
 ) -> Result<(), Violation> {
+    let until = sim.elapsed() + span;
     while !step(sim, machines)? {
+        if until < sim.elapsed() {
+            return Err(Violation(format!("clients wait for {span:?} and longer")));
+        }
         between(sim);
     }
     Ok(())

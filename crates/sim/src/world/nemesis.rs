@@ -17,7 +17,11 @@ use super::network::NetworkNemesis;
 use crate::dice::Dice;
 
 /// I/O calls within which the power goes, if they happen in time.
-const CALLS_MAX: u64 = 400;
+const CALLS_MAX: [u64; 2] = [40, 400];
+/// How long the power waits for that call.
+const CALLS_SPAN: Duration = Duration::from_secs(2);
+/// Before another leader is elected, in milliseconds.
+const SOON_MILLIS: u64 = 300;
 /// More than any disk has.
 const ROOM: u64 = 1 << 50;
 
@@ -65,8 +69,8 @@ impl Nemesis {
     pub(super) fn new(machines: Arc<Vec<Arc<Machine>>>, history: Arc<Mutex<History>>, seed: u64) -> Self {
         let dice = Dice::new(seed);
         let harms_disks = machines.iter().any(|machine| machine.has_redundancy());
-        let power = Power::Fine { until: dice.millis(2000, 8000) };
-        let harm = Harm::None { until: dice.millis(1000, 6000) };
+        let power = Power::Fine { until: dice.millis(500, 6000) };
+        let harm = Harm::None { until: dice.millis(500, 6000) };
         let network = NetworkNemesis::new(machines.clone(), dice.below(u64::MAX));
         Self { machines, history, dice, power, harm, network, harms_disks }
     }
@@ -76,18 +80,22 @@ impl Nemesis {
         let now = sim.elapsed();
         match self.power {
             Power::Fine { until } if until <= now => {
-                let machine = usize::try_from(self.dice.below(self.machines.len() as u64)).expect("below a length");
+                let machine = self.pick_machine();
                 let files = self.machines[machine].files();
-                files.fail_call(files.calls() + self.dice.below(CALLS_MAX), Failure::Crash);
-                self.power = Power::Going { machine, until: now + Duration::from_secs(5) };
+                let calls_max = self.dice.pick(&CALLS_MAX);
+                // Not always at a call: what a disk was asked for last, others have mostly been told.
+                let span = self.dice.pick(&[Duration::ZERO, CALLS_SPAN, CALLS_SPAN]);
+                files.fail_call(files.calls() + self.dice.below(calls_max), Failure::Crash);
+                self.power = Power::Going { machine, until: now + span };
             }
             Power::Going { machine, until } if self.machines[machine].files().has_crashed() || until <= now => {
                 self.stop(sim, machine);
-                self.power = Power::Gone { machine, until: now + self.dice.millis(0, 4000) };
+                let millis_max = self.dice.pick(&[SOON_MILLIS, 4000]);
+                self.power = Power::Gone { machine, until: now + self.dice.millis(0, millis_max) };
             }
             Power::Gone { machine, until } if until <= now => {
                 self.start(sim, machine);
-                self.power = Power::Fine { until: now + self.dice.millis(2000, 12_000) };
+                self.power = Power::Fine { until: now + self.dice.millis(200, 4000) };
             }
             _ => {}
         }
@@ -125,6 +133,14 @@ impl Nemesis {
         self.machines.iter().all(|machine| machine.is_whole_since(moment))
     }
 
+    /// A machine to stop: every other time one that leads.
+    fn pick_machine(&self) -> usize {
+        let any = usize::try_from(self.dice.below(self.machines.len() as u64)).expect("below a length");
+        let wants_leader = self.dice.below(2) == 0;
+        let leader = self.machines.iter().position(|machine| machine.is_leader());
+        leader.filter(|_| wants_leader).unwrap_or(any)
+    }
+
     fn stop(&mut self, sim: &mut turmoil::Sim<'_>, number: usize) {
         let has_power = self.dice.below(3) == 0;
         let machine = &self.machines[number];
@@ -133,11 +149,14 @@ impl Nemesis {
         machine.lose_process(has_power);
     }
 
-    fn start(&self, sim: &mut turmoil::Sim<'_>, number: usize) {
+    fn start(&mut self, sim: &mut turmoil::Sim<'_>, number: usize) {
         let machine = &self.machines[number];
         self.note(sim.elapsed(), &format!("{} starts", machine.name));
         machine.clock.set_skew(i64::try_from(self.dice.below(7_200_000)).expect("two hours") - 3_600_000);
         sim.bounce(machine.name.as_str());
+        if let Some(what) = self.network.greet(sim, number) {
+            self.note(sim.elapsed(), &what);
+        }
     }
 
     fn harm_disk(&mut self, now: Duration) {
@@ -145,6 +164,7 @@ impl Nemesis {
         let machine = &self.machines[number];
         let path = machine.pick_disk(&self.dice);
         let harm = self.dice.pick(&[
+            Trouble::Rot,
             Trouble::Rot,
             Trouble::Errors,
             Trouble::Slow,
@@ -156,8 +176,10 @@ impl Nemesis {
         let files = machine.files();
         match harm {
             Trouble::Rot => {
-                let count = u32::try_from(20 + self.dice.below(400)).expect("few");
-                files.flip_bits(&path, count, self.dice.below(u64::MAX));
+                let count = u32::try_from(20 + self.dice.below(1000)).expect("few");
+                // The only copy of its metadata no machine can do without.
+                let part = if machine.has_other_disks() { path.clone() } else { path.join("extents") };
+                files.flip_bits(&part, count, self.dice.below(u64::MAX));
             }
             Trouble::Errors => files.fail_path(&path, Failure::Io),
             Trouble::Slow => machine.slow_down(&path, self.dice.millis(50, 3000)),
@@ -165,11 +187,11 @@ impl Nemesis {
             Trouble::Missing | Trouble::Replaced => files.vanish(&path),
         }
         self.note(now, &format!("{harm:?} on {} of {}", path.display(), machine.name));
-        self.harm = Harm::Done { machine: number, path, harm, until: now + self.dice.millis(500, 10_000) };
+        self.harm = Harm::Done { machine: number, path, harm, until: now + self.dice.millis(200, 6000) };
     }
 
     fn end_harm(&mut self, now: Duration) {
-        let next = Harm::None { until: now + self.dice.millis(1000, 6000) };
+        let next = Harm::None { until: now + self.dice.millis(200, 3000) };
         let Harm::Done { machine, path, harm, .. } = std::mem::replace(&mut self.harm, next) else { return };
         let machine = &self.machines[machine];
         let files = machine.files();
