@@ -119,6 +119,7 @@ fn put(bucket: BucketId, number: u64) -> Command {
         tags: Default::default(),
         parts: Vec::new(),
         body: Body::Striped(vec![segment]),
+        version: None,
         unknown: UnknownFields::default(),
     };
     let (key, precondition) = (key_of(number), Precondition::default());

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{
     Checksum, ConfigurationKind, Etag, GroupFence, IntentEpoch, ObjectRecord, PartRecord, RetiredId, UploadId,
-    UploadRecord, WriteId,
+    UploadRecord, VersionName, Versioning, WriteId,
 };
 use crate::view::BucketId;
 
@@ -53,6 +53,10 @@ pub enum Command {
     FreeRetired(FreeRetired),
     /// Answers [`Reply::Done`](crate::Reply::Done).
     SetBucketConfiguration(SetBucketConfiguration),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    SetBucketVersioning(SetBucketVersioning),
+    /// Answers [`Reply::ObjectDeleted`](crate::Reply::ObjectDeleted).
+    DeleteVersion(DeleteVersion),
 }
 
 impl Command {
@@ -79,6 +83,7 @@ impl Command {
         match self {
             Self::PutObject(_)
             | Self::DeleteObject(_)
+            | Self::DeleteVersion(_)
             | Self::CompleteUpload(_)
             | Self::DrainUploads(_)
             | Self::PinWrite(_)
@@ -95,8 +100,9 @@ impl Command {
             | Self::AbortUpload(_)
             | Self::SetTable(_)
             | Self::SetDocument(_)
-            // It would undo what somebody else has set meanwhile.
-            | Self::SetBucketConfiguration(_) => false,
+            // They would undo what somebody else has set meanwhile.
+            | Self::SetBucketConfiguration(_)
+            | Self::SetBucketVersioning(_) => false,
         }
     }
 }
@@ -145,14 +151,15 @@ pub struct PutObject {
     pub intent_epoch: IntentEpoch,
 }
 
-/// Removes the current version of `key`.
+/// Deletes `key`: in a versioned bucket puts a delete marker above its versions, otherwise removes the only one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeleteObject {
     /// The bucket.
     pub bucket: BucketId,
     /// The key.
     pub key: String,
-    /// What must hold of the current version. A key that does not exist is deleted successfully whatever this says.
+    /// What must hold of the newest version, also when that is a delete marker: such has no tag and no bytes. A key
+    /// without any version is deleted successfully whatever this says, and then without a marker if it says anything.
     pub precondition: Precondition,
     /// Identity of the deletion, for replays.
     pub write_id: WriteId,
@@ -375,4 +382,28 @@ pub struct SetBucketConfiguration {
     pub kind: ConfigurationKind,
     /// What it says, at most [`CONFIGURATION_SIZE_MAX`] bytes; the format is its owner's. `None` removes it.
     pub value: Option<Vec<u8>>,
+}
+
+/// Has a bucket keep the versions of its objects, or not any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetBucketVersioning {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// What it does from now on.
+    pub versioning: Versioning,
+}
+
+/// Removes one version of `key` for good, object or delete marker. When it was the newest, the one before is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeleteVersion {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The key.
+    pub key: String,
+    /// The version.
+    pub version: VersionName,
+    /// What must hold of that version. One that does not exist is deleted successfully whatever this says.
+    pub precondition: Precondition,
+    /// Identity of the deletion, for replays.
+    pub write_id: WriteId,
 }

@@ -5,7 +5,7 @@
 
 use placement::GroupId;
 
-use crate::record::{ConfigurationKind, Hlc, RetiredId, UploadId, WriteId};
+use crate::record::{ConfigurationKind, Hlc, RetiredId, UploadId, VersionId, WriteId};
 use crate::view::BucketId;
 
 /// Ends an escaped component. Sorts below every continuation of it.
@@ -15,10 +15,14 @@ const TERMINATOR: [u8; 2] = [0x00, 0x01];
 const BUCKET_NAME: u8 = 0x01;
 /// Catalog: what belongs to a bucket as a whole.
 const BUCKET: u8 = 0x02;
-/// Objects: current version of a key. 0x11 is reserved for the noncurrent ones.
+/// Objects: current version of a key, unless it is a delete marker.
 const OBJECT: u8 = 0x10;
+/// Objects: any other version of a key, and every delete marker.
+const VERSION: u8 = 0x11;
 /// Objects: body of a small object.
 const BODY: u8 = 0x12;
+/// Objects: where the null version of a key is when it is not current.
+const NULL_VERSION: u8 = 0x13;
 /// Uploads: unfinished upload.
 const UPLOAD: u8 = 0x20;
 /// Uploads: part.
@@ -137,14 +141,57 @@ pub(crate) fn parse_object(key: &[u8]) -> Option<String> {
     rest.is_none().then(|| String::from_utf8(component).ok())?
 }
 
-/// The body of a small object.
-pub(crate) fn body(key: &str) -> Vec<u8> {
-    escaped(BODY, key.as_bytes())
+/// The body of a small object: of the version with this id, or of the null version.
+pub(crate) fn body(key: &str, version: Option<VersionId>) -> Vec<u8> {
+    let mut tree_key = escaped(BODY, key.as_bytes());
+    if let Some(version) = version {
+        tree_key.extend_from_slice(&TERMINATOR);
+        push_stamp(version.committed, version.site, &mut tree_key);
+    }
+    tree_key
 }
 
 /// Whether a tree key is a current object's.
 pub(crate) fn is_object(key: &[u8]) -> bool {
     key.first() == Some(&OBJECT)
+}
+
+/// A version of an object key that is not current, or a delete marker, at its place: newer ones sort first.
+pub(crate) fn version(key: &str, place: VersionId) -> Vec<u8> {
+    let mut tree_key = versions_of(key);
+    tree_key.extend_from_slice(&(!place.committed.bits()).to_be_bytes());
+    tree_key.extend_from_slice(&place.site.to_be_bytes());
+    tree_key
+}
+
+/// What the keys of all such versions of an object key start with.
+pub(crate) fn versions_of(key: &str) -> Vec<u8> {
+    let mut tree_key = version_prefix(key);
+    tree_key.extend_from_slice(&TERMINATOR);
+    tree_key
+}
+
+/// What the keys of all such versions start with whose object keys start with `prefix`.
+pub(crate) fn version_prefix(prefix: &str) -> Vec<u8> {
+    escaped(VERSION, prefix.as_bytes())
+}
+
+/// Object key and place of a key that [`version`] made.
+pub(crate) fn parse_version(tree_key: &[u8]) -> Option<(String, VersionId)> {
+    let (key, rest) = unescape(tree_key.strip_prefix(&[VERSION])?)?;
+    let (committed, site) = parse_stamp(rest?.try_into().ok()?);
+    let committed = Hlc::from_bits(!committed.bits());
+    Some((String::from_utf8(key).ok()?, VersionId { committed, site }))
+}
+
+/// Whether a tree key is that of a version which is not current, or a delete marker.
+pub(crate) fn is_version(key: &[u8]) -> bool {
+    key.first() == Some(&VERSION)
+}
+
+/// Where the null version of an object key is when it is not current.
+pub(crate) fn null_version(key: &str) -> Vec<u8> {
+    escaped(NULL_VERSION, key.as_bytes())
 }
 
 /// Whether a tree key is a part's.
@@ -198,13 +245,22 @@ pub(crate) fn parse_part(key: &[u8]) -> Option<u16> {
 }
 
 fn push_upload_id(id: UploadId, key: &mut Vec<u8>) {
-    key.extend_from_slice(&id.initiated.bits().to_be_bytes());
-    key.extend_from_slice(&id.site.to_be_bytes());
+    push_stamp(id.initiated, id.site, key);
+}
+
+fn push_stamp(time: Hlc, site: u16, key: &mut Vec<u8>) {
+    key.extend_from_slice(&time.bits().to_be_bytes());
+    key.extend_from_slice(&site.to_be_bytes());
 }
 
 fn parse_upload_id(bytes: [u8; 10]) -> UploadId {
-    let [initiated @ .., high, low] = bytes;
-    UploadId { initiated: Hlc::from_bits(u64::from_be_bytes(initiated)), site: u16::from_be_bytes([high, low]) }
+    let (initiated, site) = parse_stamp(bytes);
+    UploadId { initiated, site }
+}
+
+fn parse_stamp(bytes: [u8; 10]) -> (Hlc, u16) {
+    let [time @ .., high, low] = bytes;
+    (Hlc::from_bits(u64::from_be_bytes(time)), u16::from_be_bytes([high, low]))
 }
 
 /// A stripe that waits for repair. Sorts by spare shards, age, write, stripe.
@@ -429,6 +485,18 @@ mod tests {
         }
 
         #[test]
+        fn versions_sort_by_key_then_newest_first(
+            left in ("[a\0/]{1,3}", any::<u64>()),
+            right in ("[a\0/]{1,3}", any::<u64>()),
+        ) {
+            let place = |time| VersionId::at(Hlc::from_bits(time));
+            let keys = [&left, &right].map(|(key, time)| version(key, place(*time)));
+            let expected = left.0.cmp(&right.0).then(right.1.cmp(&left.1));
+            prop_assert_eq!(keys[0].cmp(&keys[1]), expected);
+            prop_assert_eq!(parse_version(&keys[0]), Some((left.0, place(left.1))));
+        }
+
+        #[test]
         fn repairs_sort_by_spare_shards_age_write_and_stripe(
             left in (-2_i16..3, 0_u64..3, 0_u128..3, 0_u32..3),
             right in (-2_i16..3, 0_u64..3, 0_u128..3, 0_u32..3),
@@ -440,7 +508,7 @@ mod tests {
         }
 
         #[test]
-        fn parsing_any_bytes_never_panics(bytes: Vec<u8>, kind in prop::sample::select(vec![OBJECT, UPLOAD, PART, REPAIR])) {
+        fn parsing_any_bytes_never_panics(bytes: Vec<u8>, kind in prop::sample::select(vec![OBJECT, VERSION, UPLOAD, PART, REPAIR])) {
             let mut key = vec![kind];
             key.extend_from_slice(&bytes);
             for key in [&bytes, &key] {
@@ -449,6 +517,9 @@ mod tests {
                 }
                 if let Some((object_key, id)) = parse_upload(key) {
                     prop_assert_eq!(&upload(&object_key, id), key);
+                }
+                if let Some((object_key, place)) = parse_version(key) {
+                    prop_assert_eq!(&version(&object_key, place), key);
                 }
                 parse_part(key);
                 parse_retired(key);
@@ -471,6 +542,7 @@ mod tests {
     fn golden_keys() {
         let hex = |key: Vec<u8>| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let id = UploadId { initiated: Hlc::from_bits(0x0123_4567_89ab_cdef), site: 2 };
+        let version_id = VersionId { committed: id.initiated, site: 2 };
         let write = WriteId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
         let write_hex = "0102030405060708090a0b0c0d0e0f10";
         let golden = [
@@ -478,7 +550,10 @@ mod tests {
             (bucket(BucketId(3)), "02 0000000000000003 00".to_owned()),
             (configuration(BucketId(3), ConfigurationKind::new(7).unwrap()), "02 0000000000000003 07".to_owned()),
             (object("a\0b"), "10 6100ff62".to_owned()),
-            (body("a"), "12 61".to_owned()),
+            (body("a", None), "12 61".to_owned()),
+            (body("a", Some(version_id)), "12 61 0001 0123456789abcdef 0002".to_owned()),
+            (version("a\0", version_id), "11 6100ff 0001 fedcba9876543210 0002".to_owned()),
+            (null_version("a\0"), "13 6100ff".to_owned()),
             (upload("a\0", id), "20 6100ff 0001 0123456789abcdef 0002".to_owned()),
             (part(id, 258), "21 0123456789abcdef 0002 0102".to_owned()),
             (repair(-1, Hlc::from_bits(5), write, 6), format!("40 7fff 0000000000000005 {write_hex} 00000006")),

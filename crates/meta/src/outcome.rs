@@ -3,7 +3,7 @@
 use placement::{Epoch, GroupId};
 use serde::{Deserialize, Serialize};
 
-use crate::record::{BucketRecord, Checksum, Etag, Hlc, IntentEpoch, UploadId};
+use crate::record::{BucketRecord, Checksum, Etag, Hlc, IntentEpoch, UploadId, VersionName};
 use crate::view::BucketId;
 
 /// The answer to a command: its effect, or why the state forbids it. A refused command changes nothing.
@@ -18,11 +18,8 @@ pub enum Reply {
     BucketCreated(BucketId),
     /// The object is current.
     ObjectPut(ObjectPut),
-    /// The key has no object now.
-    ObjectDeleted {
-        /// Whether it had one before.
-        existed: bool,
-    },
+    /// The key, or a version of it, is deleted.
+    ObjectDeleted(ObjectDeleted),
     /// The new upload.
     UploadCreated(UploadId),
     /// The part is there.
@@ -52,6 +49,19 @@ pub struct ObjectPut {
     pub checksum: Option<Checksum>,
     /// Its size.
     pub size: u64,
+    /// How requests name it; `None` in a bucket whose objects never had versions.
+    pub version: Option<VersionName>,
+}
+
+/// What a deletion did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectDeleted {
+    /// Whether there was a current version, or the version that was asked for.
+    pub existed: bool,
+    /// The delete marker that was made, or the version that was asked for; `None` where the only version was deleted.
+    pub version: Option<VersionName>,
+    /// Whether that is, or was, a delete marker.
+    pub is_marker: bool,
 }
 
 /// Why the state forbids a command.

@@ -5,7 +5,8 @@ pub use prolly::Summary;
 use crate::keys;
 use crate::record::{Hlc, ObjectHead, PartRecord};
 
-/// The summary rule of all metadata trees: current objects count as live, parts of unfinished uploads as other bytes.
+/// The summary rule of all metadata trees: objects are the current versions, bytes those of all versions; parts of
+/// unfinished uploads are other bytes.
 ///
 /// The kind byte of the key says which tree it is from, so that one rule serves all.
 pub struct RecordSummaries;
@@ -26,6 +27,10 @@ pub(crate) fn summarize(key: &[u8], value: &[u8]) -> Summary {
     if keys::is_object(key) {
         let Ok(head) = ObjectHead::decode(value) else { return record };
         Summary { objects: 1, bytes: head.size, ..stamped(record, head.modified) }
+    } else if keys::is_version(key) {
+        // Delete markers are no objects.
+        let Ok(head) = ObjectHead::decode(value) else { return record };
+        Summary { bytes: head.size, ..stamped(record, head.modified) }
     } else if keys::is_part(key) {
         let Ok((size, modified)) = PartRecord::decode_size(value) else { return record };
         Summary { other_bytes: size, ..stamped(record, modified) }

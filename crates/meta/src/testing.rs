@@ -97,6 +97,76 @@ impl View for MemoryView {
     }
 }
 
+/// Counts what is asked of a view.
+#[cfg(test)]
+pub(crate) struct CountingView {
+    view: MemoryView,
+    counts: parking_lot::Mutex<Counts>,
+}
+
+#[cfg(test)]
+#[derive(Default)]
+struct Counts {
+    steps: usize,
+    lookups: Vec<(TreeId, Vec<u8>)>,
+}
+
+#[cfg(test)]
+impl CountingView {
+    pub(crate) fn new(view: MemoryView) -> Self {
+        Self { view, counts: parking_lot::Mutex::default() }
+    }
+
+    /// Moves of cursors since this was last called.
+    pub(crate) fn steps(&self) -> usize {
+        std::mem::take(&mut self.counts.lock().steps)
+    }
+
+    /// Records looked up since this was last called.
+    pub(crate) fn lookups(&self) -> Vec<(TreeId, Vec<u8>)> {
+        std::mem::take(&mut self.counts.lock().lookups)
+    }
+}
+
+#[cfg(test)]
+impl View for CountingView {
+    fn get(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
+        self.counts.lock().lookups.push((tree, key.to_vec()));
+        self.view.get(tree, key)
+    }
+
+    fn get_in_memory(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
+        self.get(tree, key)
+    }
+
+    fn cursor(&self, tree: TreeId) -> Result<Box<dyn Cursor + '_>> {
+        Ok(Box::new(CountingCursor { cursor: self.view.cursor(tree)?, counts: &self.counts }))
+    }
+
+    fn summary(&self, tree: TreeId, range: (Bound<&[u8]>, Bound<&[u8]>)) -> Result<Summary> {
+        self.view.summary(tree, range)
+    }
+}
+
+#[cfg(test)]
+struct CountingCursor<'a> {
+    cursor: Box<dyn Cursor + 'a>,
+    counts: &'a parking_lot::Mutex<Counts>,
+}
+
+#[cfg(test)]
+impl Cursor for CountingCursor<'_> {
+    fn seek(&mut self, key: &[u8]) -> Result<()> {
+        self.counts.lock().steps += 1;
+        self.cursor.seek(key)
+    }
+
+    fn next(&mut self) -> Result<Option<(Bytes, Bytes)>> {
+        self.counts.lock().steps += 1;
+        self.cursor.next()
+    }
+}
+
 struct MemoryCursor<'a> {
     records: Option<&'a BTreeMap<Bytes, Bytes>>,
     rest: btree_map::Range<'a, Bytes, Bytes>,

@@ -2,8 +2,12 @@
 
 use std::borrow::Cow;
 
-use http::StatusCode;
-use store::BodyError;
+use http::header::{ALLOW, LAST_MODIFIED};
+use http::{HeaderName, StatusCode};
+use store::{BodyError, DeleteMarker};
+
+use crate::response::{DELETE_MARKER, VERSION_ID};
+use crate::timestamp;
 
 /// Result of decoding and answering a request.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -15,17 +19,18 @@ pub struct Error {
     code: ErrorCode,
     message: Cow<'static, str>,
     details: Vec<(&'static str, String)>,
+    headers: Vec<(HeaderName, String)>,
 }
 
 impl Error {
     /// The error `code` with its usual message.
     pub(crate) fn new(code: ErrorCode) -> Self {
-        Self { code, message: Cow::Borrowed(code.message()), details: Vec::new() }
+        Self::with_message(code, code.message())
     }
 
     /// The error `code` with a message of its own.
     pub(crate) fn with_message(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), details: Vec::new() }
+        Self { code, message: message.into(), details: Vec::new(), headers: Vec::new() }
     }
 
     /// `InvalidArgument` that names the argument and the value it had.
@@ -54,6 +59,12 @@ impl Error {
         self
     }
 
+    /// Adds a header to the response; `value` is visible ASCII.
+    pub(crate) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
     /// The code, which clients decide by.
     pub fn code(&self) -> ErrorCode {
         self.code
@@ -67,6 +78,16 @@ impl Error {
     /// Elements that only some errors have.
     pub(crate) fn details(&self) -> &[(&'static str, String)] {
         &self.details
+    }
+
+    /// Headers that only some errors have.
+    pub(crate) fn headers(&self) -> &[(HeaderName, String)] {
+        &self.headers
+    }
+
+    /// Adds what is told of a delete marker that was met.
+    fn delete_marker(self, marker: &DeleteMarker) -> Self {
+        self.header(DELETE_MARKER, "true").header(VERSION_ID, marker.version.to_string())
     }
 }
 
@@ -82,6 +103,15 @@ impl From<store::Error> for Error {
         match error {
             Store::NoSuchBucket => ErrorCode::NoSuchBucket.into(),
             Store::NoSuchKey => ErrorCode::NoSuchKey.into(),
+            Store::KeyDeleted(marker) => Self::new(ErrorCode::NoSuchKey).delete_marker(&marker),
+            Store::NoSuchVersion(version) => {
+                Self::new(ErrorCode::NoSuchVersion).detail("VersionId", version.to_string())
+            }
+            Store::IsDeleteMarker(marker) => Self::new(ErrorCode::MethodNotAllowed)
+                .detail("ResourceType", "DeleteMarker")
+                .delete_marker(&marker)
+                .header(ALLOW, "DELETE")
+                .header(LAST_MODIFIED, timestamp::http_date(marker.modified)),
             Store::NoSuchUpload => ErrorCode::NoSuchUpload.into(),
             Store::BucketExists => ErrorCode::BucketAlreadyOwnedByYou.into(),
             Store::BucketNotEmpty => ErrorCode::BucketNotEmpty.into(),
@@ -177,6 +207,7 @@ error_codes! {
     EntityTooLarge, "EntityTooLarge", BAD_REQUEST, "Your proposed upload exceeds the maximum allowed size";
     EntityTooSmall, "EntityTooSmall", BAD_REQUEST, "Your proposed upload is smaller than the minimum allowed size";
     IllegalLocationConstraint, "IllegalLocationConstraintException", BAD_REQUEST, "The specified location constraint is incompatible for the region specific endpoint this request was sent to.";
+    IllegalVersioningConfiguration, "IllegalVersioningConfigurationException", BAD_REQUEST, "The Versioning element must be specified";
     IncompleteBody, "IncompleteBody", BAD_REQUEST, "You did not provide the number of bytes specified by the Content-Length HTTP header";
     InternalError, "InternalError", INTERNAL_SERVER_ERROR, "We encountered an internal error. Please try again.";
     InvalidAccessKeyId, "InvalidAccessKeyId", FORBIDDEN, "The AWS Access Key Id you provided does not exist in our records.";

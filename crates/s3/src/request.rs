@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use http::HeaderMap;
-use store::Body;
+use store::{Body, VersionName};
 
 use crate::access::BucketAccess;
 use crate::body::RequestBody;
 use crate::caller::Caller;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::operation::Operation;
 use crate::settings::Settings;
 use crate::target::Target;
@@ -72,16 +72,13 @@ impl Request {
         Box::new(self.body)
     }
 
-    /// Refuses a `versionId` other than `null`: without versioning that is the only version there is.
+    /// Reads `versionId`; `None` is the current version.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument`.
-    pub(crate) fn check_version(&self) -> Result<()> {
-        match self.query.get("versionId") {
-            None | Some("null") => Ok(()),
-            Some(version) => Err(invalid_version(version)),
-        }
+    /// `InvalidArgument` for what no version was ever called.
+    pub(crate) fn version(&self) -> Result<Option<VersionName>> {
+        self.query.get("versionId").map(parse_version).transpose()
     }
 
     /// Reads a query parameter that is a number from 0 to `max`; larger ones count as `max`, a missing one too.
@@ -134,9 +131,13 @@ impl Request {
     }
 }
 
-/// The error for a version that cannot exist.
-pub(crate) fn invalid_version(version: &str) -> Error {
-    Error::with_message(ErrorCode::InvalidArgument, "Invalid version id specified")
-        .detail("ArgumentName", "versionId")
-        .detail("ArgumentValue", version)
+/// Reads the name of a version.
+///
+/// # Errors
+///
+/// `InvalidArgument` for what no version was ever called.
+pub(crate) fn parse_version(text: &str) -> Result<VersionName> {
+    let message =
+        if text.is_empty() { "Version id cannot be the empty string" } else { "Invalid version id specified" };
+    VersionName::parse(text).ok_or_else(|| Error::invalid_argument(message, "versionId", text))
 }

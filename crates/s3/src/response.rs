@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use store::{Checksum, ChecksumKind, Etag, Object, PutResult};
+use store::{Checksum, ChecksumKind, Etag, Object, PutResult, VersionName};
 
 use crate::error::{Error, ErrorCode};
 use crate::header::checksum;
@@ -13,6 +13,15 @@ use crate::xml::Writer;
 
 /// What operations answer.
 pub(crate) type Response = http::Response<Body>;
+
+/// The version that was read, written or deleted.
+pub(crate) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+
+/// Whether that is a delete marker.
+pub(crate) const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
+
+/// The version that a copy has read.
+const COPY_SOURCE_VERSION_ID: HeaderName = HeaderName::from_static("x-amz-copy-source-version-id");
 
 /// A response without a body.
 pub(crate) fn empty(status: StatusCode) -> Response {
@@ -63,6 +72,25 @@ pub(crate) fn set_validators(headers: &mut HeaderMap, object: &Object) {
     set(headers, LAST_MODIFIED, &timestamp::http_date(object.modified));
 }
 
+/// Tells which version was read or deleted, if there are any.
+pub(crate) fn set_version(headers: &mut HeaderMap, version: Option<VersionName>) {
+    if let Some(version) = version {
+        set(headers, VERSION_ID, &version.to_string());
+    }
+}
+
+/// Tells which version was written. Of the null version S3 does not tell it.
+pub(crate) fn set_new_version(headers: &mut HeaderMap, result: &PutResult) {
+    set_version(headers, result.version.filter(|version| *version != VersionName::Null));
+}
+
+/// Tells which version a copy has read.
+pub(crate) fn set_source_version(headers: &mut HeaderMap, version: Option<VersionName>) {
+    if let Some(version) = version {
+        set(headers, COPY_SOURCE_VERSION_ID, &version.to_string());
+    }
+}
+
 /// Sets the headers of a checksum.
 pub(crate) fn set_checksum(headers: &mut HeaderMap, checksum: Option<&Checksum>, part_count: Option<u16>) {
     let Some(checksum) = checksum else { return };
@@ -109,6 +137,9 @@ pub(crate) fn error(error: &Error, context: &ErrorContext<'_>) -> Response {
     {
         set(response.headers_mut(), http::header::CONTENT_RANGE, &format!("bytes */{size}"));
     }
+    for (name, value) in error.headers() {
+        set(response.headers_mut(), name.clone(), value);
+    }
     if code == ErrorCode::SlowDown || code == ErrorCode::ServiceUnavailable {
         set(response.headers_mut(), http::header::RETRY_AFTER, "1");
     }
@@ -126,7 +157,9 @@ fn error_document(error: &Error, context: &ErrorContext<'_>) -> Writer {
         (ErrorCode::NoSuchBucket | ErrorCode::BucketNotEmpty | ErrorCode::BucketAlreadyOwnedByYou, Some(target)) => {
             document.text("BucketName", target.bucket().unwrap_or_default());
         }
-        (ErrorCode::NoSuchKey, Some(target)) => document.text("Key", target.key().unwrap_or_default()),
+        (ErrorCode::NoSuchKey | ErrorCode::NoSuchVersion, Some(target)) => {
+            document.text("Key", target.key().unwrap_or_default());
+        }
         _ => {}
     }
     document.text("Resource", context.path);

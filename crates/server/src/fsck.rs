@@ -35,8 +35,15 @@ fn text_of(report: &FsckReport) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(
         text,
-        "{} objects in {} buckets, {} bytes; {} stripes with {} shards",
-        report.objects, report.buckets, report.object_bytes, report.stripes, report.shards
+        "{} objects in {} buckets, {} versions that are not current, {} delete markers, {} bytes; {} stripes with {} \
+         shards",
+        report.objects,
+        report.buckets,
+        report.noncurrent_versions,
+        report.delete_markers,
+        report.object_bytes,
+        report.stripes,
+        report.shards
     )?;
     for problem in &report.problems {
         match problem {
@@ -48,6 +55,9 @@ fn text_of(report: &FsckReport) -> Result<String, std::fmt::Error> {
                     "{name}: stripe {stripe} of write {write_id} is {fate}: shards missing {missing:?}, corrupt \
                      {corrupt:?}, on disks that do not answer {unreachable:?}"
                 )?;
+            }
+            Problem::Version { key, version } => {
+                writeln!(text, "{key}: version {version} is listed, but not found by its name")?;
             }
             Problem::Manifest { write_id, key } => {
                 writeln!(text, "{key}: write {write_id} is told differently by the object and by the index of writes")?;

@@ -7,7 +7,7 @@ use store::get::GetRequest;
 use store::list::ListRequest;
 use store::multipart::{CompleteRequest, CompletedPart, CreateUploadRequest};
 use store::put::{ExpectedBody, PutRequest};
-use store::{Error, Precondition, Store};
+use store::{Deletion, Error, Store};
 
 use crate::dice::Dice;
 use crate::oracle::{Oracle, State, Violation, Written};
@@ -90,7 +90,7 @@ impl Writer {
 
     async fn delete(&mut self, store: &Store, key: &str) -> Result<State, Error> {
         self.oracle.begin(key, None);
-        store.delete_object(BUCKET, key, &Precondition::default()).await?;
+        store.delete_object(BUCKET, Deletion::of(key)).await?;
         Ok(None)
     }
 
@@ -99,7 +99,8 @@ impl Writer {
             return self.put(store, key).await;
         };
         self.oracle.begin(key, Some(written));
-        let source = CopySource { bucket: BUCKET.to_owned(), key: source, conditions: Default::default() };
+        let source =
+            CopySource { bucket: BUCKET.to_owned(), key: source, version: None, conditions: Default::default() };
         store.copy_object(&source, BUCKET, key, CopyRequest::default()).await?;
         Ok(Some(written))
     }

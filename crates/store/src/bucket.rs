@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use env::UnixMillis;
 pub use meta::BucketId;
-use meta::command::{CreateBucket, DeleteBucket, SetBucketConfiguration};
+use meta::command::{CreateBucket, DeleteBucket, SetBucketConfiguration, SetBucketVersioning};
 use meta::record::BucketRecord;
-pub use meta::record::{ConfigurationKind, Hlc};
+pub use meta::record::{ConfigurationKind, Hlc, Versioning};
 use meta::{Command, query};
 
 use crate::error::{Error, Result};
@@ -26,21 +26,23 @@ pub struct Bucket {
     pub owner: String,
     /// When a configuration of it was last set or removed: as long as this is the same, so are they.
     pub configured: Hlc,
+    /// Whether its objects have versions; `None` if they never had.
+    pub versioning: Option<Versioning>,
 }
 
 /// What a bucket, or all of them, hold; exact at one moment, straight from the metadata tree's summaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Number of objects.
+    /// Number of objects, each key once.
     pub objects: u64,
-    /// Their sizes' sum.
+    /// Sum of the sizes of all their versions.
     pub bytes: u64,
 }
 
 impl Bucket {
     fn of(bucket: query::Bucket) -> Self {
-        let BucketRecord { name, created, owner, region, configured, .. } = bucket.record;
-        Self { id: bucket.id, name, created: created.millis(), region, owner, configured }
+        let BucketRecord { name, created, owner, region, configured, versioning, .. } = bucket.record;
+        Self { id: bucket.id, name, created: created.millis(), region, owner, configured, versioning }
     }
 }
 
@@ -114,6 +116,18 @@ impl Store {
     ) -> Result<()> {
         let command = SetBucketConfiguration { bucket, kind, value };
         self.propose(Command::SetBucketConfiguration(command)).await?;
+        Ok(())
+    }
+
+    /// Has a bucket keep the versions of its objects, or not any more.
+    ///
+    /// # Errors
+    ///
+    /// `NoSuchBucket`.
+    pub async fn set_versioning(&self, bucket: &str, versioning: Versioning) -> Result<()> {
+        let bucket = self.bucket_id(bucket).await?;
+        let command = SetBucketVersioning { bucket, versioning };
+        self.propose(Command::SetBucketVersioning(command)).await?;
         Ok(())
     }
 

@@ -73,6 +73,7 @@ mod tests {
             user_metadata: BTreeMap::new(),
             storage_class: None,
             part_count: None,
+            version: None,
         };
         match conditions.check(&object) {
             Ok(()) => "ok",

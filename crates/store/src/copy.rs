@@ -16,6 +16,7 @@ use crate::get::{ByteRange, GetRequest, ObjectBody, ObjectReader};
 use crate::multipart::UploadId;
 use crate::put::{CHECKSUM_DEFAULT, ExpectedBody, PutRequest, PutResult};
 use crate::store::Store;
+use crate::version::VersionName;
 
 /// Where a copy reads.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct CopySource {
     pub bucket: String,
     /// Key of the source.
     pub key: String,
+    /// Version of the source; `None` is the current one.
+    pub version: Option<VersionName>,
     /// `x-amz-copy-source-if-*`. `NotModified` is reported as `PreconditionFailed` here.
     pub conditions: ReadConditions,
 }
@@ -41,6 +44,15 @@ pub struct CopyRequest {
     pub condition: Precondition,
 }
 
+/// What a copy made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// The copy.
+    pub result: PutResult,
+    /// The version that was read; `None` in a bucket whose objects never had versions.
+    pub source_version: Option<VersionName>,
+}
+
 impl Store {
     /// Copies an object. A copy of an object onto itself must change something (the caller checks that).
     ///
@@ -48,16 +60,18 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `NoSuchBucket`, `NoSuchKey`, `PreconditionFailed`, `EntityTooLarge` (5 GiB), and those of [`Store::put_object`].
+    /// `NoSuchBucket`, `NoSuchKey`, `KeyDeleted`, `NoSuchVersion`, `IsDeleteMarker` (of the source), `PreconditionFailed`,
+    /// `EntityTooLarge` (5 GiB), and those of [`Store::put_object`].
     pub async fn copy_object(
         &self,
         source: &CopySource,
         bucket: &str,
         key: &str,
         request: CopyRequest,
-    ) -> Result<PutResult> {
+    ) -> Result<Copied> {
         let _turn = self.begin_copy().await?;
         let reader = self.open_source(source, None).await?;
+        let source_version = reader.object.version;
         let (headers, user_metadata) = match request.replaced_metadata {
             Some(replaced) => replaced,
             None => (reader.object.headers.clone(), reader.object.user_metadata.clone()),
@@ -73,7 +87,8 @@ impl Store {
         };
         let (body, failure) = SourceBody::new(reader.body);
         let copied = self.put_object(bucket, key, put, Box::new(body)).await;
-        copied.map_err(|error| failure.lock().take().unwrap_or(error))
+        let result = copied.map_err(|error| failure.lock().take().unwrap_or(error))?;
+        Ok(Copied { result, source_version })
     }
 
     /// Copies an object, or one range of it, into a part of an upload. A range behind the source's end is
@@ -88,17 +103,20 @@ impl Store {
         range: Option<ByteRange>,
         upload: &UploadId,
         number: u16,
-    ) -> Result<PutResult> {
+    ) -> Result<Copied> {
         let _turn = self.begin_copy().await?;
         let reader = self.open_source(source, range).await?;
+        let source_version = reader.object.version;
         let expected = ExpectedBody { size: Some(reader.range.end - reader.range.start), ..ExpectedBody::default() };
         let (body, failure) = SourceBody::new(reader.body);
         let copied = self.put_part(upload, number, expected, Box::new(body)).await;
-        copied.map_err(|error| failure.lock().take().unwrap_or(error))
+        let result = copied.map_err(|error| failure.lock().take().unwrap_or(error))?;
+        Ok(Copied { result, source_version })
     }
 
     async fn open_source(&self, source: &CopySource, range: Option<ByteRange>) -> Result<ObjectReader> {
-        let request = GetRequest { range, part_number: None, conditions: source.conditions.clone() };
+        let conditions = source.conditions.clone();
+        let request = GetRequest { version: source.version, range, part_number: None, conditions };
         let reader = self.get_object(&source.bucket, &source.key, request).await.map_err(|error| match error {
             Error::NotModified(_) => Error::PreconditionFailed { condition: "x-amz-copy-source-If-None-Match" },
             error => error,

@@ -1,51 +1,72 @@
 //! DeleteObject and DeleteObjects.
 
 use futures_util::{FutureExt, StreamExt, stream};
-use meta::command::DeleteObject;
-use meta::{BucketId, Command};
+use meta::command::{DeleteObject, DeleteVersion};
+use meta::{BucketId, Command, Reply};
 
 use crate::condition::Precondition;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::version::{Deleted, VersionName};
 
 /// Deletions of one request that may wait for the log at once; they share its batches.
 const DELETIONS_AT_ONCE: usize = 128;
 
+/// What to delete.
+#[derive(Clone, Debug)]
+pub struct Deletion {
+    /// The key.
+    pub key: String,
+    /// The version to remove for good. `None` deletes the key: in a versioned bucket its versions stay, below a delete
+    /// marker.
+    pub version: Option<VersionName>,
+    /// What must hold: of the named version, otherwise of the newest one.
+    pub conditions: Precondition,
+}
+
 impl Store {
-    /// Deletes an object. Deleting a key that does not exist succeeds, unless a condition asks for it.
+    /// Deletes an object or a version. Deleting what does not exist succeeds, unless a condition asks for it.
     ///
     /// # Errors
     ///
     /// `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` (`If-Match` on a missing key).
-    pub async fn delete_object(&self, bucket: &str, key: &str, conditions: &Precondition) -> Result<()> {
+    pub async fn delete_object(&self, bucket: &str, deletion: Deletion) -> Result<Deleted> {
         let bucket = self.bucket_id(bucket).await?;
-        self.delete_in(bucket, key, conditions).await
+        self.delete_in(bucket, deletion).await
     }
 
-    /// Deletes each of `keys` on its own; the answers come in their order.
+    /// Performs each deletion on its own; the answers come in their order.
     ///
     /// # Errors
     ///
     /// `NoSuchBucket` for all of them at once.
-    pub async fn delete_objects(&self, bucket: &str, keys: &[(String, Precondition)]) -> Result<Vec<Result<()>>> {
+    pub async fn delete_objects(&self, bucket: &str, deletions: Vec<Deletion>) -> Result<Vec<Result<Deleted>>> {
         let bucket = self.bucket_id(bucket).await?;
         // Owned and boxed: futures that borrow from the closure would not be `Send` in the eyes of the compiler.
-        let deletions = keys.iter().cloned().map(|(key, conditions)| {
+        let deletions = deletions.into_iter().map(|deletion| {
             let store = self.clone();
-            async move { store.delete_in(bucket, &key, &conditions).await }.boxed()
+            async move { store.delete_in(bucket, deletion).await }.boxed()
         });
         Ok(stream::iter(deletions.collect::<Vec<_>>()).buffered(DELETIONS_AT_ONCE).collect().await)
     }
 
-    async fn delete_in(&self, bucket: BucketId, key: &str, conditions: &Precondition) -> Result<()> {
-        let command = DeleteObject {
-            bucket,
-            key: key.to_owned(),
-            precondition: conditions.clone(),
-            write_id: self.new_write_id(),
+    async fn delete_in(&self, bucket: BucketId, deletion: Deletion) -> Result<Deleted> {
+        let Deletion { key, version, conditions } = deletion;
+        let (precondition, write_id) = (conditions.clone(), self.new_write_id());
+        let command = match version {
+            None => Command::DeleteObject(DeleteObject { bucket, key, precondition, write_id }),
+            Some(version) => Command::DeleteVersion(DeleteVersion { bucket, key, version, precondition, write_id }),
         };
-        let deleted = self.propose(Command::DeleteObject(command)).await;
-        deleted.map_err(|error| error.under(conditions))?;
-        Ok(())
+        match self.propose(command).await.map_err(|error| error.under(&conditions))? {
+            Reply::ObjectDeleted(deleted) => Ok(Deleted::of(&deleted)),
+            _ => Err(Error::unexpected_reply()),
+        }
+    }
+}
+
+impl Deletion {
+    /// The deletion of a key, whatever it holds.
+    pub fn of(key: &str) -> Self {
+        Self { key: key.to_owned(), version: None, conditions: Precondition::default() }
     }
 }

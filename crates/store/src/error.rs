@@ -5,6 +5,7 @@ use meta::command::CONFIGURATION_SIZE_MAX;
 
 use crate::body::BodyError;
 use crate::condition::Precondition;
+use crate::version::{DeleteMarker, VersionName};
 
 /// Result of an operation on objects.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -18,6 +19,15 @@ pub enum Error {
     /// The key does not exist.
     #[error("the key does not exist")]
     NoSuchKey,
+    /// The newest version of the key is a delete marker: `NoSuchKey`, and a header that tells so.
+    #[error("the key is deleted")]
+    KeyDeleted(DeleteMarker),
+    /// The version does not exist.
+    #[error("the version does not exist")]
+    NoSuchVersion(VersionName),
+    /// The version that was asked for is a delete marker: `MethodNotAllowed`.
+    #[error("the version is a delete marker")]
+    IsDeleteMarker(DeleteMarker),
     /// The upload does not exist: never created, completed or aborted.
     #[error("the upload does not exist")]
     NoSuchUpload,

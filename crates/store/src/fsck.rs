@@ -8,9 +8,9 @@ use std::sync::Arc;
 use disk::Disk;
 use erasure::ShardIdentity;
 use futures_util::{FutureExt, StreamExt, stream};
-use meta::BucketId;
-use meta::query::{self, ListObjects, ObjectEntry};
-use meta::record::{Body, Segment, WriteId};
+use meta::query::{self, ListVersions, ListedVersion, VersionEntry};
+use meta::record::{Segment, VersionName, VersionRecord, WriteId};
+use meta::{BucketId, View};
 use serde::Serialize;
 
 use crate::census::SegmentWalk;
@@ -22,7 +22,7 @@ use crate::store::Store;
 /// Problems listed one by one; further ones are only counted.
 const PROBLEMS_MAX: usize = 10_000;
 
-/// Objects, buckets and inventory entries looked at in one step.
+/// Versions, buckets and inventory entries looked at in one step.
 const PAGE_SIZE: usize = 1000;
 
 /// Stripes read at once.
@@ -33,9 +33,13 @@ const STRIPES_AT_ONCE: usize = 4;
 pub struct FsckReport {
     /// Buckets.
     pub buckets: u64,
-    /// Objects.
+    /// Objects, each key once.
     pub objects: u64,
-    /// Bytes of those objects.
+    /// Versions of objects that are not current.
+    pub noncurrent_versions: u64,
+    /// Delete markers.
+    pub delete_markers: u64,
+    /// Bytes of the objects and of their other versions.
     pub object_bytes: u64,
     /// Manifests of objects and of parts.
     pub segments: u64,
@@ -55,6 +59,8 @@ pub struct FsckReport {
     pub unreadable_stripes: u64,
     /// Manifests that an object or the index of writes tells differently.
     pub inconsistent_manifests: u64,
+    /// Versions that are listed but not found by their name, or found differently.
+    pub inconsistent_versions: u64,
     /// Shards on the disks that no manifest names; collection deletes them in time.
     pub orphaned_shards: u64,
     /// Shards on disks where no manifest expects them, left over from moves; collection deletes them in time.
@@ -91,6 +97,13 @@ pub enum Problem {
         /// The key of the object.
         key: String,
     },
+    /// A version is not found by its name.
+    Version {
+        /// The key.
+        key: String,
+        /// The version, as requests name it.
+        version: String,
+    },
 }
 
 impl FsckReport {
@@ -100,6 +113,7 @@ impl FsckReport {
             && self.corrupt_shards == 0
             && self.unreachable_shards == 0
             && self.inconsistent_manifests == 0
+            && self.inconsistent_versions == 0
     }
 
     fn add_problem(&mut self, problem: Problem) {
@@ -151,38 +165,10 @@ impl Store {
     }
 
     async fn check_bucket(&self, bucket: BucketId, report: &mut FsckReport) -> Result<()> {
-        let mut after = Some(String::new());
+        let mut after = Some((String::new(), None));
         while let Some(from) = after.take() {
-            let (next, objects) = self
-                .query(move |view| {
-                    let request = ListObjects { after: &from, limit: PAGE_SIZE, ..ListObjects::default() };
-                    let page = query::list_objects(view, bucket, &request)?;
-                    let mut objects = Vec::new();
-                    for entry in page.entries {
-                        let ObjectEntry::Object { key, head } = entry else { continue };
-                        let mut inconsistent = Vec::new();
-                        if let Some(Body::Striped(segments)) =
-                            query::object_without_body(view, bucket, &key)?.map(|found| found.body)
-                        {
-                            for segment in segments {
-                                if query::segment_of(view, segment.write_id)?.as_ref() != Some(&segment) {
-                                    inconsistent.push(segment.write_id);
-                                }
-                            }
-                        }
-                        objects.push((key, head.size, inconsistent));
-                    }
-                    Ok((page.next, objects))
-                })
-                .await?;
-            for (key, size, inconsistent) in objects {
-                report.objects += 1;
-                report.object_bytes += size;
-                for write_id in inconsistent {
-                    report.inconsistent_manifests += 1;
-                    report.add_problem(Problem::Manifest { write_id: hex(write_id), key: key.clone() });
-                }
-            }
+            let (next, checks) = self.query(move |view| check_versions(view, bucket, &from)).await?;
+            checks.into_iter().for_each(|check| check.count(report));
             after = next;
         }
         Ok(())
@@ -293,6 +279,71 @@ impl Store {
             }
         }
     }
+}
+
+/// What was found about one version.
+struct VersionCheck {
+    key: String,
+    name: VersionName,
+    listed: ListedVersion,
+    is_latest: bool,
+    /// Whether the version is found by its name.
+    is_found: bool,
+    /// Writes whose manifest the index of writes tells differently.
+    inconsistent: Vec<WriteId>,
+}
+
+impl VersionCheck {
+    fn count(self, report: &mut FsckReport) {
+        let Self { key, name, listed, is_latest, is_found, inconsistent } = self;
+        match listed {
+            ListedVersion::Marker { .. } => report.delete_markers += 1,
+            ListedVersion::Object(head) => {
+                report.object_bytes += head.size;
+                *if is_latest { &mut report.objects } else { &mut report.noncurrent_versions } += 1;
+            }
+        }
+        for write_id in inconsistent {
+            report.inconsistent_manifests += 1;
+            report.add_problem(Problem::Manifest { write_id: hex(write_id), key: key.clone() });
+        }
+        if !is_found {
+            report.inconsistent_versions += 1;
+            report.add_problem(Problem::Version { key, version: name.to_string() });
+        }
+    }
+}
+
+/// Key marker and version marker of a listing.
+type Marker = (String, Option<VersionName>);
+
+/// Checks a page of versions; returns where the next one begins.
+fn check_versions(
+    view: &dyn View,
+    bucket: BucketId,
+    (key_marker, version_marker): &Marker,
+) -> meta::Result<(Option<Marker>, Vec<VersionCheck>)> {
+    let (version_marker, limit) = (*version_marker, PAGE_SIZE);
+    let request = ListVersions { key_marker, version_marker, limit, ..ListVersions::default() };
+    let page = query::list_versions(view, bucket, &request)?;
+    let mut checks = Vec::new();
+    for entry in page.entries {
+        let VersionEntry::Version { key, name, is_latest, version: listed } = entry else { continue };
+        let found = query::version_without_body(view, bucket, &key, name)?;
+        let is_found = match (&found, &listed) {
+            (Some(VersionRecord::Object(object)), ListedVersion::Object(head)) => object.etag == head.etag,
+            (Some(VersionRecord::Marker(marker)), ListedVersion::Marker { modified }) => marker.modified == *modified,
+            _ => false,
+        };
+        let mut inconsistent = Vec::new();
+        for segment in found.iter().flat_map(VersionRecord::segments) {
+            if query::segment_of(view, segment.write_id)?.as_ref() != Some(segment) {
+                inconsistent.push(segment.write_id);
+            }
+        }
+        checks.push(VersionCheck { key, name, listed, is_latest, is_found, inconsistent });
+    }
+    Ok((page.next, checks))
 }
 
 fn hex(write_id: WriteId) -> String {

@@ -15,10 +15,11 @@ use crate::budget::Reservation;
 use crate::condition::ReadConditions;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, StripeRange};
-use crate::object::{Object, PartSummary};
+use crate::object::{Found, Object, PartSummary};
 use crate::shards::Stripe;
 use crate::store::Store;
 use crate::stripe_reader::read_stripe;
+use crate::version::VersionName;
 
 /// One range of a `Range` header, positions inclusive as there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum ByteRange {
 /// What of an object to read, and when.
 #[derive(Clone, Debug, Default)]
 pub struct GetRequest {
+    /// The version to read; `None` reads the current one.
+    pub version: Option<VersionName>,
     /// One range; `None` reads everything.
     pub range: Option<ByteRange>,
     /// One part of a multipart object by its position from 1; with it, `range` must be `None`. An object that was put
@@ -80,21 +83,21 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `NoSuchBucket`, `NoSuchKey`, `InvalidRange`, `NoSuchPart`, the conditions' `PreconditionFailed` and
+    /// `NoSuchBucket`, `NoSuchKey`, `KeyDeleted`, `NoSuchVersion`, `IsDeleteMarker`, `InvalidRange`, `NoSuchPart`, the conditions' `PreconditionFailed` and
     /// `NotModified`, `SlowDown`, `Unavailable`.
     pub async fn get_object(&self, bucket: &str, key: &str, request: GetRequest) -> Result<ObjectReader> {
         let mut restarts = 0;
         loop {
             // Registered before the record is read, so that its shards are not freed under the reader.
             let reading = self.begin_read();
-            let record = self.object_with_body(bucket, key).await?;
-            let Selection { object, range, part } = select(&record, &request)?;
-            match self.open_body(&record, range.clone(), reading).await {
+            let found = self.object_with_body(bucket, key, request.version).await?;
+            let Selection { object, range, part } = select(&found, &request)?;
+            match self.open_body(&found.record, range.clone(), reading).await {
                 Ok(body) => return Ok(ObjectReader { object, range, part, body }),
                 // The object may have been replaced and its shards freed; if so, read what is current now (§2.4).
                 Err(error) => {
-                    let current = self.object_with_body(bucket, key).await?;
-                    if current.body == record.body || RESTARTS_MAX <= restarts {
+                    let current = self.object_with_body(bucket, key, request.version).await?;
+                    if current.record.body == found.record.body || RESTARTS_MAX <= restarts {
                         return Err(error);
                     }
                     Moment::ReadRestarted.note();
@@ -110,8 +113,8 @@ impl Store {
     ///
     /// As [`Store::get_object`].
     pub async fn head_range(&self, bucket: &str, key: &str, request: GetRequest) -> Result<Selection> {
-        let record = self.object_without_body(bucket, key).await?;
-        select(&record, &request)
+        let found = self.object_without_body(bucket, key, request.version).await?;
+        select(&found, &request)
     }
 
     /// Starts to read `range` of an object; its first stripe has been read on return.
@@ -204,8 +207,8 @@ fn stripe_ranges(segments: Arc<Vec<Segment>>, range: Range<u64>) -> impl Iterato
 }
 
 /// Decides the conditions and which bytes are asked for.
-fn select(record: &ObjectRecord, request: &GetRequest) -> Result<Selection> {
-    let object = Object::of(record);
+fn select(found: &Found, request: &GetRequest) -> Result<Selection> {
+    let (object, record) = (Object::of(found), &found.record);
     request.conditions.check(&object)?;
     let (range, part) = match (request.range, request.part_number) {
         (Some(range), _) => (range.resolve(record.size)?, None),

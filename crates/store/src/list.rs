@@ -2,6 +2,7 @@
 
 use env::{Bug, UnixMillis};
 use meta::query::{self, ObjectEntry};
+use meta::record::ObjectHead;
 
 use crate::checksum::{ChecksumAlgorithm, ChecksumKind};
 use crate::error::{Error, Result};
@@ -50,20 +51,26 @@ pub struct ListPage {
     pub next: Option<String>,
 }
 
+impl ListedObject {
+    pub(crate) fn of(key: String, head: ObjectHead) -> Self {
+        Self {
+            key,
+            size: head.size,
+            modified: head.modified.millis(),
+            etag: head.etag,
+            checksum: head.checksum.map(|checksum| (checksum.algorithm(), checksum.kind())),
+            storage_class: head.storage_class,
+        }
+    }
+}
+
 impl ListPage {
     fn of(page: query::ObjectPage) -> Self {
         let mut listed = Self { next: page.next, ..Self::default() };
         for entry in page.entries {
             match entry {
                 ObjectEntry::CommonPrefix(prefix) => listed.common_prefixes.push(prefix),
-                ObjectEntry::Object { key, head } => listed.objects.push(ListedObject {
-                    key,
-                    size: head.size,
-                    modified: head.modified.millis(),
-                    etag: head.etag,
-                    checksum: head.checksum.map(|checksum| (checksum.algorithm(), checksum.kind())),
-                    storage_class: head.storage_class,
-                }),
+                ObjectEntry::Object { key, head } => listed.objects.push(ListedObject::of(key, head)),
             }
         }
         listed

@@ -205,7 +205,7 @@ impl Store {
         let reply = self.commit_write(write, Command::PutPart(Box::new(command)), &rows).await?;
         let Reply::PartPut { modified } = reply else { return Err(Error::unexpected_reply()) };
         let checksum = Some(stored.digests.checksum(declared));
-        Ok(PutResult { etag, checksum, size: stored.size, modified: modified.millis() })
+        Ok(PutResult { etag, checksum, size: stored.size, modified: modified.millis(), version: None })
     }
 
     /// At most `limit` parts with numbers above `after`.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use env::UnixMillis;
-use meta::record::{ObjectPart, ObjectRecord, PART_NUMBER_MAX};
+use meta::record::{ObjectPart, ObjectRecord, PART_NUMBER_MAX, VersionRecord};
 use meta::{BucketId, View, query};
 
 use crate::checksum::Checksum;
-use crate::condition::ReadConditions;
 use crate::error::{Error, Result};
 use crate::etag::Etag;
 use crate::store::Store;
+use crate::version::{DeleteMarker, VersionName};
 
 /// What is known about an object without its bytes: the answer to HEAD.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Object {
     pub storage_class: Option<String>,
     /// Number of parts of a multipart object; `None` for an object that was put whole.
     pub part_count: Option<u16>,
+    /// How requests name this version; `None` in a bucket whose objects never had versions.
+    pub version: Option<VersionName>,
 }
 
 /// One part of a multipart object.
@@ -63,8 +65,9 @@ impl PartSummary {
 }
 
 impl Object {
-    /// Describes the object of a record.
-    pub(crate) fn of(record: &ObjectRecord) -> Self {
+    /// Describes an object that was found.
+    pub(crate) fn of(found: &Found) -> Self {
+        let Found { record, is_versioned } = found;
         let part_count = u16::try_from(record.parts.len()).unwrap_or(PART_NUMBER_MAX);
         Self {
             size: record.size,
@@ -75,23 +78,23 @@ impl Object {
             user_metadata: record.user_metadata.clone(),
             storage_class: record.storage_class.clone(),
             part_count: (0 < part_count).then_some(part_count),
+            version: is_versioned.then(|| record.version.into()),
         }
     }
 }
 
 impl Store {
-    /// Describes an object.
+    /// Describes a version of an object, the current one if none is named.
     ///
     /// # Errors
     ///
-    /// `NoSuchBucket`, `NoSuchKey`, and the conditions' `PreconditionFailed` and `NotModified`.
-    pub async fn head_object(&self, bucket: &str, key: &str, conditions: &ReadConditions) -> Result<Object> {
-        let object = Object::of(&self.object_without_body(bucket, key).await?);
-        conditions.check(&object)?;
-        Ok(object)
+    /// `NoSuchBucket`, `NoSuchKey`, `KeyDeleted`, `NoSuchVersion`, `IsDeleteMarker`.
+    pub async fn head_object(&self, bucket: &str, key: &str, version: Option<VersionName>) -> Result<Object> {
+        Ok(Object::of(&self.object_without_body(bucket, key, version).await?))
     }
 
-    /// Describes an object and at most `part_limit` of its parts with numbers above `part_marker`.
+    /// Describes an object, its current version if none is named, and at most `part_limit` of its parts with numbers above
+    /// `part_marker`.
     ///
     /// # Errors
     ///
@@ -100,11 +103,13 @@ impl Store {
         &self,
         bucket: &str,
         key: &str,
+        version: Option<VersionName>,
         part_marker: u16,
         part_limit: usize,
     ) -> Result<Attributes> {
-        let record = self.object_without_body(bucket, key).await?;
-        let mut parts: Vec<PartSummary> = record
+        let found = self.object_without_body(bucket, key, version).await?;
+        let mut parts: Vec<PartSummary> = found
+            .record
             .parts
             .iter()
             .filter(|part| part_marker < part.number)
@@ -113,28 +118,71 @@ impl Store {
             .collect();
         let truncated = part_limit < parts.len();
         parts.truncate(part_limit);
-        Ok(Attributes { object: Object::of(&record), parts, truncated })
+        Ok(Attributes { object: Object::of(&found), parts, truncated })
     }
 
-    /// The current record of an object, with its body if that is small.
-    pub(crate) async fn object_with_body(&self, bucket: &str, key: &str) -> Result<ObjectRecord> {
-        self.find_object(bucket, key, query::object).await
+    /// The record of an object, with its body if that is small.
+    pub(crate) async fn object_with_body(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<VersionName>,
+    ) -> Result<Found> {
+        self.find_object(bucket, key, version, (query::object, query::version)).await
     }
 
-    /// The current record of an object, whose body may be apart.
-    pub(crate) async fn object_without_body(&self, bucket: &str, key: &str) -> Result<ObjectRecord> {
-        self.find_object(bucket, key, query::object_without_body).await
+    /// The record of an object, whose body may be apart.
+    pub(crate) async fn object_without_body(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<VersionName>,
+    ) -> Result<Found> {
+        self.find_object(bucket, key, version, (query::object_without_body, query::version_without_body)).await
     }
 
-    async fn find_object(&self, bucket: &str, key: &str, lookup: ObjectLookup) -> Result<ObjectRecord> {
+    /// Looks up a version, the current one if none is named.
+    async fn find_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<VersionName>,
+        (current, named): (CurrentLookup, VersionLookup),
+    ) -> Result<Found> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         self.look_up(move |view| {
             let Some(bucket) = query::bucket(view, &bucket)? else { return Ok(Err(Error::NoSuchBucket)) };
-            Ok(lookup(view, bucket.id, &key)?.ok_or(Error::NoSuchKey))
+            let is_versioned = bucket.record.versioning.is_some();
+            let record = match version {
+                None => current(view, bucket.id, &key)?,
+                Some(name) => match named(view, bucket.id, &key, name)? {
+                    Some(VersionRecord::Object(record)) => Some(record),
+                    Some(VersionRecord::Marker(marker)) => {
+                        return Ok(Err(Error::IsDeleteMarker(DeleteMarker::of(&marker))));
+                    }
+                    None => return Ok(Err(Error::NoSuchVersion(name))),
+                },
+            };
+            if let Some(record) = record {
+                return Ok(Ok(Found { record, is_versioned }));
+            }
+            let marker = if is_versioned { query::hiding_marker(view, bucket.id, &key)? } else { None };
+            Ok(Err(marker.map_or(Error::NoSuchKey, |marker| Error::KeyDeleted(DeleteMarker::of(&marker)))))
         })
         .await?
     }
 }
 
-/// One of the two ways to look an object up.
-type ObjectLookup = fn(&dyn View, BucketId, &str) -> meta::Result<Option<ObjectRecord>>;
+/// The record of an object.
+pub(crate) struct Found {
+    /// The record.
+    pub(crate) record: ObjectRecord,
+    /// Whether its bucket was ever versioned.
+    pub(crate) is_versioned: bool,
+}
+
+/// One of the two ways to look up the current version.
+type CurrentLookup = fn(&dyn View, BucketId, &str) -> meta::Result<Option<ObjectRecord>>;
+
+/// One of the two ways to look up a version by name.
+type VersionLookup = fn(&dyn View, BucketId, &str, VersionName) -> meta::Result<Option<VersionRecord>>;

@@ -17,6 +17,7 @@ use crate::error::{Error, ProposeError, Result};
 use crate::etag::Etag;
 use crate::retarget::{WrittenRows, retarget};
 use crate::store::Store;
+use crate::version::VersionName;
 
 /// Largest body of a PUT, of a part and of a copy.
 pub(crate) const OBJECT_SIZE_MAX: u64 = 5 << 30;
@@ -64,6 +65,8 @@ pub struct PutResult {
     pub size: u64,
     /// When it was committed.
     pub modified: UnixMillis,
+    /// How requests name it; `None` for a part, and in a bucket whose objects never had versions.
+    pub version: Option<VersionName>,
 }
 
 impl Store {
@@ -107,6 +110,7 @@ impl Store {
             tags: BTreeMap::new(),
             parts: Vec::new(),
             body,
+            version: None,
             unknown: UnknownFields::default(),
         };
         let command = PutObject {
@@ -167,7 +171,7 @@ impl PutResult {
     /// Reads the reply to a put or a completion.
     pub(crate) fn of(reply: Reply) -> Result<Self> {
         let Reply::ObjectPut(put) = reply else { return Err(Error::unexpected_reply()) };
-        let ObjectPut { modified, etag, checksum, size } = put;
-        Ok(Self { etag, checksum, size, modified: modified.millis() })
+        let ObjectPut { modified, etag, checksum, size, version } = put;
+        Ok(Self { etag, checksum, size, modified: modified.millis(), version })
     }
 }

@@ -3,7 +3,9 @@
 use super::check_name;
 use super::draft::{Decision, Draft};
 use super::manifest;
-use crate::command::{CONFIGURATION_SIZE_MAX, CreateBucket, DeleteBucket, DrainUploads, SetBucketConfiguration};
+use crate::command::{
+    CONFIGURATION_SIZE_MAX, CreateBucket, DeleteBucket, DrainUploads, SetBucketConfiguration, SetBucketVersioning,
+};
 use crate::error::{Error, Result};
 use crate::keys;
 use crate::outcome::{Refusal, Reply};
@@ -33,6 +35,7 @@ pub(super) fn create(draft: &mut Draft<'_>, command: &CreateBucket) -> Decision<
         owner: command.owner.clone(),
         region: command.region.clone(),
         configured: Hlc::ZERO,
+        versioning: None,
         unknown: UnknownFields::default(),
     };
     draft.put(TreeId::Catalog, name_key, &BucketNameRecord { id, unknown: UnknownFields::default() });
@@ -86,6 +89,15 @@ pub(super) fn set_configuration(draft: &mut Draft<'_>, command: &SetBucketConfig
     }
     let record = BucketRecord { configured: draft.now(), ..record };
     draft.put(TreeId::Catalog, keys::bucket(command.bucket), &record);
+    Ok(Reply::Done)
+}
+
+pub(super) fn set_versioning(draft: &mut Draft<'_>, command: &SetBucketVersioning) -> Decision<Reply> {
+    let record = draft.require_bucket(command.bucket)?;
+    if record.versioning != Some(command.versioning) {
+        let record = BucketRecord { versioning: Some(command.versioning), ..record };
+        draft.put(TreeId::Catalog, keys::bucket(command.bucket), &record);
+    }
     Ok(Reply::Done)
 }
 

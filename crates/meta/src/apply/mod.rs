@@ -2,7 +2,8 @@
 //!
 //! Pure and deterministic: the same view, command and stamp give the same outcome and the same edits, byte for byte.
 //! `bucket`, `object`, `upload`, `repair` and `internal` decide one family of commands each; `manifest` holds what
-//! commits have in common: which manifests are admitted, and what follows from naming or dropping a segment.
+//! commits have in common: which manifests are admitted, and what follows from naming or dropping a segment; `version`
+//! holds where the versions of a key are.
 
 mod bucket;
 mod draft;
@@ -13,6 +14,7 @@ mod repair;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod version;
 
 use self::draft::{Draft, Stop};
 use crate::command::{Command, LogStamp};
@@ -50,6 +52,8 @@ pub fn apply(view: &dyn View, command: &Command, stamp: LogStamp) -> Result<(Out
         Command::ReportMissing(command) => repair::report_missing(&mut draft, command),
         Command::RepairDone(command) => repair::repair_done(&mut draft, command),
         Command::FreeRetired(command) => internal::free_retired(&mut draft, command),
+        Command::SetBucketVersioning(command) => bucket::set_versioning(&mut draft, command),
+        Command::DeleteVersion(command) => object::delete_version(&mut draft, command),
         Command::SetBucketConfiguration(command) => bucket::set_configuration(&mut draft, command),
     };
     match decision {

@@ -3,12 +3,17 @@
 use env::Bug;
 
 use super::draft::{Decision, Draft, ResultKey};
+use super::version::{self, Key, Replaced};
 use super::{KEY_SIZE_MAX, check_name, manifest};
-use crate::command::{DeleteObject, EtagCondition, Precondition, PutObject};
+use crate::command::{DeleteObject, DeleteVersion, EtagCondition, Precondition, PutObject};
 use crate::keys;
-use crate::outcome::{InvalidManifest, ObjectPut, Refusal, Reply};
-use crate::record::{Body, BodyRecord, Etag, Hlc, ObjectRecord, RememberedReply, Segment, UnknownFields};
-use crate::view::{BucketId, TreeId};
+use crate::outcome::{InvalidManifest, ObjectDeleted, ObjectPut, Refusal, Reply};
+use crate::query;
+use crate::record::{
+    Body, BodyRecord, Etag, Hlc, ObjectRecord, RememberedReply, Segment, UnknownFields, VersionId, VersionRecord,
+    Versioning,
+};
+use crate::view::TreeId;
 
 pub(super) fn put(draft: &mut Draft<'_>, command: &PutObject) -> Decision<Reply> {
     check_name(&command.key, KEY_SIZE_MAX)?;
@@ -16,24 +21,25 @@ pub(super) fn put(draft: &mut Draft<'_>, command: &PutObject) -> Decision<Reply>
     if let Some(reply) = draft.remembered(&result)? {
         return Ok(reply);
     }
-    draft.require_bucket(command.bucket)?;
+    let bucket = draft.require_bucket(command.bucket)?;
     manifest::check_intent_epoch(draft, command.write_id, command.intent_epoch)?;
     check_body(command).map_err(Refusal::InvalidManifest)?;
     if let Body::Striped(segments) = &command.object.body {
         segments.iter().try_for_each(|segment| manifest::check_segment(draft, segment))?;
     }
     let current = draft.current(command.bucket, &command.key)?;
-    check_precondition(&command.precondition, current.as_ref())?;
+    check_precondition(&command.precondition, current.as_ref().map(Subject::of_object))?;
 
     let mut object = command.object.clone();
     if let Body::Striped(segments) = &mut object.body {
-        let key = keys::object(&command.key);
+        let tree_key = keys::object(&command.key);
         for segment in segments {
             *segment = manifest::stamped(segment, draft.now());
-            manifest::adopt(draft, segment, TreeId::Objects(command.bucket), &key)?;
+            manifest::adopt(draft, segment, TreeId::Objects(command.bucket), &tree_key)?;
         }
     }
-    let reply = replace(draft, command.bucket, &command.key, current, object);
+    let key = Key { bucket: command.bucket, versioning: bucket.versioning, name: &command.key };
+    let reply = replace(draft, &key, current, object)?;
     draft.remember(result, RememberedReply::Put(reply.clone()))?;
     Ok(Reply::ObjectPut(reply))
 }
@@ -53,38 +59,52 @@ fn check_body(command: &PutObject) -> std::result::Result<(), InvalidManifest> {
     if valid { Ok(()) } else { Err(InvalidManifest::Size) }
 }
 
-/// Makes `object` the current version in place of `current`, whose segments retire. An inline body moves to a record of
-/// its own.
+/// Makes `object` the current version above `current`. An inline body moves to a record of its own.
 pub(super) fn replace(
     draft: &mut Draft<'_>,
-    bucket: BucketId,
-    key: &str,
+    key: &Key<'_>,
     current: Option<ObjectRecord>,
     mut object: ObjectRecord,
-) -> ObjectPut {
-    let above_current = current.as_ref().map_or(Hlc::ZERO, |current| current.modified.next_millisecond());
-    object.modified = draft.now().max(above_current);
-    let tree = TreeId::Objects(bucket);
-    match &object.body {
-        Body::Inline(bytes) if !bytes.is_empty() => {
+) -> Decision<ObjectPut> {
+    object.modified = time_above(draft, current.as_ref());
+    object.version = new_id(draft, key);
+    let Replaced { object: ended, was_noted } = version::make_room(draft, key, current)?;
+    if was_noted {
+        draft.remove(key.tree(), keys::null_version(key.name));
+    }
+    match (&object.body, &ended) {
+        (Body::Inline(bytes), _) if !bytes.is_empty() => {
+            // In place of the body of `ended`, if any: both are the null version.
             let body = BodyRecord { bytes: bytes.clone(), unknown: UnknownFields::default() };
-            draft.put(tree, keys::body(key), &body);
+            draft.put(key.tree(), keys::body(key.name, object.version), &body);
             object.body = Body::Apart;
         }
-        _ => remove_body(draft, tree, key, current.as_ref()),
+        (_, Some(ended)) => version::remove_body(draft, key, ended),
+        (_, None) => {}
     }
-    draft.put(tree, keys::object(key), &object);
-    for segment in current.iter().flat_map(ObjectRecord::segments) {
-        manifest::retire(draft, segment);
+    draft.put(key.tree(), key.current(), &object);
+    if let Some(ended) = &ended {
+        version::retire(draft, ended);
     }
-    ObjectPut { modified: object.modified, etag: object.etag, checksum: object.checksum, size: object.size }
+    let version = key.versioning.map(|_| object.version.into());
+    Ok(ObjectPut {
+        modified: object.modified,
+        etag: object.etag,
+        checksum: object.checksum,
+        size: object.size,
+        version,
+    })
 }
 
-/// Removes the body of `current`, if it has a record of its own.
-fn remove_body(draft: &mut Draft<'_>, tree: TreeId, key: &str, current: Option<&ObjectRecord>) {
-    if current.is_some_and(|current| current.body == Body::Apart) {
-        draft.remove(tree, keys::body(key));
-    }
+/// When a version is committed above `current`.
+fn time_above(draft: &Draft<'_>, current: Option<&ObjectRecord>) -> Hlc {
+    let above_current = current.map_or(Hlc::ZERO, |current| current.modified.next_millisecond());
+    draft.now().max(above_current)
+}
+
+/// The id of a new version; `None` if it is the null version.
+fn new_id(draft: &Draft<'_>, key: &Key<'_>) -> Option<VersionId> {
+    (key.versioning == Some(Versioning::Enabled)).then(|| VersionId::at(draft.now()))
 }
 
 pub(super) fn delete(draft: &mut Draft<'_>, command: &DeleteObject) -> Decision<Reply> {
@@ -93,44 +113,128 @@ pub(super) fn delete(draft: &mut Draft<'_>, command: &DeleteObject) -> Decision<
     if let Some(reply) = draft.remembered(&result)? {
         return Ok(reply);
     }
-    draft.require_bucket(command.bucket)?;
-    let Some(current) = draft.current(command.bucket, &command.key)? else {
-        // Nothing to remember: a second proposal that finds an object has its one effect then.
-        return Ok(Reply::ObjectDeleted { existed: false });
+    let bucket = draft.require_bucket(command.bucket)?;
+    let key = Key { bucket: command.bucket, versioning: bucket.versioning, name: &command.key };
+    let current = draft.current(key.bucket, key.name)?;
+    let deleted = match bucket.versioning {
+        None => delete_only_version(draft, &key, current, &command.precondition)?,
+        Some(_) => hide(draft, &key, current, &command.precondition)?,
     };
-    check_precondition(&command.precondition, Some(&current))?;
-    for segment in current.segments() {
-        manifest::retire(draft, segment);
+    if deleted == ObjectDeleted::default() {
+        // Nothing to remember: a second proposal that finds an object has its one effect then.
+        return Ok(Reply::ObjectDeleted(deleted));
     }
-    let tree = TreeId::Objects(command.bucket);
-    draft.remove(tree, keys::object(&command.key));
-    remove_body(draft, tree, &command.key, Some(&current));
-    draft.remember(result, RememberedReply::Deleted { existed: true })?;
-    Ok(Reply::ObjectDeleted { existed: true })
+    draft.remember(result, RememberedReply::Deleted(deleted.clone()))?;
+    Ok(Reply::ObjectDeleted(deleted))
 }
 
-/// Compares a precondition with the current version. A required version that does not exist is `NoSuchKey`.
+/// Deletes the only version that a key has in a bucket which is not versioned.
+fn delete_only_version(
+    draft: &mut Draft<'_>,
+    key: &Key<'_>,
+    current: Option<ObjectRecord>,
+    precondition: &Precondition,
+) -> Decision<ObjectDeleted> {
+    let Some(current) = current else { return Ok(ObjectDeleted::default()) };
+    check_precondition(precondition, Some(Subject::of_object(&current)))?;
+    version::remove(draft, key, key.current(), &VersionRecord::Object(current))?;
+    Ok(ObjectDeleted { existed: true, ..ObjectDeleted::default() })
+}
+
+/// Puts a delete marker above the versions of a key.
+fn hide(
+    draft: &mut Draft<'_>,
+    key: &Key<'_>,
+    current: Option<ObjectRecord>,
+    precondition: &Precondition,
+) -> Decision<ObjectDeleted> {
+    if *precondition != Precondition::default() {
+        let marker = match &current {
+            Some(_) => None,
+            None => query::newest_versions(draft.view(), key.bucket, key.name, 1)?.pop().map(|(_, newest)| newest),
+        };
+        let newest = current.as_ref().map(Subject::of_object).or(marker.as_ref().map(Subject::of));
+        let Some(newest) = newest else { return Ok(ObjectDeleted::default()) };
+        check_precondition(precondition, Some(newest))?;
+    }
+    let existed = current.is_some();
+    let (id, modified) = (new_id(draft, key), time_above(draft, current.as_ref()));
+    let Replaced { object: ended, .. } = version::make_room(draft, key, current)?;
+    if let Some(ended) = &ended {
+        version::remove_body(draft, key, ended);
+        version::retire(draft, ended);
+    }
+    if existed {
+        draft.remove(key.tree(), key.current());
+    }
+    version::put_marker(draft, key, id, modified);
+    Ok(ObjectDeleted { existed, version: Some(id.into()), is_marker: true })
+}
+
+pub(super) fn delete_version(draft: &mut Draft<'_>, command: &DeleteVersion) -> Decision<Reply> {
+    check_name(&command.key, KEY_SIZE_MAX)?;
+    let result = ResultKey::Write(keys::write_result(command.write_id));
+    if let Some(reply) = draft.remembered(&result)? {
+        return Ok(reply);
+    }
+    let bucket = draft.require_bucket(command.bucket)?;
+    let version = Some(command.version);
+    let found = query::locate_version(draft.view(), command.bucket, &command.key, command.version)?;
+    let Some((tree_key, record)) = found else {
+        return Ok(Reply::ObjectDeleted(ObjectDeleted { existed: false, version, is_marker: false }));
+    };
+    check_precondition(&command.precondition, Some(Subject::of(&record)))?;
+    let key = Key { bucket: command.bucket, versioning: bucket.versioning, name: &command.key };
+    version::remove(draft, &key, tree_key, &record)?;
+    let is_marker = matches!(record, VersionRecord::Marker(_));
+    let deleted = ObjectDeleted { existed: true, version, is_marker };
+    draft.remember(result, RememberedReply::Deleted(deleted.clone()))?;
+    Ok(Reply::ObjectDeleted(deleted))
+}
+
+/// What a precondition is about.
+pub(super) struct Subject<'a> {
+    /// `None` of a delete marker.
+    etag: Option<&'a Etag>,
+    modified: Hlc,
+    size: u64,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn of_object(object: &'a ObjectRecord) -> Self {
+        Self { etag: Some(&object.etag), modified: object.modified, size: object.size }
+    }
+
+    fn of(version: &'a VersionRecord) -> Self {
+        match version {
+            VersionRecord::Object(object) => Self::of_object(object),
+            VersionRecord::Marker(marker) => Self { etag: None, modified: marker.modified, size: 0 },
+        }
+    }
+}
+
+/// Compares a precondition with a version. A required version that does not exist is `NoSuchKey`.
 pub(super) fn check_precondition(
     precondition: &Precondition,
-    current: Option<&ObjectRecord>,
+    subject: Option<Subject<'_>>,
 ) -> std::result::Result<(), Refusal> {
     let Precondition { if_match, if_none_match, if_modified_at_seconds, if_size } = precondition;
     let requires_version = if_match.is_some() || if_modified_at_seconds.is_some() || if_size.is_some();
-    let Some(current) = current else {
+    let Some(Subject { etag, modified, size }) = subject else {
         return if requires_version { Err(Refusal::NoSuchKey) } else { Ok(()) };
     };
     let holds = (Bug::IfMatchIgnored.is_planted()
-        || if_match.as_ref().is_none_or(|condition| matches(condition, &current.etag)))
+        || if_match.as_ref().is_none_or(|condition| matches(condition, etag)))
         && (Bug::IfNoneMatchIgnored.is_planted()
-            || !if_none_match.as_ref().is_some_and(|condition| matches(condition, &current.etag)))
-        && if_modified_at_seconds.is_none_or(|seconds| seconds == current.modified.millis().0 / 1000)
-        && if_size.is_none_or(|size| size == current.size);
+            || !if_none_match.as_ref().is_some_and(|condition| matches(condition, etag)))
+        && if_modified_at_seconds.is_none_or(|seconds| seconds == modified.millis().0 / 1000)
+        && if_size.is_none_or(|expected| expected == size);
     if holds { Ok(()) } else { Err(Refusal::PreconditionFailed) }
 }
 
-fn matches(condition: &EtagCondition, etag: &Etag) -> bool {
+fn matches(condition: &EtagCondition, etag: Option<&Etag>) -> bool {
     match condition {
         EtagCondition::Any => true,
-        EtagCondition::OneOf(etags) => etags.contains(etag),
+        EtagCondition::OneOf(etags) => etag.is_some_and(|etag| etags.contains(etag)),
     }
 }

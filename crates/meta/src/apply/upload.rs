@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use env::Bug;
 
 use super::draft::{Decision, Draft, ResultKey};
-use super::object::{check_precondition, replace};
+use super::object::{Subject, check_precondition, replace};
+use super::version::Key;
 use super::{KEY_SIZE_MAX, check_name, manifest};
 use crate::command::{AbortUpload, CompleteUpload, CreateUpload, PutPart};
 use crate::keys;
 use crate::outcome::{Refusal, Reply};
 use crate::query;
 use crate::record::{
-    Body, Hlc, ObjectPart, ObjectRecord, PART_NUMBER_MAX, PART_SIZE_MIN, PartRecord, RememberedReply, UnknownFields,
-    UploadId, UploadRecord,
+    Body, BucketRecord, Hlc, ObjectPart, ObjectRecord, PART_NUMBER_MAX, PART_SIZE_MIN, PartRecord, RememberedReply,
+    UnknownFields, UploadId, UploadRecord,
 };
 use crate::view::{BucketId, TreeId};
 
@@ -61,11 +62,11 @@ pub(super) fn complete(draft: &mut Draft<'_>, command: &CompleteUpload) -> Decis
     if let Some(reply) = draft.remembered(&result)? {
         return Ok(reply);
     }
-    let upload = require_upload(draft, command.bucket, &command.key, command.upload)?;
+    let (bucket, upload) = require_upload(draft, command.bucket, &command.key, command.upload)?;
     let mut stored: BTreeMap<_, _> = query::parts(draft.view(), command.bucket, command.upload)?.into_iter().collect();
     let listed = take_listed(command, &mut stored)?;
     let current = draft.current(command.bucket, &command.key)?;
-    check_precondition(&command.precondition, current.as_ref())?;
+    check_precondition(&command.precondition, current.as_ref().map(Subject::of_object))?;
 
     remove_upload(draft, command.bucket, &command.key, command.upload, listed.iter().chain(&stored));
     stored.values().for_each(|unlisted| manifest::retire(draft, &unlisted.segment));
@@ -77,7 +78,8 @@ pub(super) fn complete(draft: &mut Draft<'_>, command: &CompleteUpload) -> Decis
         manifest::set_owner(draft, part.segment.write_id, TreeId::Objects(command.bucket), &object_key);
     }
     let object = assemble(command, upload, listed);
-    let reply = replace(draft, command.bucket, &command.key, current, object);
+    let key = Key { bucket: command.bucket, versioning: bucket.versioning, name: &command.key };
+    let reply = replace(draft, &key, current, object)?;
     draft.remember(result, RememberedReply::Put(reply.clone()))?;
     Ok(Reply::ObjectPut(reply))
 }
@@ -130,6 +132,7 @@ fn assemble(command: &CompleteUpload, upload: UploadRecord, listed: BTreeMap<u16
         tags: upload.tags,
         parts,
         body: Body::Striped(segments),
+        version: None,
         unknown: UnknownFields::default(),
     }
 }
@@ -145,10 +148,16 @@ pub(super) fn abort(draft: &mut Draft<'_>, command: &AbortUpload) -> Decision<Re
     Ok(Reply::Done)
 }
 
-fn require_upload(draft: &Draft<'_>, bucket: BucketId, key: &str, id: UploadId) -> Decision<UploadRecord> {
-    draft.require_bucket(bucket)?;
+/// An upload that must exist, and its bucket.
+fn require_upload(
+    draft: &Draft<'_>,
+    bucket: BucketId,
+    key: &str,
+    id: UploadId,
+) -> Decision<(BucketRecord, UploadRecord)> {
+    let record = draft.require_bucket(bucket)?;
     let upload: Option<UploadRecord> = query::upload(draft.view(), bucket, key, id)?;
-    Ok(upload.ok_or(Refusal::NoSuchUpload)?)
+    Ok((record, upload.ok_or(Refusal::NoSuchUpload)?))
 }
 
 fn remove_upload<'a>(

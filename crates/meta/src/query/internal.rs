@@ -87,7 +87,7 @@ pub fn owner_of(view: &dyn View, write_id: WriteId) -> Result<Option<WriteOwner>
     read(view, TreeId::Internal, &keys::owner(write_id))
 }
 
-/// The object that names this write: its bucket and key; `None` for a part, a retired segment or nothing at all.
+/// The object that names this write, whichever version of its key it is: its bucket and key; `None` for a part, a retired segment or nothing at all.
 ///
 /// # Errors
 ///
@@ -95,7 +95,10 @@ pub fn owner_of(view: &dyn View, write_id: WriteId) -> Result<Option<WriteOwner>
 pub fn object_of(view: &dyn View, write_id: WriteId) -> Result<Option<(BucketId, String)>> {
     let owner = owner_of(view, write_id)?;
     Ok(owner.and_then(|owner| match owner.tree {
-        TreeId::Objects(bucket) => keys::parse_object(&owner.key).map(|key| (bucket, key)),
+        TreeId::Objects(bucket) => {
+            let noncurrent = || keys::parse_version(&owner.key).map(|(key, _)| key);
+            keys::parse_object(&owner.key).or_else(noncurrent).map(|key| (bucket, key))
+        }
         _ => None,
     }))
 }

@@ -4,10 +4,14 @@ mod bucket;
 mod internal;
 mod list_objects;
 mod list_uploads;
+mod list_versions;
 mod object;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod version;
+#[cfg(test)]
+mod version_tests;
 
 use bytes::Bytes;
 
@@ -21,8 +25,11 @@ pub use internal::{
 };
 pub use list_objects::{ListObjects, ObjectEntry, ObjectPage, list_objects};
 pub use list_uploads::{ListUploads, UploadEntry, UploadPage, list_uploads};
+pub use list_versions::{ListVersions, ListedVersion, VersionEntry, VersionPage, list_versions};
 pub use object::{bucket_usage, object, object_without_body, prefix_usage};
 pub use upload::{PartPage, list_parts, part, parts, upload};
+pub use version::{hiding_marker, version, version_without_body};
+pub(crate) use version::{locate_null_version, locate_version, newest_versions};
 
 /// The start of `key` up to and with the first delimiter behind `prefix`; `None` when there is none, when the delimiter
 /// is empty, or when `key` does not start with `prefix`.

@@ -14,13 +14,23 @@ use crate::view::{BucketId, TreeId, View, read};
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn object(view: &dyn View, bucket: BucketId, key: &str) -> Result<Option<ObjectRecord>> {
-    let Some(mut object) = object_without_body(view, bucket, key)? else { return Ok(None) };
+    let object = object_without_body(view, bucket, key)?;
+    object.map(|object| with_body(view, bucket, key, object)).transpose()
+}
+
+/// A version of `key` with its body, when that is small.
+pub(super) fn with_body(
+    view: &dyn View,
+    bucket: BucketId,
+    key: &str,
+    mut object: ObjectRecord,
+) -> Result<ObjectRecord> {
     if object.body == Body::Apart {
-        let body: Option<BodyRecord> = read(view, TreeId::Objects(bucket), &keys::body(key))?;
+        let body: Option<BodyRecord> = read(view, TreeId::Objects(bucket), &keys::body(key, object.version))?;
         let body = body.filter(|body| body.bytes.len() as u64 == object.size);
         object.body = Body::Inline(body.ok_or(Error::Inconsistent("an object has no body"))?.bytes);
     }
-    Ok(Some(object))
+    Ok(object)
 }
 
 /// The current version of `key` as the tree holds it: the body of a small object is [`Body::Apart`]. For whoever does
@@ -33,7 +43,8 @@ pub fn object_without_body(view: &dyn View, bucket: BucketId, key: &str) -> Resu
     read(view, TreeId::Objects(bucket), &keys::object(key))
 }
 
-/// Exact totals of a bucket: its objects, and the parts of its unfinished uploads in `other_bytes`.
+/// Exact totals of a bucket: its current objects, the bytes of all their versions, and the parts of its unfinished
+/// uploads in `other_bytes`.
 ///
 /// # Errors
 ///
@@ -45,13 +56,17 @@ pub fn bucket_usage(view: &dyn View, bucket: BucketId) -> Result<Summary> {
     Ok(objects.plus(&uploads))
 }
 
-/// Exact totals of the objects whose keys start with `prefix`.
+/// Exact totals of the objects whose keys start with `prefix`, and the bytes of all their versions.
 ///
 /// # Errors
 ///
 /// [`crate::Error`] when the state cannot be read.
 pub fn prefix_usage(view: &dyn View, bucket: BucketId, prefix: &str) -> Result<Summary> {
-    let start = keys::object(prefix);
-    let end = keys::prefix_end(start.clone()).expect("the kind byte of objects is not the last");
-    view.summary(TreeId::Objects(bucket), (Bound::Included(&start), Bound::Excluded(&end)))
+    let tree = TreeId::Objects(bucket);
+    let mut usage = Summary::EMPTY;
+    for start in [keys::object(prefix), keys::version_prefix(prefix)] {
+        let end = keys::prefix_end(start.clone()).expect("the kind bytes of objects are not the last");
+        usage = usage.plus(&view.summary(tree, (Bound::Included(&start), Bound::Excluded(&end)))?);
+    }
+    Ok(usage)
 }

@@ -1,8 +1,6 @@
 //! Listings against a naive listing of a sorted map, and what they cost.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -10,9 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::keys;
 use crate::record::{Body, Etag, Hlc, ObjectRecord, Record, UnknownFields, UploadId, UploadRecord};
-use crate::summary::Summary;
-use crate::testing::MemoryView;
-use crate::view::{BucketId, Cursor, Edit};
+use crate::testing::{CountingView, MemoryView};
+use crate::view::{BucketId, Edit};
 
 const BUCKET: BucketId = BucketId(7);
 
@@ -59,6 +56,7 @@ fn object(size: u64) -> Bytes {
         tags: BTreeMap::new(),
         parts: Vec::new(),
         body: Body::Inline(Bytes::new()),
+        version: None,
         unknown: UnknownFields::default(),
     };
     record.encode()
@@ -205,54 +203,13 @@ proptest! {
     }
 }
 
-/// Counts what a listing does with its cursor.
-struct CountingView {
-    view: MemoryView,
-    steps: AtomicUsize,
-}
-
-struct CountingCursor<'a> {
-    cursor: Box<dyn Cursor + 'a>,
-    steps: &'a AtomicUsize,
-}
-
-impl View for CountingView {
-    fn get(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
-        self.view.get(tree, key)
-    }
-
-    fn get_in_memory(&self, tree: TreeId, key: &[u8]) -> Result<Option<Bytes>> {
-        self.view.get(tree, key)
-    }
-
-    fn cursor(&self, tree: TreeId) -> Result<Box<dyn Cursor + '_>> {
-        Ok(Box::new(CountingCursor { cursor: self.view.cursor(tree)?, steps: &self.steps }))
-    }
-
-    fn summary(&self, tree: TreeId, range: (Bound<&[u8]>, Bound<&[u8]>)) -> Result<Summary> {
-        self.view.summary(tree, range)
-    }
-}
-
-impl Cursor for CountingCursor<'_> {
-    fn seek(&mut self, key: &[u8]) -> Result<()> {
-        self.steps.fetch_add(1, Ordering::Relaxed);
-        self.cursor.seek(key)
-    }
-
-    fn next(&mut self) -> Result<Option<(Bytes, Bytes)>> {
-        self.steps.fetch_add(1, Ordering::Relaxed);
-        self.cursor.next()
-    }
-}
-
 #[test]
 fn common_prefixes_cost_the_same_however_many_keys_they_stand_for() {
     let stored = (0..5000).map(|number| format!("{}/{number}", number % 5)).collect();
-    let view = CountingView { view: view_of(&stored), steps: AtomicUsize::new(0) };
+    let view = CountingView::new(view_of(&stored));
     let request = ListObjects { delimiter: "/", limit: 1000, ..ListObjects::default() };
     let page = list_objects(&view, BUCKET, &request).unwrap();
     assert_eq!(page.entries.len(), 5);
-    let steps = view.steps.load(Ordering::Relaxed);
+    let steps = view.steps();
     assert!(steps <= 12, "one seek, then a step and a seek for each prefix, then the end: {steps}");
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Hlc, Record, UnknownFields};
-use crate::codec::{FieldReader, FieldWriter};
+use crate::codec::{FieldReader, FieldWriter, Input, Value};
 use crate::error::CodecError;
 use crate::view::BucketId;
 
@@ -24,6 +24,8 @@ pub struct BucketRecord {
     /// When a configuration of it was last set or removed, zero if never; assigned by apply. What was decoded from its
     /// configurations is good as long as this is the same.
     pub configured: Hlc,
+    /// Whether its objects have versions; `None` if they never had.
+    pub versioning: Option<Versioning>,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -33,6 +35,7 @@ const CREATED: u8 = 1;
 const OWNER: u8 = 2;
 const REGION: u8 = 3;
 const CONFIGURED: u8 = 4;
+const VERSIONING: u8 = 5;
 
 impl Record for BucketRecord {
     const KIND: u8 = 0x02;
@@ -44,6 +47,7 @@ impl Record for BucketRecord {
         fields.value(OWNER, &self.owner);
         fields.option(REGION, self.region.as_ref());
         fields.option(CONFIGURED, Some(&self.configured).filter(|time| **time != Hlc::ZERO));
+        fields.option(VERSIONING, self.versioning.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -57,8 +61,35 @@ impl Record for BucketRecord {
             Some(Hlc::ZERO) => return Err(CodecError::NotCanonical("time")),
             configured => configured.unwrap_or_default(),
         };
+        let versioning = fields.option(VERSIONING)?;
         let unknown = fields.finish(encoded)?;
-        Ok(Self { name, created, owner, region, configured, unknown })
+        Ok(Self { name, created, owner, region, configured, versioning, unknown })
+    }
+}
+
+/// What a write to a bucket does with the version before it. A bucket that has been given one of these never loses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Versioning {
+    /// Keeps it.
+    Enabled,
+    /// Keeps it unless it is the null version, and makes the null version.
+    Suspended,
+}
+
+impl Value for Versioning {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(match self {
+            Self::Enabled => 1,
+            Self::Suspended => 2,
+        });
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        match input.u8()? {
+            1 => Ok(Self::Enabled),
+            2 => Ok(Self::Suspended),
+            _ => Err(CodecError::Invalid("versioning")),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Hybrid logical time: what the state machine stamps records with.
 
+use std::fmt;
+
 use env::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -46,11 +48,32 @@ impl Hlc {
         Self(self.0.saturating_add(1))
     }
 
+    /// The time just before this one.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     /// The first time of the millisecond after this one's.
     #[must_use]
     pub fn next_millisecond(self) -> Self {
         Self::from_millis(UnixMillis(self.millis().0 + 1))
     }
+}
+
+/// Writes the name of something that exists once a time and site.
+pub(super) fn format_stamp(time: Hlc, site: u16, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(formatter, "{:016x}{site:04x}", time.bits())
+}
+
+/// Reads what [`format_stamp`] writes; `None` for anything else.
+pub(super) fn parse_stamp(text: &str) -> Option<(Hlc, u16)> {
+    let canonical = text.len() == 20 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    if !canonical {
+        return None;
+    }
+    let time = Hlc::from_bits(u64::from_str_radix(&text[..16], 16).ok()?);
+    Some((time, u16::from_str_radix(&text[16..], 16).ok()?))
 }
 
 impl Value for Hlc {

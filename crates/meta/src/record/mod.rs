@@ -18,10 +18,11 @@ mod segment;
 mod tests;
 mod text_map;
 mod upload;
+mod version;
 mod wire;
 
 pub(crate) use bucket::{BucketNameRecord, ConfigurationRecord};
-pub use bucket::{BucketRecord, ConfigurationKind};
+pub use bucket::{BucketRecord, ConfigurationKind, Versioning};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind};
 pub use etag::{Etag, OpaqueEtag};
 pub use hlc::Hlc;
@@ -35,5 +36,7 @@ pub use object::{Body, ObjectHead, ObjectPart, ObjectRecord};
 pub(crate) use result::{RememberedReply, ResultRecord, ResultSlotRecord};
 pub use segment::{Segment, StripeException, StripeSlot, WriteId};
 pub use upload::{PART_NUMBER_MAX, PART_SIZE_MIN, PartRecord, UploadId, UploadRecord};
+pub use version::{MarkerRecord, VersionId, VersionName, VersionRecord};
+pub(crate) use version::{NullVersionRecord, is_marker};
 
 pub use crate::codec::{Record, UnknownFields};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Checksum, Etag, Hlc, Record, Segment, UnknownFields};
+use super::{Checksum, Etag, Hlc, Record, Segment, UnknownFields, VersionId};
 use crate::codec::{Collection, FieldReader, FieldWriter, Input, Value, write_varint};
 use crate::error::CodecError;
 
@@ -31,6 +31,8 @@ pub struct ObjectRecord {
     pub parts: Vec<ObjectPart>,
     /// Where the bytes are.
     pub body: Body,
+    /// Its id; `None` for the null version. Assigned by apply.
+    pub version: Option<VersionId>,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -85,6 +87,7 @@ const PARTS: u8 = 8;
 const INLINE: u8 = 9;
 const STRIPED: u8 = 10;
 const APART: u8 = 11;
+const VERSION: u8 = 12;
 
 impl Record for ObjectRecord {
     const KIND: u8 = 0x10;
@@ -105,6 +108,7 @@ impl Record for ObjectRecord {
             Body::Striped(segments) => fields.value(STRIPED, segments),
             Body::Apart => fields.bytes(APART, &[]),
         }
+        fields.option(VERSION, self.version.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -122,9 +126,23 @@ impl Record for ObjectRecord {
             (None, None, None) => return Err(CodecError::Missing(INLINE)),
             _ => return Err(CodecError::Invalid("body")),
         };
+        let version = fields.option(VERSION)?;
         let unknown = fields.finish(encoded)?;
         let ObjectHead { size, modified, etag, storage_class, checksum } = head;
-        Ok(Self { size, modified, etag, storage_class, checksum, headers, user_metadata, tags, parts, body, unknown })
+        Ok(Self {
+            size,
+            modified,
+            etag,
+            storage_class,
+            checksum,
+            headers,
+            user_metadata,
+            tags,
+            parts,
+            body,
+            version,
+            unknown,
+        })
     }
 }
 
@@ -136,6 +154,20 @@ impl ObjectHead {
     /// [`CodecError`] when the head is not canonical.
     pub fn decode(encoded: &[u8]) -> Result<Self, CodecError> {
         Self::take(&mut FieldReader::open(ObjectRecord::KIND, encoded)?)
+    }
+
+    /// Reads the head and the id of an encoded [`ObjectRecord`], and skips what is between them.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError`] when they are not canonical.
+    pub(crate) fn decode_version(encoded: &[u8]) -> Result<(Self, Option<VersionId>), CodecError> {
+        let mut fields = FieldReader::open(ObjectRecord::KIND, encoded)?;
+        let head = Self::take(&mut fields)?;
+        for number in HEADERS..VERSION {
+            fields.bytes(number)?;
+        }
+        Ok((head, fields.option(VERSION)?))
     }
 
     fn take(fields: &mut FieldReader<'_>) -> Result<Self, CodecError> {

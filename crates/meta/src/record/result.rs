@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{Checksum, Etag, Hlc, Record, UnknownFields};
+use super::{Checksum, Etag, Hlc, Record, UnknownFields, VersionName};
 use crate::codec::{FieldReader, FieldWriter};
 use crate::error::CodecError;
-use crate::outcome::{ObjectPut, Reply};
+use crate::outcome::{ObjectDeleted, ObjectPut, Reply};
 
 /// The result of a write or of a completed upload.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,17 +22,14 @@ pub(crate) enum RememberedReply {
     /// [`Reply::ObjectPut`].
     Put(ObjectPut),
     /// [`Reply::ObjectDeleted`].
-    Deleted {
-        /// Whether the key had an object.
-        existed: bool,
-    },
+    Deleted(ObjectDeleted),
 }
 
 impl From<RememberedReply> for Reply {
     fn from(remembered: RememberedReply) -> Self {
         match remembered {
             RememberedReply::Put(put) => Self::ObjectPut(put),
-            RememberedReply::Deleted { existed } => Self::ObjectDeleted { existed },
+            RememberedReply::Deleted(deleted) => Self::ObjectDeleted(deleted),
         }
     }
 }
@@ -42,6 +39,8 @@ const ETAG: u8 = 1;
 const SIZE: u8 = 2;
 const CHECKSUM: u8 = 3;
 const EXISTED: u8 = 4;
+const VERSION: u8 = 5;
+const MARKER: u8 = 6;
 
 impl Record for ResultRecord {
     const KIND: u8 = 0x46;
@@ -54,8 +53,15 @@ impl Record for ResultRecord {
                 fields.value(ETAG, &put.etag);
                 fields.value(SIZE, &put.size);
                 fields.option(CHECKSUM, put.checksum.as_ref());
+                fields.option(VERSION, put.version.as_ref());
             }
-            RememberedReply::Deleted { existed } => fields.value(EXISTED, &u64::from(*existed)),
+            RememberedReply::Deleted(deleted) => {
+                fields.value(EXISTED, &u64::from(deleted.existed));
+                fields.option(VERSION, deleted.version.as_ref());
+                if deleted.is_marker {
+                    fields.bytes(MARKER, &[]);
+                }
+            }
         }
         fields.finish(Self::KIND, &self.unknown)
     }
@@ -67,12 +73,16 @@ impl Record for ResultRecord {
         let size: Option<u64> = fields.option(SIZE)?;
         let checksum: Option<Checksum> = fields.option(CHECKSUM)?;
         let existed: Option<u64> = fields.option(EXISTED)?;
+        let version: Option<VersionName> = fields.option(VERSION)?;
+        let marker = fields.bytes(MARKER)?;
         let unknown = fields.finish(encoded)?;
-        let reply = match (modified, etag, size, checksum, existed) {
-            (Some(modified), Some(etag), Some(size), checksum, None) => {
-                RememberedReply::Put(ObjectPut { modified, etag, checksum, size })
+        let reply = match (modified, etag, size, checksum, existed, marker) {
+            (Some(modified), Some(etag), Some(size), checksum, None, None) => {
+                RememberedReply::Put(ObjectPut { modified, etag, checksum, size, version })
             }
-            (None, None, None, None, Some(existed @ 0..=1)) => RememberedReply::Deleted { existed: existed == 1 },
+            (None, None, None, None, Some(existed @ 0..=1), None | Some([])) => {
+                RememberedReply::Deleted(ObjectDeleted { existed: existed == 1, version, is_marker: marker.is_some() })
+            }
             _ => return Err(CodecError::Invalid("remembered result")),
         };
         Ok(Self { reply, unknown })

@@ -86,29 +86,39 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
         Just(Body::Apart),
     ];
     let head = (any::<u64>(), hlc(), etag(), option::of(any::<String>()), option::of(checksum()));
+    let body = (body, option::of(version_id()));
     let maps = (text_map(), text_map(), text_map());
     (head, maps, vec(part(), 0..4), body).prop_map(
-        |((size, modified, etag, storage_class, checksum), (headers, user_metadata, tags), parts, body)| ObjectRecord {
-            size,
-            modified,
-            etag,
-            storage_class,
-            checksum,
-            headers,
-            user_metadata,
-            tags,
-            parts,
-            body,
-            unknown: UnknownFields::default(),
+        |((size, modified, etag, storage_class, checksum), (headers, user_metadata, tags), parts, (body, version))| {
+            ObjectRecord {
+                size,
+                modified,
+                etag,
+                storage_class,
+                checksum,
+                headers,
+                user_metadata,
+                tags,
+                parts,
+                body,
+                version,
+                unknown: UnknownFields::default(),
+            }
         },
     )
 }
 
 pub(crate) fn bucket() -> impl Strategy<Value = BucketRecord> {
     let texts = (any::<String>(), any::<String>(), option::of(any::<String>()));
-    (texts, hlc(), prop_oneof![Just(Hlc::ZERO), hlc()]).prop_map(|((name, owner, region), created, configured)| {
-        BucketRecord { name, created, owner, region, configured, unknown: UnknownFields::default() }
+    let configured = prop_oneof![Just(Hlc::ZERO), hlc()];
+    let versioning = option::of(prop_oneof![Just(Versioning::Enabled), Just(Versioning::Suspended)]);
+    (texts, hlc(), configured, versioning).prop_map(|((name, owner, region), created, configured, versioning)| {
+        BucketRecord { name, created, owner, region, configured, versioning, unknown: UnknownFields::default() }
     })
+}
+
+pub(crate) fn version_id() -> impl Strategy<Value = VersionId> {
+    (hlc(), any::<u16>()).prop_map(|(committed, site)| VersionId { committed, site })
 }
 
 pub(crate) fn upload() -> impl Strategy<Value = UploadRecord> {

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use placement::Epoch;
 use proptest::prelude::*;
 
-use super::samples::{bucket, checksum, etag, hlc, missing, object, segment, upload, uploaded_part};
+use super::samples::{bucket, checksum, etag, hlc, missing, object, segment, upload, uploaded_part, version_id};
 use super::*;
 use crate::codec::read_whole;
 use crate::error::CodecError;
-use crate::outcome::ObjectPut;
+use crate::outcome::{ObjectDeleted, ObjectPut};
 use crate::view::{BucketId, TreeId};
 
 /// What must hold of every record: it survives a round trip, keeps what newer software added, and whatever else decodes
@@ -88,9 +88,10 @@ proptest! {
         let head = ObjectHead::decode(&encoded).unwrap();
         prop_assert_eq!(head.size, record.size);
         prop_assert_eq!(head.modified, record.modified);
-        prop_assert_eq!(head.etag, record.etag);
-        prop_assert_eq!(head.storage_class, record.storage_class);
-        prop_assert_eq!(head.checksum, record.checksum);
+        prop_assert_eq!(&head.etag, &record.etag);
+        prop_assert_eq!(&head.storage_class, &record.storage_class);
+        prop_assert_eq!(&head.checksum, &record.checksum);
+        prop_assert_eq!(ObjectHead::decode_version(&encoded), Ok((head, record.version)));
     }
 
     #[test]
@@ -108,6 +109,7 @@ proptest! {
     fn small_records_are_canonical(
         bucket in bucket(),
         (etag, checksum, modified) in (etag(), checksum(), hlc()),
+        (version, name) in (version_id(), prop::option::of(prop::option::of(version_id()))),
         segment in segment(),
         missing in missing(),
         (a, b, c) in (any::<u64>(), any::<u32>(), any::<u128>()),
@@ -132,9 +134,14 @@ proptest! {
         check(&ConfigurationRecord { value: value.clone(), unknown: unknown() }, &added, damage);
         check(&BodyRecord { bytes: value.clone(), unknown: unknown() }, &added, damage);
         check(&ResultSlotRecord { result_key: value, unknown: unknown() }, &added, damage);
-        let put = ObjectPut { modified, etag, checksum: Some(checksum), size: a };
+        for version in [None, Some(version)] {
+            check(&MarkerRecord { modified, version, unknown: unknown() }, &added, damage);
+        }
+        check(&NullVersionRecord { place: version, unknown: unknown() }, &added, damage);
+        let version = name.map(VersionName::from);
+        let put = ObjectPut { modified, etag, checksum: Some(checksum), size: a, version };
         check(&ResultRecord { reply: RememberedReply::Put(put), unknown: unknown() }, &added, damage);
-        let deleted = RememberedReply::Deleted { existed };
+        let deleted = RememberedReply::Deleted(ObjectDeleted { existed, version, is_marker: a % 2 == 0 });
         check(&ResultRecord { reply: deleted, unknown: unknown() }, &added, damage);
         let state = StateRecord { clock: modified, next_bucket: a, write_results: a, ..StateRecord::default() };
         check(&state, &added, damage);
@@ -216,6 +223,7 @@ fn golden_object() {
             )]
             .into(),
         }]),
+        version: None,
         unknown: UnknownFields::default(),
     };
     let golden = [
@@ -324,11 +332,14 @@ fn golden_records() {
         owner: "o".to_owned(),
         region: Some("r".to_owned()),
         configured: Hlc::ZERO,
+        versioning: None,
         unknown: unknown(),
     };
     check_golden(&bucket, "0201 0f 020162 080123456789abcdef 02016f 020172");
-    let configured = BucketRecord { configured: Hlc::from_bits(5), ..bucket };
+    let configured = BucketRecord { configured: Hlc::from_bits(5), ..bucket.clone() };
     check_golden(&configured, "0201 1f 020162 080123456789abcdef 02016f 020172 080000000000000005");
+    let versioned = BucketRecord { versioning: Some(Versioning::Suspended), ..bucket };
+    check_golden(&versioned, "0201 2f 020162 080123456789abcdef 02016f 020172 0102");
     let configuration = ConfigurationRecord { value: Bytes::from_static(b"v"), unknown: unknown() };
     check_golden(&configuration, "0601 01 0176");
     let body = BodyRecord { bytes: Bytes::from_static(b"body"), unknown: unknown() };
@@ -353,11 +364,13 @@ fn golden_records() {
     check_golden(&pinned, "4301 07 0107 1000000000000000000000000000000001 080123456789abcdef");
     let fence = FenceRecord { epoch: Epoch(8), accepted_from: Epoch(7), unknown: unknown() };
     check_golden(&fence, "4501 03 0108 0107");
-    let put = ObjectPut { modified: time, etag, checksum: None, size: 1 };
+    let put = ObjectPut { modified: time, etag: etag.clone(), checksum: None, size: 1, version: None };
     let result = ResultRecord { reply: RememberedReply::Put(put), unknown: unknown() };
     check_golden(&result, "4601 07 080123456789abcdef 110122222222222222222222222222222222 0101");
-    let deleted = ResultRecord { reply: RememberedReply::Deleted { existed: true }, unknown: unknown() };
+    let deleted = ObjectDeleted { existed: true, ..ObjectDeleted::default() };
+    let deleted = ResultRecord { reply: RememberedReply::Deleted(deleted), unknown: unknown() };
     check_golden(&deleted, "4601 10 0101");
+    check_golden_versions(time, etag);
     let key = Bytes::from_static(&[1, 2]);
     check_golden(&ResultSlotRecord { result_key: key.clone(), unknown: unknown() }, "4701 01 020102");
     let owner = WriteOwner { tree: TreeId::Uploads(BucketId(3)), key, unknown: unknown() };
@@ -374,4 +387,54 @@ fn golden_records() {
         unknown: unknown(),
     };
     check_golden(&state, "4a01 3f 080123456789abcdef 0101 0103 0102 02c801 0100");
+}
+
+/// What came with versions.
+fn check_golden_versions(time: Hlc, etag: Etag) {
+    let unknown = UnknownFields::default;
+    let id = VersionId { committed: time, site: 1 };
+    let object = ObjectRecord {
+        size: 0,
+        modified: Hlc::from_bits(5),
+        etag: etag.clone(),
+        storage_class: None,
+        checksum: None,
+        headers: [].into(),
+        user_metadata: [].into(),
+        tags: [].into(),
+        parts: Vec::new(),
+        body: Body::Apart,
+        version: Some(id),
+        unknown: unknown(),
+    };
+    let golden = "1001 8730 0100 080000000000000005 110122222222222222222222222222222222 00 0a0123456789abcdef0001";
+    check_golden(&object, golden);
+    let marker = MarkerRecord { modified: Hlc::from_bits(5), version: Some(id), unknown: unknown() };
+    check_golden(&marker, "1101 03 080000000000000005 0a0123456789abcdef0001");
+    let null_marker = MarkerRecord { version: None, ..marker };
+    check_golden(&null_marker, "1101 01 080000000000000005");
+    check_golden(&NullVersionRecord { place: id, unknown: unknown() }, "1301 01 0a0123456789abcdef0001");
+
+    let put = ObjectPut { modified: time, etag, checksum: None, size: 1, version: Some(VersionName::Id(id)) };
+    let put = ResultRecord { reply: RememberedReply::Put(put), unknown: unknown() };
+    let golden = "4601 27 080123456789abcdef 110122222222222222222222222222222222 0101 0a0123456789abcdef0001";
+    check_golden(&put, golden);
+    let deleted = ObjectDeleted { existed: false, version: Some(VersionName::Null), is_marker: true };
+    let deleted = ResultRecord { reply: RememberedReply::Deleted(deleted), unknown: unknown() };
+    check_golden(&deleted, "4601 70 0100 00 00");
+}
+
+#[test]
+fn versions_are_named_in_one_way() {
+    let id = VersionId { committed: Hlc::from_bits(0x0123_4567_89ab_cdef), site: 0x1f };
+    let text = "0123456789abcdef001f";
+    assert_eq!(id.to_string(), text);
+    assert_eq!(VersionName::parse(text), Some(VersionName::Id(id)));
+    assert_eq!(VersionName::parse("null"), Some(VersionName::Null));
+    assert_eq!(VersionName::Null.to_string(), "null");
+    for other in
+        ["", "Null", "0123456789abcdef001", "0123456789abcdef001F", "0123456789abcdef001f0", "+123456789abcdef001f"]
+    {
+        assert_eq!(VersionName::parse(other), None, "{other}");
+    }
 }

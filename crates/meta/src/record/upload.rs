@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::hlc::{format_stamp, parse_stamp};
 use super::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, Hlc, Record, Segment, UnknownFields};
 use crate::codec::{FieldReader, FieldWriter, Input, Value};
 use crate::error::CodecError;
@@ -29,19 +30,13 @@ pub struct UploadId {
 impl UploadId {
     /// Reads what `Display` writes; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let canonical = text.len() == 20 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        if !canonical {
-            return None;
-        }
-        let initiated = Hlc::from_bits(u64::from_str_radix(&text[..16], 16).ok()?);
-        let site = u16::from_str_radix(&text[16..], 16).ok()?;
-        Some(Self { initiated, site })
+        parse_stamp(text).map(|(initiated, site)| Self { initiated, site })
     }
 }
 
 impl fmt::Display for UploadId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}{:04x}", self.initiated.bits(), self.site)
+        format_stamp(self.initiated, self.site, formatter)
     }
 }
 

@@ -35,15 +35,15 @@ pub(super) async fn put_bucket_acl(frontend: &Frontend, mut request: Request) ->
 
 /// GetObjectAcl.
 pub(super) async fn get_object_acl(frontend: &Frontend, request: Request) -> Result<Response> {
-    request.check_version()?;
-    frontend.store.head_object(request.bucket(), request.key(), &store::ReadConditions::default()).await?;
+    let version = request.version()?;
+    frontend.store.head_object(request.bucket(), request.key(), version).await?;
     let acl = Acl::private(&request.access().bucket.owner);
     Ok(response::xml_text(write(frontend, &acl)))
 }
 
 /// PutObjectAcl, as far as it changes nothing.
 pub(super) async fn put_object_acl(frontend: &Frontend, mut request: Request) -> Result<Response> {
-    request.check_version()?;
+    let version = request.version()?;
     refusal::check_acl(&request.headers)?;
     let owner = request.access().bucket.owner.clone();
     if !header::acl::is_requested(&request.headers) {
@@ -54,7 +54,7 @@ pub(super) async fn put_object_acl(frontend: &Frontend, mut request: Request) ->
             return Err(Error::with_message(ErrorCode::NotImplemented, message));
         }
     }
-    frontend.store.head_object(request.bucket(), request.key(), &store::ReadConditions::default()).await?;
+    frontend.store.head_object(request.bucket(), request.key(), version).await?;
     Ok(response::empty(StatusCode::OK))
 }
 

@@ -1,4 +1,4 @@
-//! CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation, GetBucketVersioning.
+//! CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation.
 
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode};
@@ -125,11 +125,6 @@ pub(super) async fn get_bucket_location(frontend: &Frontend, request: Request) -
     let given = bucket.region.as_deref();
     let own = Some(frontend.config.region.as_str()).filter(|region| *region != REGION_CLASSIC);
     Ok(response::xml(Writer::leaf("LocationConstraint", given.or(own).unwrap_or_default())))
-}
-
-/// GetBucketVersioning: never switched on.
-pub(super) async fn get_bucket_versioning(_: &Frontend, _: Request) -> Result<Response> {
-    Ok(response::xml(Writer::new("VersioningConfiguration")))
 }
 
 #[cfg(test)]

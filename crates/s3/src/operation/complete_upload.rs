@@ -41,7 +41,9 @@ pub(super) async fn complete_multipart_upload(frontend: &Frontend, mut request: 
     document.text("Key", request.key());
     document.text("ETag", &response::quoted(&result.etag));
     response::write_checksum(&mut document, &result);
-    Ok(response::xml(document))
+    let mut completed = response::xml(document);
+    response::set_new_version(completed.headers_mut(), &result);
+    Ok(completed)
 }
 
 fn read_parts(body: &[u8]) -> Result<Vec<CompletedPart>> {

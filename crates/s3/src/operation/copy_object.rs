@@ -1,12 +1,12 @@
 //! CopyObject.
 
 use iam::Action;
-use store::copy::{CopyRequest, CopySource};
+use store::copy::{Copied, CopyRequest, CopySource};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
 use crate::header::{checksum, condition, metadata, refusal, single};
-use crate::request::{Request, invalid_version};
+use crate::request::{Request, parse_version};
 use crate::response::{self, Response};
 use crate::target::check_key;
 use crate::timestamp;
@@ -19,13 +19,29 @@ pub(super) async fn copy_object(frontend: &Frontend, mut request: Request) -> Re
     let source = copy_source(frontend, &mut request).await?;
     let copy = decode(&request, &source)?;
 
-    let result = frontend.store.copy_object(&source, request.bucket(), request.key(), copy).await?;
+    let copied = frontend.store.copy_object(&source, request.bucket(), request.key(), copy).await;
+    let Copied { result, source_version } = copied.map_err(source_error)?;
 
     let mut document = Writer::new("CopyObjectResult");
     document.value("LastModified", timestamp::iso_8601(result.modified));
     document.text("ETag", &response::quoted(&result.etag));
     response::write_checksum(&mut document, &result);
-    Ok(response::xml(document))
+    let mut copied = response::xml(document);
+    response::set_new_version(copied.headers_mut(), &result);
+    response::set_source_version(copied.headers_mut(), source_version);
+    Ok(copied)
+}
+
+/// What the error of a copy becomes. Headers tell nothing of delete markers, which would be the source's.
+pub(super) fn source_error(error: store::Error) -> Error {
+    match error {
+        store::Error::KeyDeleted(_) => ErrorCode::NoSuchKey.into(),
+        store::Error::IsDeleteMarker(_) => Error::with_message(
+            ErrorCode::InvalidRequest,
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        ),
+        error => error.into(),
+    }
 }
 
 fn decode(request: &Request, source: &CopySource) -> Result<CopyRequest> {
@@ -34,7 +50,8 @@ fn decode(request: &Request, source: &CopySource) -> Result<CopyRequest> {
     let storage_class = metadata::storage_class(headers)?;
     let checksum_algorithm = checksum::requested_algorithm(headers)?;
     let changes = replaces || checksum_algorithm.is_some() || headers.contains_key("x-amz-storage-class");
-    let same = source.bucket == request.bucket() && source.key == request.key();
+    // A version that is named may be another one than the current one.
+    let same = source.bucket == request.bucket() && source.key == request.key() && source.version.is_none();
     if same && !changes {
         return Err(Error::with_message(
             ErrorCode::InvalidRequest,
@@ -71,7 +88,8 @@ fn replaces_metadata(request: &Request) -> Result<bool> {
 /// `InvalidArgument` unless it names a bucket and a key, `AccessDenied`, `NoSuchBucket`.
 pub(super) async fn copy_source(frontend: &Frontend, request: &mut Request) -> Result<CopySource> {
     let source = decode_source(request)?;
-    frontend.enter_source(request, &source.bucket, &source.key, Action::GetObject).await?;
+    let action = if source.version.is_some() { Action::GetObjectVersion } else { Action::GetObject };
+    frontend.enter_source(request, &source.bucket, &source.key, action).await?;
     Ok(source)
 }
 
@@ -84,16 +102,14 @@ fn decode_source(request: &Request) -> Result<CopySource> {
         Some((path, version)) => (path, Some(version)),
         None => (text, None),
     };
-    if let Some(version) = version.filter(|version| *version != "null") {
-        return Err(invalid_version(version));
-    }
+    let version = version.map(parse_version).transpose()?;
     let path = uri::decode(path)?;
     let source = path.strip_prefix('/').unwrap_or(&path).split_once('/');
     match source {
         Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
             check_key(key)?;
             let conditions = condition::copy_source_conditions(&request.headers)?;
-            Ok(CopySource { bucket: bucket.to_owned(), key: key.to_owned(), conditions })
+            Ok(CopySource { bucket: bucket.to_owned(), key: key.to_owned(), version, conditions })
         }
         _ => {
             let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";

@@ -2,13 +2,13 @@
 
 use http::{HeaderMap, StatusCode};
 use iam::Action;
-use store::Precondition;
+use store::{Deleted, Deletion, Precondition, VersionName};
 
 use crate::body::digest;
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
 use crate::header::{condition, single};
-use crate::request::{Request, invalid_version};
+use crate::request::{Request, parse_version};
 use crate::response::{self, Response};
 use crate::target::check_key;
 use crate::timestamp;
@@ -22,15 +22,20 @@ const BODY_SIZE_MAX: usize = 8 * 1024 * 1024;
 
 /// DeleteObject. Succeeds when there is nothing to delete, whatever the conditions.
 pub(super) async fn delete_object(frontend: &Frontend, request: Request) -> Result<Response> {
-    request.check_version()?;
-    let precondition = precondition(&request.headers)?;
-    ignore_missing(frontend.store.delete_object(request.bucket(), request.key(), &precondition).await)?;
-    Ok(response::empty(StatusCode::NO_CONTENT))
+    let (key, version) = (request.key().to_owned(), request.version()?);
+    let deletion = Deletion { key, version, conditions: precondition(&request.headers)? };
+    let deleted = ignore_missing(frontend.store.delete_object(request.bucket(), deletion).await)?;
+    let mut response = response::empty(StatusCode::NO_CONTENT);
+    response::set_version(response.headers_mut(), deleted.version);
+    if deleted.is_marker {
+        response::set(response.headers_mut(), response::DELETE_MARKER, "true");
+    }
+    Ok(response)
 }
 
-fn ignore_missing(outcome: store::Result<()>) -> Result<()> {
+fn ignore_missing(outcome: store::Result<Deleted>) -> Result<Deleted> {
     match outcome {
-        Err(store::Error::NoSuchKey) => Ok(()),
+        Err(store::Error::NoSuchKey) => Ok(Deleted::default()),
         outcome => outcome.map_err(Error::from),
     }
 }
@@ -58,9 +63,10 @@ fn parse_size(text: &str) -> Result<u64> {
 /// One entry of DeleteObjects.
 struct Entry {
     key: String,
+    /// The version as it was written.
     version: Option<String>,
     /// What to delete, or why it is not tried.
-    precondition: Result<Precondition>,
+    deletion: Result<Deletion>,
 }
 
 /// DeleteObjects: each key on its own.
@@ -78,9 +84,8 @@ pub(super) async fn delete_objects(frontend: &Frontend, mut request: Request) ->
         return Err(ErrorCode::MalformedXml.into());
     }
 
-    let valid = |entry: &Entry| Some((entry.key.clone(), entry.precondition.as_ref().ok()?.clone()));
-    let keys: Vec<(String, Precondition)> = entries.iter().filter_map(valid).collect();
-    let outcomes = frontend.store.delete_objects(request.bucket(), &keys).await?;
+    let deletions = entries.iter().filter_map(|entry| entry.deletion.as_ref().ok().cloned()).collect();
+    let outcomes = frontend.store.delete_objects(request.bucket(), deletions).await?;
 
     Ok(response::xml(encode(entries, outcomes, quiet)))
 }
@@ -91,29 +96,27 @@ fn read_entry(frontend: &Frontend, request: &Request, object: &Element) -> Resul
     let version = object.child_text("VersionId")?.filter(|version| !version.is_empty()).map(str::to_owned);
     let action = if version.is_some() { Action::DeleteObjectVersion } else { Action::DeleteObject };
     let permitted = frontend.check_object(request, action, &key);
-    let precondition = permitted.and_then(|()| entry_precondition(object, &key, version.as_deref()));
-    Ok(Entry { key, version, precondition })
+    let deletion = permitted.and_then(|()| read_deletion(object, &key, version.as_deref()));
+    Ok(Entry { key, version, deletion })
 }
 
-fn entry_precondition(object: &Element, key: &str, version: Option<&str>) -> Result<Precondition> {
+fn read_deletion(object: &Element, key: &str, version: Option<&str>) -> Result<Deletion> {
     check_key(key)?;
-    if let Some(version) = version.filter(|version| *version != "null") {
-        return Err(invalid_version(version));
-    }
-    Ok(Precondition {
+    let conditions = Precondition {
         if_match: object.child_text("ETag")?.map(condition::parse_etags),
         if_modified_at_seconds: object.child_text("LastModifiedTime")?.map(parse_modified).transpose()?,
         if_size: object.child_text("Size")?.map(parse_size).transpose()?,
         ..Precondition::default()
-    })
+    };
+    Ok(Deletion { key: key.to_owned(), version: version.map(parse_version).transpose()?, conditions })
 }
 
 /// Answers for each entry in its order: why it was not tried, or what became of it.
-fn encode(entries: Vec<Entry>, outcomes: Vec<store::Result<()>>, quiet: bool) -> Writer {
+fn encode(entries: Vec<Entry>, outcomes: Vec<store::Result<Deleted>>, quiet: bool) -> Writer {
     let mut outcomes = outcomes.into_iter();
     let mut document = Writer::new("DeleteResult");
-    for Entry { key, version, precondition } in entries {
-        let outcome = precondition.and_then(|_| {
+    for Entry { key, version, deletion } in entries {
+        let outcome = deletion.and_then(|_| {
             let outcome = outcomes.next().expect("the store answers for every key it was given");
             ignore_missing(outcome)
         });
@@ -125,11 +128,21 @@ fn encode(entries: Vec<Entry>, outcomes: Vec<store::Result<()>>, quiet: bool) ->
         if let Some(version) = &version {
             document.text("VersionId", version);
         }
-        if let Err(error) = &outcome {
-            document.text("Code", error.code().as_str());
-            document.text("Message", error.message());
+        match &outcome {
+            Ok(Deleted { version: Some(version), is_marker: true }) => write_marker(&mut document, *version),
+            Ok(_) => {}
+            Err(error) => {
+                document.text("Code", error.code().as_str());
+                document.text("Message", error.message());
+            }
         }
         document.close();
     }
     document
+}
+
+/// Tells of the delete marker that was made or removed.
+fn write_marker(document: &mut Writer, version: VersionName) {
+    document.value("DeleteMarker", true);
+    document.text("DeleteMarkerVersionId", &version.to_string());
 }

@@ -68,7 +68,7 @@ struct Wanted {
 }
 
 fn decode(request: &Request) -> Result<Wanted> {
-    request.check_version()?;
+    let version = request.version()?;
     refuse_customer_keys(&request.headers)?;
     let range = range::requested(&request.headers)?;
     let part_number = part_number(request)?;
@@ -80,7 +80,7 @@ fn decode(request: &Request) -> Result<Wanted> {
     // Beside other conditions `If-Range` adds nothing but the case that the range is dropped, and they decide first.
     let alone = range.is_some() && conditions == ReadConditions::default();
     let if_range = if alone { condition::range_condition(&request.headers)? } else { None };
-    let wanted = GetRequest { range, part_number, conditions };
+    let wanted = GetRequest { version, range, part_number, conditions };
     match if_range {
         None => Ok(Wanted { request: wanted, whole: None }),
         Some(if_range) => {
@@ -115,6 +115,7 @@ pub(super) fn part_number(request: &Request) -> Result<Option<u16>> {
 fn not_modified(object: &Object) -> Response {
     let mut found = response::empty(StatusCode::NOT_MODIFIED);
     response::set_validators(found.headers_mut(), object);
+    response::set_version(found.headers_mut(), object.version);
     for name in ["cache-control", "expires"] {
         let value = object.headers.get(name).and_then(|value| HeaderValue::try_from(value).ok());
         value.map(|value| found.headers_mut().insert(name, value));
@@ -130,6 +131,7 @@ fn encode(request: &Request, wanted: &GetRequest, selection: &Selection) -> Resu
     let headers = found.headers_mut();
     metadata::write(object, headers);
     response::set_validators(headers, object);
+    response::set_version(headers, object.version);
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
     if partial && !range.is_empty() {

@@ -19,6 +19,7 @@ mod tagging;
 mod upload;
 mod upload_listing;
 mod upload_part;
+mod versioning;
 
 use http::Method;
 use iam::Action;
@@ -72,7 +73,8 @@ operations! {
     HeadBucket => bucket::head_bucket, ListBucket;
     DeleteBucket => bucket::delete_bucket, DeleteBucket;
     GetBucketLocation => bucket::get_bucket_location, GetBucketLocation;
-    GetBucketVersioning => bucket::get_bucket_versioning, GetBucketVersioning;
+    GetBucketVersioning => versioning::get_bucket_versioning, GetBucketVersioning;
+    PutBucketVersioning => versioning::put_bucket_versioning, PutBucketVersioning;
     GetBucketPolicy => bucket_configuration::get_bucket_policy, GetBucketPolicy;
     PutBucketPolicy => bucket_configuration::put_bucket_policy, PutBucketPolicy;
     DeleteBucketPolicy => bucket_configuration::delete_bucket_policy, DeleteBucketPolicy;
@@ -186,7 +188,7 @@ const CONFIGURATIONS: [(&str, [Option<Operation>; 3]); 22] = {
         ("replication", [Some(O::GetBucketReplication), None, None]),
         ("requestPayment", [Some(O::GetBucketRequestPayment), Some(O::PutBucketRequestPayment), None]),
         ("tagging", [Some(O::GetBucketTagging), Some(O::PutBucketTagging), Some(O::DeleteBucketTagging)]),
-        ("versioning", [Some(O::GetBucketVersioning), None, None]),
+        ("versioning", [Some(O::GetBucketVersioning), Some(O::PutBucketVersioning), None]),
         ("website", [Some(O::GetBucketWebsite), None, None]),
     ]
 };
@@ -327,7 +329,7 @@ mod tests {
             ("POST", "policy", Err(ErrorCode::MethodNotAllowed)),
             ("DELETE", "acl", Err(ErrorCode::NotImplemented)),
             ("DELETE", "lifecycle", Err(ErrorCode::NotImplemented)),
-            ("PUT", "versioning", Err(ErrorCode::NotImplemented)),
+            ("PUT", "versioning", Ok(Operation::PutBucketVersioning)),
             ("PUT", "", Ok(Operation::CreateBucket)),
             ("DELETE", "", Ok(Operation::DeleteBucket)),
             ("POST", "delete", Ok(Operation::DeleteObjects)),

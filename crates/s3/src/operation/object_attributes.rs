@@ -20,18 +20,19 @@ const ATTRIBUTES: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass"
 
 /// Describes an object, and a page of its parts.
 pub(super) async fn get_object_attributes(frontend: &Frontend, request: Request) -> Result<Response> {
-    request.check_version()?;
+    let version = request.version()?;
     let wanted = wanted(&request.headers)?;
     let page = Page {
         limit: number(&request.headers, "x-amz-max-parts", PARTS_MAX)?.min(PARTS_MAX),
         marker: number(&request.headers, "x-amz-part-number-marker", 0)?,
     };
 
-    let attributes =
-        frontend.store.object_attributes(request.bucket(), request.key(), page.marker, usize::from(page.limit)).await?;
+    let (bucket, key, limit) = (request.bucket(), request.key(), usize::from(page.limit));
+    let attributes = frontend.store.object_attributes(bucket, key, version, page.marker, limit).await?;
 
     let mut found = response::xml(encode(&attributes, &wanted, page));
     response::set(found.headers_mut(), LAST_MODIFIED, &timestamp::http_date(attributes.object.modified));
+    response::set_version(found.headers_mut(), attributes.object.version);
     Ok(found)
 }
 

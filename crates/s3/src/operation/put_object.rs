@@ -48,6 +48,7 @@ pub(super) fn expected_body(request: &Request) -> Result<store::put::ExpectedBod
 pub(super) fn encode(result: &PutResult) -> Response {
     let mut stored = response::empty(StatusCode::OK);
     response::set_etag(stored.headers_mut(), &result.etag);
+    response::set_new_version(stored.headers_mut(), result);
     response::set_checksum(stored.headers_mut(), result.checksum.as_ref(), response::part_count(&result.etag));
     stored
 }

@@ -8,8 +8,8 @@ use crate::xml::Writer;
 
 /// Answers with the empty set of tags of an object that exists.
 pub(super) async fn get_object_tagging(frontend: &Frontend, request: Request) -> Result<Response> {
-    request.check_version()?;
-    frontend.store.head_object(request.bucket(), request.key(), &store::ReadConditions::default()).await?;
+    let version = request.version()?;
+    frontend.store.head_object(request.bucket(), request.key(), version).await?;
     let mut document = Writer::new("Tagging");
     document.text("TagSet", "");
     Ok(response::xml(document))

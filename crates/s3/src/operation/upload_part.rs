@@ -1,9 +1,11 @@
 //! UploadPart and UploadPartCopy.
 
+use store::copy::Copied;
+
 use crate::error::{Error, Result};
 use crate::frontend::Frontend;
 use crate::header::{range, refusal};
-use crate::operation::copy_object::copy_source;
+use crate::operation::copy_object::{copy_source, source_error};
 use crate::operation::get_object::part_number;
 use crate::operation::put_object::{encode, expected_body};
 use crate::operation::upload::upload_id;
@@ -30,13 +32,16 @@ pub(super) async fn upload_part_copy(frontend: &Frontend, mut request: Request) 
     let source = copy_source(frontend, &mut request).await?;
     let range = range::copy_source(&request.headers)?;
 
-    let result = frontend.store.copy_part(&source, range, &upload, number).await?;
+    let copied = frontend.store.copy_part(&source, range, &upload, number).await;
+    let Copied { result, source_version } = copied.map_err(source_error)?;
 
     let mut document = Writer::new("CopyPartResult");
     document.value("LastModified", timestamp::iso_8601(result.modified));
     document.text("ETag", &response::quoted(&result.etag));
     response::write_checksum(&mut document, &result);
-    Ok(response::xml(document))
+    let mut copied = response::xml(document);
+    response::set_source_version(copied.headers_mut(), source_version);
+    Ok(copied)
 }
 
 fn required_part_number(request: &Request) -> Result<u16> {

@@ -159,6 +159,7 @@ mod tests {
             region: None,
             owner: "owner".to_owned(),
             configured: Hlc::from_bits(configured),
+            versioning: None,
         }
     }
 

@@ -11,7 +11,7 @@ use store::body::{Body, StreamBody};
 use store::list::ListRequest;
 use store::multipart::{CompleteRequest, CompletedPart, CreateUploadRequest};
 use store::put::{ExpectedBody, PutRequest};
-use store::{Error, Etag, EtagCondition, GetRequest, Precondition, Store};
+use store::{Deletion, Error, Etag, EtagCondition, GetRequest, Precondition, Store};
 
 use super::door::Missed;
 use super::history::{Begun, History};
@@ -227,8 +227,7 @@ impl Client {
         let effect = Effect::Write { version: None, condition: Condition::Always };
         let begun = self.begin(key, effect);
         let owned = key.to_owned();
-        let result =
-            self.visit(|store| async move { store.delete_object(BUCKET, &owned, &Precondition::default()).await });
+        let result = self.visit(|store| async move { store.delete_object(BUCKET, Deletion::of(&owned)).await });
         self.end_write(&begun, effect, &result.await)
     }
 

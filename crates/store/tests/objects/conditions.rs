@@ -8,7 +8,7 @@ use store::copy::{CopyRequest, CopySource};
 use store::list::ListRequest;
 use store::put::ExpectedBody;
 use store::{
-    BodyError, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest, Error, EtagCondition, PutRequest,
+    BodyError, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest, Deletion, Error, EtagCondition, PutRequest,
     ReadConditions, StoreConfig, StreamBody,
 };
 
@@ -103,9 +103,10 @@ async fn copies_keep_or_replace_what_goes_with_the_bytes() {
     request.user_metadata.insert("color".into(), "green".into());
     request.expected.checksum = ChecksumRequest::Compute(ChecksumAlgorithm::Sha256);
     let put = node.store.put_object("bucket", "a", request, Box::new(Bytes::from(body.clone()))).await.unwrap();
-    let mut source = CopySource { bucket: "bucket".into(), key: "a".into(), conditions: ReadConditions::default() };
+    let mut source =
+        CopySource { bucket: "bucket".into(), key: "a".into(), version: None, conditions: ReadConditions::default() };
     let copied = node.store.copy_object(&source, "bucket", "b", CopyRequest::default()).await.unwrap();
-    assert_eq!((&copied.etag, &copied.checksum), (&put.etag, &put.checksum));
+    assert_eq!((&copied.result.etag, &copied.result.checksum), (&put.etag, &put.checksum));
     let (object, read) = node.get_with("b", Default::default()).await.unwrap();
     assert!(read == body);
     assert_eq!(object.user_metadata["color"], "green");
@@ -136,8 +137,8 @@ async fn deleted_keys_are_gone_and_their_bucket_can_follow() {
     assert_eq!((usage.objects, usage.bytes), (3, 150_000));
     assert!(matches!(node.store.delete_bucket("bucket").await, Err(Error::BucketNotEmpty)));
 
-    let keys = ["a", "b/c", "b/d", "never"].map(|key| (key.to_owned(), Precondition::default()));
-    let deleted = node.store.delete_objects("bucket", &keys).await.unwrap();
+    let keys = ["a", "b/c", "b/d", "never"].map(Deletion::of).to_vec();
+    let deleted = node.store.delete_objects("bucket", keys).await.unwrap();
     assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
     assert!(node.store.list_objects("bucket", &request).await.unwrap().objects.is_empty());
     node.store.delete_bucket("bucket").await.unwrap();
@@ -153,7 +154,12 @@ async fn many_large_copies_at_once_do_not_wait_for_each_other_for_ever() {
     node.store.create_bucket("bucket", "owner", None).await.unwrap();
     let body = bytes(6, 3_000_000);
     node.put("source", body.clone()).await.unwrap();
-    let source = CopySource { bucket: "bucket".into(), key: "source".into(), conditions: ReadConditions::default() };
+    let source = CopySource {
+        bucket: "bucket".into(),
+        key: "source".into(),
+        version: None,
+        conditions: ReadConditions::default(),
+    };
     let keys: Vec<String> = (0..12).map(|number| format!("copy-{number}")).collect();
     let copies = keys.iter().map(|key| node.store.copy_object(&source, "bucket", key, CopyRequest::default()));
     for (copied, key) in future::join_all(copies).await.into_iter().zip(&keys) {

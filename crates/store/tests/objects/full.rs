@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use env::SimFiles;
-use store::Error;
-use store::condition::Precondition;
+use store::{Deletion, Error};
 
 use crate::node::{Node, bytes, disk_path};
 
@@ -29,7 +28,7 @@ async fn full_disks_refuse_objects_and_recover_when_space_returns() {
         assert!(node.get(key).await.unwrap() == bytes(seed, 8 << 20), "{key}");
     }
     for key in &stored {
-        node.store.delete_object("bucket", key, &Precondition::default()).await.unwrap();
+        node.store.delete_object("bucket", Deletion::of(key)).await.unwrap();
     }
     for _ in 0..3 {
         collect_garbage(&node).await;

@@ -6,8 +6,7 @@ use bytes::Bytes;
 use cluster::{DiskCommand, Topology};
 use futures_util::{Stream, StreamExt, stream};
 use placement::DiskId;
-use store::condition::Precondition;
-use store::{BodyError, GetRequest, PutRequest, StreamBody};
+use store::{BodyError, Deletion, GetRequest, PutRequest, StreamBody};
 
 use crate::node::{Node, bytes, shard_count};
 
@@ -37,7 +36,7 @@ async fn shards_freed_just_before_a_crash_are_not_taken_for_lost() {
         disk.delete(disk.inventory(None, usize::MAX).iter().map(|shard| shard.identity).collect()).await.unwrap();
     }
     node.put("overwritten", bytes(3, 300_000)).await.unwrap();
-    node.store.delete_object("bucket", "deleted", &Precondition::default()).await.unwrap();
+    node.store.delete_object("bucket", Deletion::of("deleted")).await.unwrap();
     let report = node.store.fsck().await.unwrap();
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(node.store.take_census().await.unwrap().lost, 0);

@@ -6,7 +6,7 @@ use store::copy::CopySource;
 use store::get::GetRequest;
 use store::multipart::{CompleteRequest, CompletedPart, CreateUploadRequest, ListUploadsRequest, Upload};
 use store::put::ExpectedBody;
-use store::{ByteRange, ChecksumAlgorithm, ChecksumKind, Error, Etag, ReadConditions};
+use store::{ByteRange, ChecksumAlgorithm, ChecksumKind, Deletion, Error, Etag, ReadConditions};
 
 use crate::node::{Node, bytes};
 
@@ -88,10 +88,15 @@ async fn composite_checksums_and_copied_parts() {
     let checksum = Some((ChecksumAlgorithm::Sha256, ChecksumKind::Composite));
     let request = CreateUploadRequest { checksum, ..CreateUploadRequest::default() };
     let upload = node.store.create_upload("bucket", "key", request).await.unwrap();
-    let from = CopySource { bucket: "bucket".into(), key: "source".into(), conditions: ReadConditions::default() };
+    let from = CopySource {
+        bucket: "bucket".into(),
+        key: "source".into(),
+        version: None,
+        conditions: ReadConditions::default(),
+    };
     let range = Some(ByteRange::Between(1000, source.len() as u64 - 1));
     let copied = node.store.copy_part(&from, range, &upload.id, 1).await.unwrap();
-    let first = CompletedPart { number: 1, etag: copied.etag.to_string(), checksum: copied.checksum };
+    let first = CompletedPart { number: 1, etag: copied.result.etag.to_string(), checksum: copied.result.checksum };
     let second = put_part(&node, &upload, 2, b"tail").await;
     let beyond = Some(ByteRange::Between(0, source.len() as u64));
     assert!(matches!(node.store.copy_part(&from, beyond, &upload.id, 3).await, Err(Error::InvalidRange { .. })));
@@ -101,7 +106,7 @@ async fn composite_checksums_and_copied_parts() {
     let checksum = completed.checksum.unwrap();
     assert_eq!((checksum.algorithm(), checksum.kind()), (ChecksumAlgorithm::Sha256, ChecksumKind::Composite));
     assert!(node.get("key").await.unwrap() == [&source[1000..], b"tail"].concat());
-    let attributes = node.store.object_attributes("bucket", "key", 0, 1).await.unwrap();
+    let attributes = node.store.object_attributes("bucket", "key", None, 0, 1).await.unwrap();
     assert_eq!((attributes.parts.len(), attributes.truncated), (1, true));
 }
 
@@ -130,7 +135,7 @@ async fn a_completion_obeys_its_condition() {
     let request = CompleteRequest { parts, condition: Precondition::absent(), ..CompleteRequest::default() };
     let refused = node.store.complete_upload(&upload.id, request.clone()).await;
     assert!(matches!(refused, Err(Error::PreconditionFailed { condition: "If-None-Match" })));
-    node.store.delete_object("bucket", "key", &Precondition::default()).await.unwrap();
+    node.store.delete_object("bucket", Deletion::of("key")).await.unwrap();
     node.store.complete_upload(&upload.id, request).await.unwrap();
     assert_eq!(node.get("key").await.unwrap(), b"part");
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use store::condition::Precondition;
 use store::list::ListRequest;
 use store::multipart::{CompleteRequest, CompletedPart, CreateUploadRequest};
 use store::put::ExpectedBody;
-use store::{ByteRange, Error, GetRequest};
+use store::{ByteRange, Deletion, Error, GetRequest};
 
 use bytes::Bytes;
 use env::{Entropy, SeededEntropy, SimFiles};
@@ -96,7 +95,7 @@ async fn act(node: &mut Node, model: &mut Model, dice: &Dice) {
             model.insert(key, vec![Some(body)]);
         }
         5 => {
-            node.store.delete_object("bucket", &key, &Precondition::default()).await.unwrap();
+            node.store.delete_object("bucket", Deletion::of(&key)).await.unwrap();
             model.insert(key, vec![None]);
         }
         6 => {

@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, Refusal, Reply};
 use crate::query;
 use crate::record::{
     Body, Etag, Hlc, IntentEpoch, ObjectRecord, PartRecord, PinnedWrite, Record, RetiredRecord, Segment, StripeSlot,
-    UnknownFields, UploadId, UploadRecord, WriteId, WriteOwner,
+    UnknownFields, UploadId, UploadRecord, VersionId, VersionName, VersionRecord, WriteId, WriteOwner,
 };
 use crate::testing::MemoryView;
 use crate::view::{BucketId, Edit, TreeId};
@@ -188,6 +188,7 @@ fn put_object(bucket: BucketId, key: &str, write_id: WriteId, size: u64, body: B
         tags: BTreeMap::new(),
         parts: Vec::new(),
         body,
+        version: None,
         unknown: UnknownFields::default(),
     };
     let precondition = Precondition::default();
@@ -212,7 +213,7 @@ fn check_disjoint(edits: &[Edit]) {
     }
 }
 
-/// The index by write, the repair index and the pins say exactly what the manifests say.
+/// The index by write, the repair index and the pins say exactly what the manifests say, and versions are in order.
 fn check_invariants(view: &MemoryView) {
     let mut owners = BTreeMap::new();
     let mut repairs = BTreeSet::new();
@@ -227,20 +228,16 @@ fn check_invariants(view: &MemoryView) {
         }
     };
     for bucket in (0..10).map(BucketId) {
-        let (objects, bodies): (Vec<_>, Vec<_>) =
-            view.records(TreeId::Objects(bucket)).partition(|(key, _)| keys::is_object(key));
-        assert!(objects.is_empty() || query::bucket_by_id(view, bucket).unwrap().is_some(), "objects without a bucket");
-        let mut apart = BTreeSet::new();
-        for (key, value) in objects {
-            let name = keys::parse_object(key).unwrap();
-            let object = ObjectRecord::decode(value).unwrap();
-            if object.body == Body::Apart {
-                apart.insert(Bytes::from(keys::body(&name)));
+        let records: Vec<_> = view.records(TreeId::Objects(bucket)).collect();
+        let record = query::bucket_by_id(view, bucket).unwrap();
+        assert!(records.is_empty() || record.is_some(), "objects without a bucket");
+        let is_versioned = record.is_some_and(|record| record.versioning.is_some());
+        check_versions(view, bucket, is_versioned);
+        for (key, value) in records.iter().filter(|(key, _)| keys::is_object(key) || keys::is_version(key)) {
+            if let VersionRecord::Object(object) = VersionRecord::decode(value).unwrap() {
+                object.segments().iter().for_each(|segment| own(TreeId::Objects(bucket), key, segment));
             }
-            assert_ne!(query::object(view, bucket, &name).unwrap().unwrap().body, Body::Apart);
-            object.segments().iter().for_each(|segment| own(TreeId::Objects(bucket), key, segment));
         }
-        assert_eq!(bodies.into_iter().map(|(key, _)| key.clone()).collect::<BTreeSet<_>>(), apart);
         for (key, value) in view.records(TreeId::Uploads(bucket)).filter(|(key, _)| keys::is_part(key)) {
             own(TreeId::Uploads(bucket), key, &PartRecord::decode(value).unwrap().segment);
         }
@@ -262,4 +259,54 @@ fn check_invariants(view: &MemoryView) {
     for (write_id, _) in owners {
         assert_eq!(query::segment_of(view, write_id).unwrap().unwrap().write_id, write_id);
     }
+}
+
+/// Every version is where it belongs, and nothing else is there.
+fn check_versions(view: &MemoryView, bucket: BucketId, is_versioned: bool) {
+    let tree = TreeId::Objects(bucket);
+    let mut expected = BTreeSet::new();
+    let mut newest: BTreeMap<String, (VersionId, bool)> = BTreeMap::new();
+    for (tree_key, value) in view.records(tree).filter(|(key, _)| keys::is_object(key)) {
+        let key = keys::parse_object(tree_key).unwrap();
+        let object = ObjectRecord::decode(value).unwrap();
+        newest.insert(key.clone(), (object.version.unwrap_or(VersionId::at(object.modified)), true));
+        expected.insert(tree_key.to_vec());
+        expect_body(&key, &object, &mut expected);
+        check_found(view, bucket, &key, &VersionRecord::Object(object));
+    }
+    for (tree_key, value) in view.records(tree).filter(|(key, _)| keys::is_version(key)) {
+        assert!(is_versioned);
+        let (key, place) = keys::parse_version(tree_key).unwrap();
+        let version = VersionRecord::decode(value).unwrap();
+        expected.insert(tree_key.to_vec());
+        match version.name() {
+            VersionName::Id(id) => assert_eq!(id, place),
+            VersionName::Null => assert!(expected.insert(keys::null_version(&key)), "two null versions"),
+        }
+        let is_marker = matches!(version, VersionRecord::Marker(_));
+        let (newer, _) = newest.entry(key.clone()).or_insert_with(|| {
+            assert!(is_marker, "an object is newest, but not current");
+            (VersionId { site: place.site + 1, ..place }, false)
+        });
+        assert!(place < *newer, "versions are out of order");
+        *newer = place;
+        check_found(view, bucket, &key, &version);
+        if let VersionRecord::Object(object) = &version {
+            expect_body(&key, object, &mut expected);
+        }
+    }
+    assert_eq!(view.records(tree).map(|(key, _)| key.to_vec()).collect::<BTreeSet<_>>(), expected);
+}
+
+fn expect_body(key: &str, object: &ObjectRecord, expected: &mut BTreeSet<Vec<u8>>) {
+    if object.body == Body::Apart {
+        expected.insert(keys::body(key, object.version));
+    }
+}
+
+/// A version is found by its name, and nothing else is.
+fn check_found(view: &MemoryView, bucket: BucketId, key: &str, version: &VersionRecord) {
+    assert_eq!(query::version_without_body(view, bucket, key, version.name()).unwrap().as_ref(), Some(version));
+    let whole = query::version(view, bucket, key, version.name()).unwrap().unwrap();
+    assert!(whole.object().is_none_or(|object| object.body != Body::Apart));
 }

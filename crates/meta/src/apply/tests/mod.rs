@@ -2,8 +2,10 @@
 
 mod bucket;
 mod fixture;
+mod history;
 mod internal;
 mod model;
 mod object;
 mod repair;
 mod upload;
+mod version;

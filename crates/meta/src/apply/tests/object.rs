@@ -11,7 +11,7 @@ use crate::command::{
     AdvanceIntentEpoch, Command, DeleteObject, EtagCondition, PinWrite, Precondition, PutObject, SetTable,
 };
 use crate::keys;
-use crate::outcome::{InvalidManifest, Refusal, Reply};
+use crate::outcome::{InvalidManifest, ObjectDeleted, Refusal, Reply};
 use crate::query;
 use crate::record::{Body, Etag, GroupFence, Hlc, IntentEpoch, ObjectPart, Record, StateRecord, StripeException};
 use crate::view::{Edit, TreeId, read};
@@ -73,7 +73,7 @@ fn a_write_proposed_again_answers_as_before_and_changes_nothing() {
     }
     let deletion = Command::DeleteObject(fixture.deletion("key"));
     let reply = fixture.apply(deletion.clone());
-    assert_eq!(reply, Ok(Reply::ObjectDeleted { existed: true }));
+    assert_eq!(reply, Ok(Reply::ObjectDeleted(ObjectDeleted { existed: true, ..ObjectDeleted::default() })));
     let later = fixture.inline("key", "later");
     fixture.put(later).unwrap();
     assert_eq!(fixture.apply(deletion), reply);
@@ -117,7 +117,7 @@ fn deleting_what_is_not_there_succeeds_whatever_the_precondition() {
         ..fixture.deletion("key")
     };
     let before = fixture.view.clone();
-    assert_eq!(fixture.apply(Command::DeleteObject(deletion)), Ok(Reply::ObjectDeleted { existed: false }));
+    assert_eq!(fixture.apply(Command::DeleteObject(deletion)), Ok(Reply::ObjectDeleted(ObjectDeleted::default())));
     assert_eq!(fixture.view, before);
 }
 
@@ -169,8 +169,11 @@ fn preconditions_of_deletions() {
         let put = fixture.inline("key", "body");
         fixture.put(put).unwrap();
         let deletion = DeleteObject { precondition: precondition.clone(), ..fixture.deletion("key") };
-        let expected =
-            if allowed { Ok(Reply::ObjectDeleted { existed: true }) } else { Err(Refusal::PreconditionFailed) };
+        let expected = if allowed {
+            Ok(Reply::ObjectDeleted(ObjectDeleted { existed: true, ..ObjectDeleted::default() }))
+        } else {
+            Err(Refusal::PreconditionFailed)
+        };
         assert_eq!(fixture.apply(Command::DeleteObject(deletion)), expected, "{precondition:?}");
         assert_eq!(fixture.object("key").is_none(), allowed);
     }

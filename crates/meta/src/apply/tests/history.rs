@@ -1,0 +1,523 @@
+//! Random histories against the model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::fixture::{Fixture, create_bucket};
+use super::model::{ModelBucket, ModelUpload, ModelVersion, Stored, Subject, condition_on};
+use crate::command::{
+    AdvanceIntentEpoch, Command, CompletedPart, DeleteBucket, DeleteObject, DeleteVersion, DrainUploads, FreeRetired,
+    PutObject, RepairDone, RepairedStripe, ReportMissing, SetBucketVersioning,
+};
+use crate::outcome::{ObjectDeleted, Outcome, Refusal, Reply};
+use crate::query::{
+    self, ListObjects, ListUploads, ListVersions, ListedVersion, ObjectEntry, UploadEntry, VersionEntry,
+};
+use crate::record::{
+    Body, Etag, Hlc, ObjectRecord, PART_SIZE_MIN, Segment, UploadId, VersionId, VersionName, Versioning, WriteId,
+};
+use crate::view::BucketId;
+
+/// One step of a history. Numbers choose among what there is.
+#[derive(Clone, Debug)]
+enum Step {
+    CreateBucket(usize),
+    DeleteBucket(usize),
+    Put { bucket: usize, key: usize, size: u64, inline: bool, condition: usize },
+    Delete { bucket: usize, key: usize, condition: usize },
+    DeleteVersion { bucket: usize, key: usize, version: usize, condition: usize },
+    SetVersioning { bucket: usize, versioning: Versioning },
+    CreateUpload { bucket: usize, key: usize },
+    PutPart { bucket: usize, upload: usize, number: u16, size: u64 },
+    Complete { bucket: usize, upload: usize, skip: u16, spoil: bool, condition: usize },
+    Abort { bucket: usize, upload: usize },
+    Lose { write: usize, shard: u8 },
+    Repair(usize),
+    Free(usize),
+    Drain,
+    AdvanceIntentEpoch,
+    Replay(usize),
+    Wait(u64),
+}
+
+const BUCKETS: [&str; 3] = ["one", "two", "three"];
+/// Of different sizes and contents, so that none is taken for another.
+const BODIES: [&str; 4] = ["", "some body", "same size", "another body"];
+const KEYS: [&str; 5] = ["a", "a/b", "a\0", "", "🦀/../"];
+
+fn step() -> impl Strategy<Value = Step> {
+    // Mostly the same few, so that much happens to them.
+    let bucket = || prop_oneof![4 => Just(0), 1 => 0..BUCKETS.len()];
+    let key = || prop_oneof![2 => Just(0), 1 => 0..KEYS.len()];
+    let condition = || prop_oneof![3 => Just(0_usize), 2 => 1_usize..6];
+    let any_index = || 0_usize..1000;
+    prop_oneof![
+        2 => bucket().prop_map(Step::CreateBucket),
+        1 => bucket().prop_map(Step::DeleteBucket),
+        6 => (bucket(), key(), 0_u64..20 << 20, any::<bool>(), condition())
+            .prop_map(|(bucket, key, size, inline, condition)| Step::Put { bucket, key, size, inline, condition }),
+        4 => (bucket(), key(), condition()).prop_map(|(bucket, key, condition)| Step::Delete { bucket, key, condition }),
+        6 => (bucket(), key(), any_index(), condition()).prop_map(|(bucket, key, version, condition)| {
+            Step::DeleteVersion { bucket, key, version, condition }
+        }),
+        3 => (bucket(), prop::sample::select(vec![Versioning::Enabled, Versioning::Suspended]))
+            .prop_map(|(bucket, versioning)| Step::SetVersioning { bucket, versioning }),
+        2 => (bucket(), key()).prop_map(|(bucket, key)| Step::CreateUpload { bucket, key }),
+        6 => (bucket(), any_index(), 0_u16..4, prop::sample::select(vec![1, PART_SIZE_MIN, 3 * PART_SIZE_MIN]))
+            .prop_map(|(bucket, upload, number, size)| Step::PutPart { bucket, upload, number, size }),
+        3 => (bucket(), any_index(), 0_u16..4, prop::bool::weighted(0.2), condition()).prop_map(
+            |(bucket, upload, skip, spoil, condition)| Step::Complete { bucket, upload, skip, spoil, condition }
+        ),
+        1 => (bucket(), any_index()).prop_map(|(bucket, upload)| Step::Abort { bucket, upload }),
+        3 => (any_index(), 0_u8..7).prop_map(|(write, shard)| Step::Lose { write, shard }),
+        2 => any_index().prop_map(Step::Repair),
+        1 => (0_usize..5).prop_map(Step::Free),
+        1 => Just(Step::Drain),
+        1 => Just(Step::AdvanceIntentEpoch),
+        3 => any_index().prop_map(Step::Replay),
+        1 => (0_u64..100_000).prop_map(Step::Wait),
+    ]
+}
+
+struct History {
+    fixture: Fixture,
+    buckets: [Option<(BucketId, ModelBucket)>; BUCKETS.len()],
+    writes: Vec<WriteId>,
+    versions: BTreeSet<VersionId>,
+    /// Commands that must answer the same when they are proposed again.
+    done: Vec<(Command, Outcome)>,
+}
+
+impl History {
+    fn new() -> Self {
+        Self {
+            fixture: Fixture::new(),
+            buckets: Default::default(),
+            writes: Vec::new(),
+            versions: BTreeSet::new(),
+            done: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::CreateBucket(bucket) => self.create_bucket(bucket),
+            Step::DeleteBucket(bucket) => self.delete_bucket(bucket),
+            Step::Put { bucket, key, size, inline, condition } => self.put(bucket, KEYS[key], size, inline, condition),
+            Step::Delete { bucket, key, condition } => self.delete(bucket, KEYS[key], condition),
+            Step::DeleteVersion { bucket, key, version, condition } => {
+                self.delete_version(bucket, KEYS[key], version, condition);
+            }
+            Step::SetVersioning { bucket, versioning } => self.set_versioning(bucket, versioning),
+            Step::CreateUpload { bucket, key } => self.create_upload(bucket, KEYS[key]),
+            Step::PutPart { bucket, upload, number, size } => self.put_part(bucket, upload, number, size),
+            Step::Complete { bucket, upload, skip, spoil, condition } => {
+                self.complete(bucket, upload, skip, spoil, condition);
+            }
+            Step::Abort { bucket, upload } => self.abort(bucket, upload),
+            Step::Lose { write, shard } => self.lose(write, shard),
+            Step::Repair(entry) => self.repair(entry),
+            Step::Free(count) => self.free(count),
+            Step::Drain => self.drain(),
+            Step::AdvanceIntentEpoch => {
+                let from = self.fixture.epoch();
+                self.fixture.apply(Command::AdvanceIntentEpoch(AdvanceIntentEpoch { from })).unwrap();
+            }
+            Step::Replay(index) => self.replay(index),
+            Step::Wait(millis) => self.fixture.time = self.fixture.time.saturating_sub(1000) + millis,
+        }
+    }
+
+    /// Points the fixture at a bucket; at one that never was when it does not exist.
+    fn enter(&mut self, bucket: usize) -> Result<(), Refusal> {
+        self.fixture.bucket = self.buckets[bucket].as_ref().map_or(BucketId(999), |(id, _)| *id);
+        if self.buckets[bucket].is_some() { Ok(()) } else { Err(Refusal::NoSuchBucket) }
+    }
+
+    fn model(&mut self, bucket: usize) -> &mut ModelBucket {
+        self.buckets[bucket].as_mut().map(|(_, model)| model).unwrap()
+    }
+
+    fn current(&self, bucket: usize, key: &str) -> Option<&Stored> {
+        self.buckets[bucket].as_ref()?.1.current(key)
+    }
+
+    fn newest(&self, bucket: usize, key: &str) -> Option<&ModelVersion> {
+        self.buckets[bucket].as_ref()?.1.newest(key)
+    }
+
+    /// Checks the name of a new version.
+    fn check_new(&mut self, bucket: usize, name: Option<VersionName>) -> VersionName {
+        match (self.model(bucket).versioning, name) {
+            (None, None) | (Some(Versioning::Suspended), Some(VersionName::Null)) => VersionName::Null,
+            (Some(Versioning::Enabled), Some(VersionName::Id(id))) => {
+                assert!(self.versions.insert(id), "{id} was used before");
+                VersionName::Id(id)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn set_versioning(&mut self, bucket: usize, versioning: Versioning) {
+        let expected = self.enter(bucket).map(|()| Reply::Done);
+        let command = SetBucketVersioning { bucket: self.fixture.bucket, versioning };
+        assert_eq!(self.fixture.apply(Command::SetBucketVersioning(command)), expected);
+        if expected.is_ok() {
+            self.model(bucket).versioning = Some(versioning);
+        }
+    }
+
+    fn create_bucket(&mut self, bucket: usize) {
+        let outcome = self.fixture.apply(create_bucket(BUCKETS[bucket]));
+        match (&self.buckets[bucket], outcome) {
+            (None, Ok(Reply::BucketCreated(id))) => self.buckets[bucket] = Some((id, ModelBucket::default())),
+            (Some(_), Err(Refusal::BucketExists(record))) => assert_eq!(record.name, BUCKETS[bucket]),
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+
+    fn delete_bucket(&mut self, bucket: usize) {
+        let expected = self.enter(bucket).and_then(|()| {
+            if self.model(bucket).keys.is_empty() { Ok(Reply::Done) } else { Err(Refusal::BucketNotEmpty) }
+        });
+        let command = DeleteBucket { bucket: self.fixture.bucket };
+        assert_eq!(self.fixture.apply(Command::DeleteBucket(command)), expected);
+        if expected.is_ok() {
+            self.buckets[bucket] = None;
+        }
+    }
+
+    fn put(&mut self, bucket: usize, key: &str, size: u64, inline: bool, condition: usize) {
+        let entered = self.enter(bucket);
+        let body = inline.then(|| BODIES[self.writes.len() % BODIES.len()]);
+        let put = match body {
+            Some(body) => self.fixture.inline(key, body),
+            None => self.fixture.striped(key, size),
+        };
+        let (precondition, allowed) = condition_on(condition, &Subject::of_current(self.current(bucket, key)));
+        let put = PutObject { precondition, intent_epoch: self.fixture.epoch(), ..put };
+        let write_id = put.write_id;
+        let writes = if inline { Vec::new() } else { vec![write_id] };
+        let stored = Stored { etag: put.object.etag.clone(), size: put.object.size, body, writes };
+        let command = Command::PutObject(Box::new(put));
+        let outcome = self.fixture.apply(command.clone());
+        let expected = check_key(key).and(entered).and(allowed);
+        assert_eq!(outcome.clone().map(|_| ()), expected);
+        if let Ok(Reply::ObjectPut(put)) = &outcome {
+            let name = self.check_new(bucket, put.version);
+            self.model(bucket).add(key, ModelVersion { name, object: Some(stored) });
+            self.writes.push(write_id);
+            self.done.push((command, outcome));
+        }
+    }
+
+    fn delete(&mut self, bucket: usize, key: &str, condition: usize) {
+        let entered = self.enter(bucket);
+        let existed = self.current(bucket, key).is_some();
+        let is_versioned = entered.is_ok() && self.model(bucket).versioning.is_some();
+        let subject = Subject::of_version(self.newest(bucket, key));
+        let is_vain = matches!(subject, Subject::Nothing) && (!is_versioned || condition != 0);
+        let (precondition, allowed) = condition_on(condition, &subject);
+        let deletion = DeleteObject { precondition, ..self.fixture.deletion(key) };
+        let command = Command::DeleteObject(deletion);
+        let outcome = self.fixture.apply(command.clone());
+        let expected = check_key(key).and(entered).and(if is_vain { Ok(()) } else { allowed });
+        let deleted = match outcome.clone() {
+            Ok(Reply::ObjectDeleted(deleted)) => deleted,
+            other => return assert_eq!(other.map(|_| ()), Err(expected.unwrap_err())),
+        };
+        assert_eq!(expected, Ok(()));
+        if is_vain {
+            return assert_eq!(deleted, ObjectDeleted::default());
+        }
+        assert_eq!((deleted.existed, deleted.is_marker), (existed, is_versioned));
+        if is_versioned {
+            let name = self.check_new(bucket, deleted.version);
+            self.model(bucket).add(key, ModelVersion { name, object: None });
+        } else {
+            assert_eq!(deleted.version, None);
+            self.model(bucket).remove(key, VersionName::Null);
+        }
+        self.done.push((command, outcome));
+    }
+
+    fn delete_version(&mut self, bucket: usize, key: &str, version: usize, condition: usize) {
+        let entered = self.enter(bucket);
+        let versions = self.buckets[bucket].as_ref().and_then(|(_, model)| model.keys.get(key));
+        let chosen = versions.and_then(|versions| versions.get(version % (versions.len() + 1)));
+        // None of the versions, or one of another key, or the null version where there is none.
+        let elsewhere = self.versions.iter().copied().nth(version % 7).map_or(VersionName::Null, VersionName::Id);
+        let name = chosen.map_or(elsewhere, |chosen| chosen.name);
+        let found = self.buckets[bucket].as_ref().and_then(|(_, model)| model.version(key, name));
+        let (precondition, allowed) = condition_on(condition, &Subject::of_version(found));
+        let (existed, is_marker) = (found.is_some(), found.is_some_and(|found| found.object.is_none()));
+        let deletion = self.fixture.deletion(key);
+        let DeleteObject { bucket: id, key: owned, write_id, .. } = deletion;
+        let deletion = DeleteVersion { bucket: id, key: owned, version: name, precondition, write_id };
+        let command = Command::DeleteVersion(deletion);
+        let outcome = self.fixture.apply(command.clone());
+        let expected = check_key(key).and(entered).and(if existed { allowed } else { Ok(()) });
+        let deleted = ObjectDeleted { existed, version: Some(name), is_marker };
+        assert_eq!(outcome, expected.map(|()| Reply::ObjectDeleted(deleted)));
+        if outcome.is_ok() && existed {
+            self.model(bucket).remove(key, name);
+            self.done.push((command, outcome));
+        }
+    }
+
+    fn create_upload(&mut self, bucket: usize, key: &str) {
+        if self.enter(bucket).and(check_key(key)).is_ok() {
+            let upload = self.fixture.create_upload(key);
+            let key = key.to_owned();
+            self.model(bucket).uploads.insert(upload, ModelUpload { key, parts: BTreeMap::new() });
+        }
+    }
+
+    /// One of the uploads of a bucket, and the key of its object to be.
+    fn pick_upload(&mut self, bucket: usize, index: usize) -> Option<(UploadId, String)> {
+        self.enter(bucket).ok()?;
+        let uploads = &self.model(bucket).uploads;
+        let (id, upload) = uploads.iter().nth(index.checked_rem(uploads.len())?)?;
+        Some((*id, upload.key.clone()))
+    }
+
+    fn put_part(&mut self, bucket: usize, upload: usize, number: u16, size: u64) {
+        let Some((id, key)) = self.pick_upload(bucket, upload) else { return };
+        let mut part = self.fixture.part(&key, id, number, size);
+        part.intent_epoch = self.fixture.epoch();
+        let write_id = part.part.segment.write_id;
+        let stored = Stored { etag: part.part.etag.clone(), size, body: None, writes: vec![write_id] };
+        self.writes.push(write_id);
+        let outcome = self.fixture.put_part(part).map(|_| ());
+        if number == 0 {
+            assert_eq!(outcome, Err(Refusal::InvalidPartNumber(0)));
+        } else {
+            assert_eq!(outcome, Ok(()));
+            self.model(bucket).uploads.get_mut(&id).unwrap().parts.insert(number, stored);
+        }
+    }
+
+    fn complete(&mut self, bucket: usize, upload: usize, skip: u16, spoil: bool, condition: usize) {
+        let Some((id, key)) = self.pick_upload(bucket, upload) else { return };
+        let parts = &self.model(bucket).uploads[&id].parts;
+        let chosen: Vec<(u16, Stored)> =
+            parts.iter().filter(|(number, _)| **number != skip).map(|(number, part)| (*number, part.clone())).collect();
+        let mut listed: Vec<CompletedPart> = chosen
+            .iter()
+            .map(|(number, part)| CompletedPart { number: *number, etag: part.etag.clone(), checksum: None })
+            .collect();
+        if let Some(last) = listed.last_mut().filter(|_| spoil) {
+            last.etag = Etag::Md5([0xee; 16]);
+        }
+        let (precondition, allowed) = condition_on(condition, &Subject::of_current(self.current(bucket, &key)));
+        let mut completion = self.fixture.completion(&key, id, listed);
+        completion.precondition = precondition;
+        let small = chosen.iter().rev().skip(1).rev().find(|(_, part)| part.size < PART_SIZE_MIN);
+        let expected = match (chosen.last(), small) {
+            (None, _) => Err(Refusal::NoParts),
+            (Some((number, _)), _) if spoil => Err(Refusal::InvalidPart(*number)),
+            (_, Some((number, part))) => Err(Refusal::PartTooSmall { number: *number, size: part.size }),
+            _ => allowed,
+        };
+        let size = chosen.iter().map(|(_, part)| part.size).sum();
+        let writes = chosen.iter().flat_map(|(_, part)| part.writes.clone()).collect();
+        let stored = Stored { etag: completion.etag.clone(), size, body: None, writes };
+        let command = Command::CompleteUpload(Box::new(completion));
+        let outcome = self.fixture.apply(command.clone());
+        assert_eq!(outcome.clone().map(|_| ()), expected);
+        if let Ok(Reply::ObjectPut(put)) = &outcome {
+            let name = self.check_new(bucket, put.version);
+            let model = self.model(bucket);
+            model.uploads.remove(&id);
+            model.add(&key, ModelVersion { name, object: Some(stored) });
+            self.done.push((command, outcome));
+        }
+    }
+
+    fn abort(&mut self, bucket: usize, upload: usize) {
+        let Some((id, key)) = self.pick_upload(bucket, upload) else { return };
+        self.fixture.abort(&key, id).unwrap();
+        self.model(bucket).uploads.remove(&id);
+    }
+
+    fn lose(&mut self, write: usize, shard: u8) {
+        let Some(index) = write.checked_rem(self.writes.len()) else { return };
+        let write_id = self.writes[index];
+        let stripes = BTreeMap::from([(0, BTreeSet::from([shard]))]);
+        let outcome = self.fixture.apply(Command::ReportMissing(ReportMissing { write_id, stripes }));
+        let is_live = self.buckets.iter().flatten().any(|(_, model)| model.has_write(write_id));
+        let expected = match outcome {
+            Ok(Reply::Done) | Err(Refusal::NoSuchShard { stripe: 0 }) => is_live,
+            Err(Refusal::NoSuchWrite) => !is_live,
+            _ => false,
+        };
+        // The parts of a deleted bucket live until they are drained.
+        let drains = !query::draining_buckets(&self.fixture.view, 1).unwrap().is_empty();
+        assert!(expected || drains, "{outcome:?}, {is_live}");
+    }
+
+    fn repair(&mut self, entry: usize) {
+        let queue = query::repair_queue(&self.fixture.view, None, usize::MAX).unwrap();
+        let Some(index) = entry.checked_rem(queue.len()) else { return };
+        let entry = &queue[index];
+        let repaired = RepairedStripe { at_slot: entry.missing.clone(), ..RepairedStripe::default() };
+        let stripes = BTreeMap::from([(entry.stripe, repaired)]);
+        self.fixture.apply(Command::RepairDone(RepairDone { write_id: entry.write_id, stripes })).unwrap();
+        assert_eq!(query::repair_queue(&self.fixture.view, None, usize::MAX).unwrap().len(), queue.len() - 1);
+    }
+
+    fn free(&mut self, count: usize) {
+        let retired = query::retired_segments(&self.fixture.view, u64::MAX, count).unwrap();
+        let retired: Vec<_> = retired.into_iter().map(|(id, _)| id).collect();
+        self.fixture.apply(Command::FreeRetired(FreeRetired { retired: retired.clone() })).unwrap();
+        for id in retired {
+            assert!(!query::is_referenced(&self.fixture.view, id.write_id).unwrap());
+        }
+    }
+
+    fn drain(&mut self) {
+        for bucket in query::draining_buckets(&self.fixture.view, 10).unwrap() {
+            let step = DrainUploads { bucket, limit: 2 };
+            while self.fixture.apply(Command::DrainUploads(step.clone())) == Ok(Reply::Drained { finished: false }) {}
+        }
+        assert_eq!(query::draining_buckets(&self.fixture.view, 10).unwrap(), []);
+    }
+
+    fn replay(&mut self, index: usize) {
+        let Some(index) = index.checked_rem(self.done.len()) else { return };
+        let (command, outcome) = self.done[index].clone();
+        let before = self.fixture.view.clone();
+        assert_eq!(self.fixture.apply(command), outcome);
+        assert_eq!(self.fixture.view, before);
+    }
+
+    /// Listings, lookups, parts and usage say what the model says.
+    fn check(&self) {
+        for (id, model) in self.buckets.iter().flatten() {
+            self.check_objects(*id, model);
+            self.check_versions(*id, model);
+            self.check_uploads(*id, model);
+            let usage = query::bucket_usage(&self.fixture.view, *id).unwrap();
+            let sizes = model.versions().filter_map(|(_, version)| version.object.as_ref()).map(|object| object.size);
+            let part_bytes = model.uploads.values().flat_map(|upload| upload.parts.values()).map(|part| part.size);
+            let current = model.keys.keys().filter(|key| model.current(key).is_some());
+            assert_eq!(usage.objects, current.count() as u64);
+            assert_eq!(usage.bytes, sizes.sum::<u64>());
+            assert_eq!(usage.other_bytes, part_bytes.sum::<u64>());
+        }
+    }
+
+    /// The keys and their current versions.
+    fn check_objects(&self, id: BucketId, model: &ModelBucket) {
+        let view = &self.fixture.view;
+        let request = ListObjects { limit: usize::MAX, ..ListObjects::default() };
+        let listed = query::list_objects(view, id, &request).unwrap().entries;
+        let listed = listed.into_iter().map(|entry| match entry {
+            ObjectEntry::Object { key, head } => (key, (head.etag, head.size)),
+            ObjectEntry::CommonPrefix(_) => unreachable!("no delimiter"),
+        });
+        let current = model.keys.keys().filter_map(|key| Some((key.clone(), model.current(key)?)));
+        let current = current.map(|(key, stored)| (key, (stored.etag.clone(), stored.size)));
+        assert_eq!(listed.collect::<BTreeMap<_, _>>(), current.collect());
+        for key in KEYS {
+            let found = query::object(view, id, key).unwrap();
+            assert_eq!(found.map(stored), model.current(key).cloned());
+            let hidden = query::hiding_marker(view, id, key).unwrap();
+            let marker = model.newest(key).filter(|newest| newest.object.is_none());
+            assert_eq!(hidden.map(|marker| marker.version.into()), marker.map(|newest| newest.name));
+        }
+    }
+
+    /// All versions, listed in pages and one by one.
+    fn check_versions(&self, id: BucketId, model: &ModelBucket) {
+        let view = &self.fixture.view;
+        let limit = 1 + self.done.len() % 5;
+        let mut listed = Vec::new();
+        let mut next = Some((String::new(), None));
+        while let Some((key_marker, version_marker)) = next {
+            let request = ListVersions { key_marker: &key_marker, version_marker, limit, ..ListVersions::default() };
+            let page = query::list_versions(view, id, &request).unwrap();
+            assert!(page.entries.len() == limit || page.next.is_none());
+            listed.extend(page.entries);
+            next = page.next;
+        }
+        let listed: Vec<_> = listed.into_iter().map(listed_version).collect();
+        let expected = model.versions().map(|(key, version)| {
+            let is_latest = model.newest(key).is_some_and(|newest| newest.name == version.name);
+            let object = version.object.as_ref().map(|object| (object.etag.clone(), object.size));
+            (key.clone(), version.name, is_latest, object)
+        });
+        assert_eq!(listed, expected.collect::<Vec<_>>());
+
+        let names = self.versions.iter().copied().map(VersionName::Id).chain([VersionName::Null]);
+        for (name, key) in names.flat_map(|name| KEYS.map(|key| (name, key))) {
+            let found = query::version(view, id, key, name).unwrap();
+            assert!(found.as_ref().is_none_or(|found| found.name() == name));
+            let found = found.map(|found| ModelVersion { name, object: found.object().map(stored) });
+            assert_eq!(found.as_ref(), model.version(key, name), "{name} of {key:?}");
+        }
+    }
+
+    fn check_uploads(&self, id: BucketId, model: &ModelBucket) {
+        let view = &self.fixture.view;
+        let request = ListUploads { limit: usize::MAX, ..ListUploads::default() };
+        let listed = query::list_uploads(view, id, &request).unwrap().entries;
+        let listed: BTreeMap<UploadId, String> = listed
+            .into_iter()
+            .map(|entry| match entry {
+                UploadEntry::Upload { key, id, .. } => (id, key),
+                UploadEntry::CommonPrefix(_) => unreachable!("no delimiter"),
+            })
+            .collect();
+        let expected = model.uploads.iter().map(|(id, upload)| (*id, upload.key.clone()));
+        assert_eq!(listed, expected.collect());
+        for (upload_id, upload) in &model.uploads {
+            let parts = query::parts(view, id, *upload_id).unwrap().into_iter();
+            let parts = parts.map(|(number, part)| {
+                let writes = vec![part.segment.write_id];
+                (number, Stored { etag: part.etag, size: part.segment.size, body: None, writes })
+            });
+            assert_eq!(parts.collect::<BTreeMap<_, _>>(), upload.parts);
+        }
+    }
+}
+
+/// What the model knows of an object.
+fn stored(object: ObjectRecord) -> Stored {
+    assert_ne!(object.modified, Hlc::ZERO);
+    let writes = |segments: &[Segment]| segments.iter().map(|segment| segment.write_id).collect();
+    let (body, writes) = match &object.body {
+        Body::Inline(bytes) => (BODIES.into_iter().find(|body| body.as_bytes() == bytes), Vec::new()),
+        Body::Striped(segments) => (None, writes(segments)),
+        Body::Apart => panic!("a body is missing"),
+    };
+    Stored { etag: object.etag, size: object.size, body, writes }
+}
+
+/// What the model knows of a listed version.
+fn listed_version(entry: VersionEntry) -> (String, VersionName, bool, Option<(Etag, u64)>) {
+    let VersionEntry::Version { key, name, is_latest, version } = entry else { unreachable!("no delimiter") };
+    match version {
+        ListedVersion::Object(head) => (key, name, is_latest, Some((head.etag, head.size))),
+        ListedVersion::Marker { .. } => (key, name, is_latest, None),
+    }
+}
+
+fn check_key(key: &str) -> Result<(), Refusal> {
+    if key.is_empty() { Err(Refusal::InvalidName) } else { Ok(()) }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, ..ProptestConfig::default() })]
+
+    #[test]
+    fn histories_equal_the_model(steps in prop::collection::vec(step(), 1..120)) {
+        let mut history = History::new();
+        history.create_bucket(0);
+        for step in steps {
+            history.step(step);
+            history.check();
+        }
+    }
+}
