@@ -203,6 +203,8 @@ def test_a_node_of_five_leaves_for_good_and_too_many_may_not(cluster, operator):
     with pytest.raises(ClientError) as error:
         cluster.client(5, retries={"total_max_attempts": 1}).get_object(Bucket=BUCKET, Key="object-1")
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503, "no member answers it any more"
+    with pytest.raises(RuntimeError, match="node 5 was removed from the cluster: empty its directories and join anew"):
+        cluster.run("restart", 5)
     operator.order("node", "remove", 4)
     for node in (1, 3):
         refused = operator.run("node", "remove", node)

@@ -131,7 +131,8 @@ impl Cluster {
     ///
     /// [`Error::Meta`](crate::Error::Meta) when the metadata cannot be changed.
     pub async fn settle(&self, slots: &[SlotSeen]) -> Result<usize> {
-        self.tables.change_by(|view, table| Ok(settle(table, &still_counted(view, slots)?))).await
+        let slots: Arc<[SlotSeen]> = slots.into();
+        self.tables.change(move |view, table| Ok(settle(table, &still_counted(view, &slots)?))).await
     }
 
     /// How the node is.

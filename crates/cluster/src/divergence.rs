@@ -222,6 +222,8 @@ mod tests {
         // Read, and therefore applied, everywhere.
         for node in &nodes {
             node.consensus.read().await.unwrap();
+        }
+        for node in &nodes {
             let tally = node.comparison.compare().await;
             assert_eq!(tally, Tally { voters: 3, like: 3, unlike: 0, differs_from_leader: false });
         }

@@ -180,7 +180,7 @@ impl Parts {
         let kept = self.table(consensus.as_ref(), members.len()).await?;
         let begins = kept.is_unborn();
         let publisher = Arc::new(Publisher::new(kept.table.clone(), members.clone()));
-        let tables = Arc::new(TableKeeper::new(consensus, publisher.clone(), kept));
+        let tables = Arc::new(TableKeeper::new(self.env.clone(), consensus, publisher.clone(), kept));
         let peers = self.links.peers.clone();
         let (additions, wanted) = Additions::queue();
         let cluster = Cluster {
@@ -341,6 +341,9 @@ impl Parts {
                 Ok(_) => return Ok(()),
                 Err(error @ (meta::Error::NoQuorum | meta::Error::Overloaded)) if self.links.server().is_some() => {
                     if attempts.is_multiple_of(8) {
+                        if self.links.peers.say_removed().await {
+                            return Err(Error::Removed { node: self.node() });
+                        }
                         tracing::warn!(%error, "waiting for a majority of the nodes that decide");
                     }
                     attempts += 1;

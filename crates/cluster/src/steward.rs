@@ -243,10 +243,13 @@ impl Steward {
         let specs = fleet.specs(down);
         let now = self.env.clock.monotonic();
         let silent = self.silent_disks.iter().map(|(disk, since)| (*disk, now.saturating_sub(*since))).collect();
-        let is_there = |disk| specs.iter().any(|spec| spec.id == disk);
-        let planned = |table: &Table| {
-            let wanted = relief_wanted(table, &silent, is_there, self.absence_max);
-            placement::plan_relief(table, &specs, &wanted)
+        let absence_max = self.absence_max;
+        let input: Arc<(Vec<DiskSpec>, BTreeMap<DiskId, Duration>)> = Arc::new((specs, silent));
+        let planned = move |_: &dyn View, table: &Table| {
+            let (specs, silent) = input.as_ref();
+            let is_there = |disk| specs.iter().any(|spec| spec.id == disk);
+            let wanted = relief_wanted(table, silent, is_there, absence_max);
+            Ok(placement::plan_relief(table, specs, &wanted))
         };
         let changed = self.tables.change(planned).await?;
         if 0 < changed {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use env::Env;
 use meta::command::SetTable;
 use meta::record::GroupFence;
 use meta::{Command, Consensus, Refusal, Reply, View, query};
@@ -46,6 +47,7 @@ impl Kept {
 
 /// Changes the table.
 pub(crate) struct TableKeeper {
+    env: Env,
     consensus: Arc<dyn Consensus>,
     publisher: Arc<Publisher>,
     /// Held while a change is decided.
@@ -53,32 +55,28 @@ pub(crate) struct TableKeeper {
 }
 
 impl TableKeeper {
-    pub(crate) fn new(consensus: Arc<dyn Consensus>, publisher: Arc<Publisher>, kept: Kept) -> Self {
-        Self { consensus, publisher, kept: Mutex::new(kept) }
+    pub(crate) fn new(env: Env, consensus: Arc<dyn Consensus>, publisher: Arc<Publisher>, kept: Kept) -> Self {
+        Self { env, consensus, publisher, kept: Mutex::new(kept) }
     }
 
     /// Makes the change that `plan` proposes for the current table, and publishes the result. Durable on return.
     ///
-    /// Returns the number of slots that changed. `plan` is asked again when somebody else changed the table meanwhile.
+    /// Returns the number of slots that changed. `plan`, which is given the state that holds the table too, runs off the
+    /// reactor: a large cluster is planned for a second. It is asked again when somebody else changed the table meanwhile.
     ///
     /// # Errors
     ///
-    /// [`Error::Placement`] when the plan is illegal, [`Error::Meta`], [`Error::Refused`].
-    pub(crate) async fn change(&self, plan: impl Fn(&Table) -> Plan) -> Result<usize> {
-        self.change_by(|_, table| Ok(plan(table))).await
-    }
-
-    /// As [`TableKeeper::change`], for a `plan` that depends on more of the state: it is given the one that holds the table.
-    ///
-    /// # Errors
-    ///
-    /// As [`TableKeeper::change`], and what `plan` refuses.
-    pub(crate) async fn change_by(&self, plan: impl Fn(&dyn View, &Table) -> Result<Plan>) -> Result<usize> {
+    /// [`Error::Placement`] when the plan is illegal, [`Error::Meta`], [`Error::Refused`], and what `plan` refuses.
+    pub(crate) async fn change<P>(&self, plan: P) -> Result<usize>
+    where
+        P: Fn(&dyn View, &Table) -> Result<Plan> + Clone + Send + 'static,
+    {
         let mut kept = self.kept.lock().await;
         for _ in 0..ATTEMPTS_MAX {
             let reading = self.consensus.read().await?;
             self.refresh(&mut kept, reading.view.as_ref())?;
-            let plan = plan(reading.view.as_ref(), &kept.table)?;
+            let (view, table, plan) = (reading.view.clone(), kept.table.clone(), plan.clone());
+            let plan = self.env.blocking(move || plan(view.as_ref(), &table)).await?;
             if plan.is_empty() {
                 return Ok(0);
             }
@@ -166,27 +164,14 @@ fn accepted_from(before: &Table, after: &Table, group: GroupId, accepted_before:
 
 #[cfg(test)]
 mod tests {
-    use placement::{DiskSpec, DiskState, Move, NodeId, RackId, Slot};
+    use placement::{Move, Slot};
 
     use super::*;
-
-    fn table() -> Table {
-        let disk = |number: u64| DiskSpec {
-            id: DiskId(number.into()),
-            node: NodeId(number),
-            rack: RackId(0),
-            weight: 1,
-            state: DiskState::In,
-        };
-        let mut table = Table::vacant(Profile::new(1, 1).expect("a profile"), 2);
-        let plan = placement::plan(&table, &[disk(1), disk(2)]);
-        table.apply(&plan).expect("the plan is legal");
-        table
-    }
+    use crate::testing::placed_table;
 
     #[test]
     fn older_epochs_are_accepted_until_a_target_changes_or_the_groups_split() {
-        let before = table();
+        let before = placed_table((1, 1), 2);
         let slot = before.group(GroupId(0)).expect("group 0").slots[0];
         let Slot::Stable(from) = slot else { panic!("a first plan leaves stable slots") };
         let moving = Slot::Moving { from, to: DiskId(9) };

@@ -1,9 +1,9 @@
-//! For tests of this crate: nodes with certificates that call each other over loopback.
+//! For tests of this crate: nodes with certificates that call each other over loopback, and placement tables.
 
 use std::sync::Arc;
 
 use env::{Env, Task};
-use placement::NodeId;
+use placement::{DiskId, DiskSpec, DiskState, NodeId, Profile, RackId, Table};
 use tokio::sync::watch;
 
 use crate::rpc::{Peers, Server, Tls};
@@ -66,4 +66,19 @@ impl Listening {
         self.stopping.send_replace(true);
         self.task.join().await.unwrap();
     }
+}
+
+/// A table of profile `(data, parity)` over `disks` disks, numbered from 0, each on a node of its own.
+pub(crate) fn placed_table((data, parity): (u8, u8), disks: u64) -> Table {
+    let disk = |number: u64| DiskSpec {
+        id: DiskId(number.into()),
+        node: NodeId(number),
+        rack: RackId(0),
+        weight: 1,
+        state: DiskState::In,
+    };
+    let disks: Vec<DiskSpec> = (0..disks).map(disk).collect();
+    let mut table = Table::vacant(Profile::new(data, parity).expect("a profile"), disks.len());
+    table.apply(&placement::plan(&table, &disks)).expect("the plan is legal");
+    table
 }

@@ -50,25 +50,10 @@ fn readable(row: &Group, answers: impl Fn(DiskId) -> bool) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use placement::{DiskSpec, DiskState, NodeId, Profile, RackId};
-
     use super::*;
+    use crate::testing::placed_table;
 
     const MAX: Duration = Duration::from_secs(900);
-
-    fn table(profile: (u8, u8), disks: u64) -> Table {
-        let disk = |number: u64| DiskSpec {
-            id: DiskId(number.into()),
-            node: NodeId(number),
-            rack: RackId(0),
-            weight: 1,
-            state: DiskState::In,
-        };
-        let disks: Vec<DiskSpec> = (0..disks).map(disk).collect();
-        let mut table = Table::vacant(Profile::new(profile.0, profile.1).expect("a profile"), disks.len());
-        table.apply(&placement::plan(&table, &disks)).expect("the plan is legal");
-        table
-    }
 
     fn wanted(table: &Table, silent: &[(u128, u64)]) -> usize {
         let silent = silent.iter().map(|(disk, seconds)| (DiskId(*disk), Duration::from_secs(*seconds))).collect();
@@ -78,7 +63,7 @@ mod tests {
     #[test]
     fn the_fewer_shards_are_to_spare_the_sooner_others_take_over() {
         // Each of six disks is in every group.
-        let table = table((4, 2), 6);
+        let table = placed_table((4, 2), 6);
         assert_eq!(wanted(&table, &[]), 0);
         assert_eq!(wanted(&table, &[(0, 299)]), 0, "one to spare, five minutes");
         assert_eq!(wanted(&table, &[(0, 300)]), 256);
@@ -90,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_group_with_shards_to_spare_waits() {
-        let table = table((2, 4), 6);
+        let table = placed_table((2, 4), 6);
         assert_eq!(wanted(&table, &[(0, 899), (1, 899)]), 0);
     }
 }

@@ -166,6 +166,12 @@ pub(crate) enum CallError {
         /// What was wrong.
         reason: String,
     },
+    /// The node does not take this one for a member: it was removed from the cluster. The call had no effect.
+    #[error("node {} takes this node for none of the cluster", node.0)]
+    Forbidden {
+        /// The node.
+        node: NodeId,
+    },
     /// Too many calls are under way to the node, or it refuses more: it had no effect. Try later.
     #[error("node {} is overloaded", node.0)]
     Overloaded {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use env::Env;
+use futures_util::future::join_all;
 use http::StatusCode;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -13,7 +14,7 @@ use parking_lot::Mutex;
 use placement::NodeId;
 use tokio::sync::Semaphore;
 
-use super::call::{Answer, Call, CallError, Class};
+use super::call::{Answer, Call, CallError, Class, Method};
 use super::tls::{Tls, connect_to_join, is_of_another_cluster};
 use super::wire::{self, Pieces};
 
@@ -81,6 +82,13 @@ impl Peers {
         self.addresses.load().keys().copied().collect()
     }
 
+    /// Whether another node says that this one was removed from the cluster; removal is for ever.
+    pub(crate) async fn say_removed(&self) -> bool {
+        let ask = |node| self.call(node, Call::new(Method::OldestReader, &(), CONNECT_DEADLINE));
+        let answers = join_all(self.nodes().into_iter().map(ask)).await;
+        answers.iter().any(|answer| matches!(answer, Err(CallError::Forbidden { .. })))
+    }
+
     /// Asks `node`. Dropped before it resolves, the call may have an effect.
     ///
     /// # Errors
@@ -120,6 +128,7 @@ impl Peers {
         match response.status() {
             StatusCode::OK => {}
             StatusCode::SERVICE_UNAVAILABLE => return Err(CallError::Overloaded { node }),
+            StatusCode::FORBIDDEN => return Err(CallError::Forbidden { node }),
             status => return Err(broken(format!("it answered {status}"))),
         }
         let answer = wire::read_answer(self.env.clock.as_ref(), response).await.map_err(broken)?;

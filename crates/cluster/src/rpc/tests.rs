@@ -128,8 +128,11 @@ async fn whoever_has_no_certificate_can_only_ask_to_join() {
     let refused = ask(right, Method::ShardRead).await;
     assert!(matches!(&refused, Err(DoorFault::Failed(reason)) if reason.contains("403")), "{refused:?}");
     running.server.ban(vec![NodeId(1)]);
-    let banned = caller(&door, &running).call(NodeId(2), call(Method::ShardRead)).await;
-    assert!(matches!(banned, Err(CallError::Broken { .. })), "{banned:?}");
+    let banned = caller(&door, &running);
+    let refused = banned.call(NodeId(2), call(Method::ShardRead)).await;
+    assert!(matches!(refused, Err(CallError::Forbidden { .. })), "{refused:?}");
+    assert!(banned.say_removed().await);
+    assert!(!door.peers(NodeId(3), &[(NodeId(2), &running.address)]).say_removed().await);
     running.stop().await;
 }
 
