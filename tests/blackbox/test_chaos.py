@@ -10,8 +10,8 @@ from scenarios import NEED_NAMESPACES
 
 PHASE_SECONDS = 2
 CHOSEN = [
-    "kill-leader", "kill-node", "freeze-leader", "rolling-restart", "power-off", "wipe-disk", "drain-during-kill-leader", "object-suite",
-    "isolate-leader", "split",
+    "kill-leader", "freeze-leader", "rolling-restart", "power-off", "wipe-disk", "drain-during-kill-leader", "object-suite",
+    "isolate-leader",
 ]
 
 
