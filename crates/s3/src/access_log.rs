@@ -17,7 +17,6 @@ use iam::AccessKey;
 
 use crate::caller::Caller;
 use crate::error::{Error, ErrorCode};
-use crate::operation::Operation;
 use crate::response::Response;
 use crate::target::Target;
 
@@ -70,8 +69,8 @@ impl AccessLog {
     }
 
     /// Notes what the request does, and for whom.
-    pub(crate) fn set_operation(&mut self, operation: Operation, caller: &Caller) {
-        self.operation = operation.name();
+    pub(crate) fn set_operation(&mut self, operation: &'static str, caller: &Caller) {
+        self.operation = operation;
         self.access_key = caller.access_key.as_ref().map(AccessKey::to_string);
     }
 

@@ -9,13 +9,20 @@ pub struct Config {
     pub region: String,
     /// Domains below which a host names a bucket (`bucket.domain`), in lower case and without port.
     pub domains: Vec<String>,
+    /// Whether signatures of version 2 are accepted, which cover less than those of version 4.
+    pub version_2_signatures: bool,
     /// Limits of time and size.
     pub limits: Limits,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { region: "us-east-1".to_owned(), domains: Vec::new(), limits: Limits::default() }
+        Self {
+            region: "us-east-1".to_owned(),
+            domains: Vec::new(),
+            version_2_signatures: false,
+            limits: Limits::default(),
+        }
     }
 }
 

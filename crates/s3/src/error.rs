@@ -219,6 +219,7 @@ error_codes! {
     InvalidLocationConstraint, "InvalidLocationConstraint", BAD_REQUEST, "The specified location-constraint is not valid";
     InvalidPart, "InvalidPart", BAD_REQUEST, "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     InvalidPartOrder, "InvalidPartOrder", BAD_REQUEST, "The list of parts was not in ascending order. Parts must be ordered by part number.";
+    InvalidPolicyDocument, "InvalidPolicyDocument", BAD_REQUEST, "The content of the form does not meet the conditions specified in the policy document.";
     InvalidRange, "InvalidRange", RANGE_NOT_SATISFIABLE, "The requested range is not satisfiable";
     InvalidRequest, "InvalidRequest", BAD_REQUEST, "Invalid Request";
     InvalidStorageClass, "InvalidStorageClass", BAD_REQUEST, "The storage class you specified is not valid";
@@ -228,8 +229,10 @@ error_codes! {
     KeyTooLong, "KeyTooLongError", BAD_REQUEST, "Your key is too long";
     MalformedAcl, "MalformedACLError", BAD_REQUEST, "The XML you provided was not well-formed or did not validate against our published schema";
     MalformedPolicy, "MalformedPolicy", BAD_REQUEST, "Policies must be valid JSON and the first byte must be '{'";
+    MalformedPostRequest, "MalformedPOSTRequest", BAD_REQUEST, "The body of your POST request is not well-formed multipart/form-data.";
     MalformedXml, "MalformedXML", BAD_REQUEST, "The XML you provided was not well-formed or did not validate against our published schema";
     MaxMessageLengthExceeded, "MaxMessageLengthExceeded", BAD_REQUEST, "Your request was too big.";
+    MaxPostPreDataLengthExceeded, "MaxPostPreDataLengthExceeded", BAD_REQUEST, "Your POST request fields preceding the upload file were too large.";
     MetadataTooLarge, "MetadataTooLarge", BAD_REQUEST, "Your metadata headers exceed the maximum allowed metadata size";
     MethodNotAllowed, "MethodNotAllowed", METHOD_NOT_ALLOWED, "The specified method is not allowed against this resource.";
     MissingContentLength, "MissingContentLength", LENGTH_REQUIRED, "You must provide the Content-Length HTTP header.";

@@ -22,6 +22,7 @@ use crate::body::{BodyFraming, RequestBody};
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::error::{Error, ErrorCode, Result};
+use crate::form::{self, Form};
 use crate::header::checksum;
 use crate::operation::{self, Call, Operation};
 use crate::request::Request;
@@ -53,7 +54,7 @@ impl Frontend {
     pub fn new(env: Env, store: Store, keys: Arc<KeyStore>, config: Config) -> Self {
         let mut host_id = [0; 24];
         env.entropy.fill(&mut host_id);
-        let authenticator = Authenticator::new(keys.clone(), config.region.clone(), env.clock.clone());
+        let authenticator = Authenticator::new(keys.clone(), &config, env.clock.clone());
         let xml_bytes = Semaphore::new(config.limits.xml_bytes_max);
         let settings = SettingsCache::default();
         Self { store, config, env, settings, keys, authenticator, xml_bytes, host_id: STANDARD.encode(host_id) }
@@ -107,6 +108,11 @@ impl Frontend {
         if head.method == Method::OPTIONS {
             return operation::preflight(self, &head, &target?).await;
         }
+        if let Ok(Target::Bucket(bucket)) = &target
+            && form::is_form(&head)
+        {
+            return self.post_form(bucket, &head, body, remote, log).await;
+        }
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let Authenticated { signature, payload } = self.authenticator.authenticate(&head, &query)?;
         let mut headers = head.headers;
@@ -117,11 +123,41 @@ impl Frontend {
         let copies = headers.contains_key("x-amz-copy-source");
         let operation = Operation::choose(&Call { method: &head.method, target: &target, query: &query, copies })?;
         let caller = Caller::of(signature.as_ref());
-        log.set_operation(operation, &caller);
+        log.set_operation(operation.name(), &caller);
         tracing::Span::current().record("operation", operation.name());
         let framing = self.framing(payload, &headers)?;
         let body = RequestBody::new(body, framing, self.env.clock.clone(), log.received());
-        let mut request = Request { target, query, headers, body, caller, remote, operation, access: None };
+        self.perform(Request { target, query, headers, body, caller, remote, operation, access: None }).await
+    }
+
+    /// Answers an upload by a form as the PutObject that it stands for.
+    async fn post_form(
+        &self,
+        bucket: &str,
+        head: &Parts,
+        body: Body,
+        remote: Option<SocketAddr>,
+        log: &mut AccessLog,
+    ) -> Result<Response> {
+        tracing::Span::current().record("operation", form::OPERATION);
+        let framing = self.framing(Payload::Unsigned, &head.headers)?;
+        let body = RequestBody::new(body, framing, self.env.clock.clone(), log.received());
+        let mut form = Form::read(bucket, head, body).await?;
+        let signature = form.authenticate(&self.authenticator, self.env.clock.now())?;
+        let caller = Caller::of(signature.as_ref());
+        log.set_operation(form::OPERATION, &caller);
+        let (sent, put) = form.open();
+        let framing = self.framing(Payload::Unsigned, &put.headers)?;
+        let body = RequestBody::new(put.body, framing, self.env.clock.clone(), Arc::default());
+        let (target, headers, operation) = (put.target, put.headers, Operation::PutObject);
+        let query = Query::default();
+        let request = Request { target, query, headers, body, caller, remote, operation, access: None };
+        sent.answer(self.perform(request).await)
+    }
+
+    /// Decides about `request`, and does what it asks for.
+    async fn perform(&self, mut request: Request) -> Result<Response> {
+        let operation = request.operation;
         let Admission { may_list, charged } = self.enter(&mut request).await?;
         let mut answer = operation.run(self, request).await.map_err(|error| match error.code() {
             // Who may not list must not learn by asking which keys there are.

@@ -90,7 +90,7 @@ fn invalid_name(bucket: &str) -> Error {
 }
 
 /// The bucket of a virtual-hosted request: what stands before one of our domains in `Host`.
-fn bucket_of_host(head: &Parts, domains: &[String]) -> Option<String> {
+pub(crate) fn bucket_of_host(head: &Parts, domains: &[String]) -> Option<String> {
     let host = match head.uri.host() {
         Some(host) => host,
         None => head.headers.get(HOST)?.to_str().ok()?,

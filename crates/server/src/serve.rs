@@ -72,7 +72,12 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
         env.clone(),
         stack.store.clone(),
         key_store(&pair),
-        frontend_config(&config.region, config.domains),
+        s3::Config {
+            region: config.region.clone(),
+            domains: config.domains,
+            version_2_signatures: config.signature_v2,
+            limits: Limits::default(),
+        },
     );
     let frontend = Arc::new(frontend);
     let commands = s3::signed(frontend.clone(), console::command_routes(stack.cluster.clone(), stack.store.clone()));
@@ -137,10 +142,6 @@ fn stack_config(config: &Config) -> StackConfig {
         ..StoreConfig::default()
     };
     StackConfig { cluster, store, work: Work::Background }
-}
-
-fn frontend_config(region: &str, domains: Vec<String>) -> s3::Config {
-    s3::Config { region: region.to_owned(), domains, limits: Limits::default() }
 }
 
 fn key_store(pair: &KeyPair) -> Arc<KeyStore> {

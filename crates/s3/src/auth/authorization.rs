@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, DATE};
 use http::request::Parts;
 
 use crate::auth::scope::{self, Scope};
-use crate::auth::{Claim, Location};
+use crate::auth::{Claim, Location, unsupported_version};
 use crate::error::{Error, ErrorCode, Result};
 use crate::timestamp;
 
@@ -65,10 +65,7 @@ pub(super) fn parse_signed_headers(list: &str) -> Vec<String> {
 
 fn refuse_algorithm(algorithm: &str, value: &str) -> Error {
     if algorithm == "AWS" || algorithm.starts_with("AWS4-") {
-        return Error::with_message(
-            ErrorCode::InvalidRequest,
-            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
-        );
+        return unsupported_version();
     }
     Error::invalid_argument("Unsupported Authorization Type", "Authorization", value)
 }

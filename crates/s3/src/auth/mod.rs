@@ -5,15 +5,20 @@
 //! the signatures in constant time. It also says how the body is protected (`payload`); whoever reads the body must
 //! go through [`Payload`], which is the only way to the bytes, so that no path forgets the check.
 //!
+//! Older clients may sign by version 2 (`version_2`) where the server allows it, and the policies of forms are signed too
+//! (`form`).
+//!
 //! Invariants: nothing here asks whether a bucket exists; every `x-amz-*` header that an operation may act on is
 //! covered by the signature.
 
 mod authorization;
 mod canonical;
+mod form;
 mod payload;
 mod presigned;
 mod scope;
 mod signing_key;
+mod version_2;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +27,12 @@ use env::{Clock, UnixMillis};
 use http::request::Parts;
 use iam::{Credential, KeyStore};
 
+pub(crate) use form::FormSignature;
 pub(crate) use payload::{ChunkSigner, Payload};
 
+use crate::config::Config;
 use crate::error::{Error, ErrorCode, Result};
+use crate::target::bucket_of_host;
 use crate::timestamp;
 use crate::uri::Query;
 use canonical::CanonicalRequest;
@@ -79,12 +87,16 @@ pub(crate) struct Authenticator {
     region: String,
     clock: Arc<dyn Clock>,
     signing_keys: SigningKeys,
+    version_2: bool,
+    /// Below which a host names a bucket, which version 2 signs as part of the path.
+    domains: Vec<String>,
 }
 
 impl Authenticator {
-    /// Accepts requests that a key of `keys` signed for `region`.
-    pub(crate) fn new(keys: Arc<KeyStore>, region: String, clock: Arc<dyn Clock>) -> Self {
-        Self { keys, region, clock, signing_keys: SigningKeys::default() }
+    /// Accepts requests that a key of `keys` signed for the region of `config`.
+    pub(crate) fn new(keys: Arc<KeyStore>, config: &Config, clock: Arc<dyn Clock>) -> Self {
+        let Config { region, domains, version_2_signatures, .. } = config.clone();
+        Self { keys, region, clock, signing_keys: SigningKeys::default(), version_2: version_2_signatures, domains }
     }
 
     /// Finds out who sent the request with this head.
@@ -93,6 +105,11 @@ impl Authenticator {
     ///
     /// What AWS answers to each way of failing.
     pub(crate) fn authenticate(&self, head: &Parts, query: &Query) -> Result<Authenticated> {
+        if self.version_2
+            && let Some(claim) = version_2::claim(head, query)?
+        {
+            return self.authenticate_version_2(&claim, head, query);
+        }
         let Some(claim) = read_claim(head, query)? else {
             let payload_hash = payload::declared_hash(head, query, None)?;
             return Ok(Authenticated { signature: None, payload: Payload::from_declared(&payload_hash, None, head)? });
@@ -100,9 +117,7 @@ impl Authenticator {
         claim.scope.check_names(&self.region, claim.location)?;
         self.check_time(&claim)?;
         canonical::check_signed_headers(&claim.signed_headers, &head.headers)?;
-        let Some(credential) = self.keys.find(&claim.scope.access_key) else {
-            return Err(Error::new(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", claim.scope.access_key));
-        };
+        let credential = self.find(&claim.scope.access_key)?;
         if has_session_token(head, query) {
             return Err(ErrorCode::InvalidToken.into());
         }
@@ -117,6 +132,38 @@ impl Authenticator {
         let payload = Payload::from_declared(&payload_hash, Some(signer), head)?;
         let presigned = claim.location != Location::Header;
         Ok(Authenticated { signature: Some(Signature { credential, presigned, signed_at: claim.signed_at }), payload })
+    }
+
+    fn authenticate_version_2(
+        &self,
+        claim: &version_2::Claim<'_>,
+        head: &Parts,
+        query: &Query,
+    ) -> Result<Authenticated> {
+        claim.check(head, query, self.clock.now())?;
+        let credential = self.find(claim.access_key)?;
+        if has_session_token(head, query) {
+            return Err(ErrorCode::InvalidToken.into());
+        }
+        let bucket = bucket_of_host(head, &self.domains);
+        if !claim.is_signed_by(&credential.secret_key, head, query, bucket.as_deref()) {
+            let text = claim.string_to_sign(head, query, bucket.as_deref());
+            return Err(Error::new(ErrorCode::SignatureDoesNotMatch)
+                .detail("AWSAccessKeyId", claim.access_key)
+                .detail("StringToSign", String::from_utf8_lossy(&text)));
+        }
+        // The query is not covered as a whole: nothing in it may count as a header.
+        let signature = Signature { credential, presigned: false, signed_at: self.clock.now() };
+        Ok(Authenticated { signature: Some(signature), payload: Payload::Unsigned })
+    }
+
+    fn find(&self, access_key: &str) -> Result<Arc<Credential>> {
+        let unknown = || Error::new(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key);
+        self.keys.find(access_key).ok_or_else(unknown)
+    }
+
+    fn require_version_2(&self) -> Result<()> {
+        if self.version_2 { Ok(()) } else { Err(unsupported_version()) }
     }
 
     fn check_time(&self, claim: &Claim) -> Result<()> {
@@ -167,6 +214,14 @@ fn read_claim(head: &Parts, query: &Query) -> Result<Option<Claim>> {
         None if presigned => presigned::claim(query).map(Some),
         None => Ok(None),
     }
+}
+
+/// The error for a signature of a version that this server does not take.
+fn unsupported_version() -> Error {
+    Error::with_message(
+        ErrorCode::InvalidRequest,
+        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+    )
 }
 
 /// Root and user keys have no session: a token can only come from a confused client.

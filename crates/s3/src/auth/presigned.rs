@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::auth::authorization::{ALGORITHM, parse_signed_headers};
 use crate::auth::scope::{self, Scope};
-use crate::auth::{Claim, Location};
+use crate::auth::{Claim, Location, unsupported_version};
 use crate::error::{Error, ErrorCode, Result};
 use crate::timestamp;
 use crate::uri::Query;
@@ -25,10 +25,7 @@ fn is_version_2(query: &Query) -> bool {
 /// Reads the claim that the query makes.
 pub(super) fn claim(query: &Query) -> Result<Claim> {
     if is_version_2(query) {
-        return Err(Error::with_message(
-            ErrorCode::InvalidRequest,
-            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
-        ));
+        return Err(unsupported_version());
     }
     let [algorithm, credential, signature, date, signed_headers, expires] = parameters(query)?;
     if algorithm != ALGORITHM {

@@ -31,7 +31,7 @@ fn authenticator(seconds: i64) -> Authenticator {
     };
     let now = NOW.0.checked_add_signed(seconds * 1000).unwrap();
     let clock = Arc::new(ManualClock::new(UnixMillis(now)));
-    Authenticator::new(Arc::new(KeyStore::new(root)), "us-east-1".to_owned(), clock)
+    Authenticator::new(Arc::new(KeyStore::new(root)), &Config::default(), clock)
 }
 
 fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {

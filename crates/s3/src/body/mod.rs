@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use env::Clock;
+use futures_util::stream::{self, Stream};
 use sha2::{Digest, Sha256};
 use store::{Body, BodyError, Checksum, ChecksumAlgorithm};
 use subtle::ConstantTimeEq;
@@ -75,6 +76,11 @@ impl RequestBody {
         let source = ProgressBody::new(body, clock, patience);
         let (pending, trailers) = (Bytes::new(), Vec::new());
         Self { source, decoding, pending, remaining_size, checksum_trailer, trailers, received, ended: false }
+    }
+
+    /// The bytes one after the other.
+    pub(crate) fn into_stream(mut self) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static {
+        stream::poll_fn(move |context| Pin::new(&mut self).poll_chunk(context))
     }
 
     /// Number of bytes the client declared to send, after decoding.

@@ -156,7 +156,8 @@ fn receive(signed: &Signed) -> Result<(Bytes, Option<Checksum>)> {
         account: Account::root(),
     };
     let clock = Arc::new(ManualClock::new(NOW));
-    let authenticator = Authenticator::new(Arc::new(KeyStore::new(root)), "us-east-1".to_owned(), clock.clone());
+    let authenticator =
+        Authenticator::new(Arc::new(KeyStore::new(root)), &crate::config::Config::default(), clock.clone());
     let query = Query::parse(signed.head.uri.query().unwrap_or_default())?;
     let payload = authenticator.authenticate(&signed.head, &query)?.payload;
     let framing = BodyFraming {

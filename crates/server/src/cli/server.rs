@@ -35,6 +35,10 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "DOMAIN", env = "STONECROP_DOMAIN", value_delimiter = ',')]
     pub(crate) domain: Vec<String>,
 
+    /// Accept signatures of version 2 as well, for clients that know no other.
+    #[arg(long, env = "STONECROP_SIGNATURE_V2")]
+    pub(crate) signature_v2: bool,
+
     /// Memory that object bodies in flight may hold, in MiB [default: 128].
     #[arg(long, value_name = "MIB", env = "STONECROP_BODY_MEMORY_MIB", value_parser = whole_number)]
     pub(crate) body_memory_mib: Option<u32>,
