@@ -49,14 +49,14 @@ async fn nobody_else_may_do_anything_until_the_owner_says_so() {
             "POST" => door.post(uri),
             _ => door.delete(uri),
         };
-        assert_eq!(call().as_other().send().await.error(), (403, "AccessDenied"), "{method} {uri}");
+        assert_eq!(call().by_other().send().await.error(), (403, "AccessDenied"), "{method} {uri}");
         assert_eq!(call().anonymously().send().await.error(), (403, "AccessDenied"), "{method} {uri}");
     }
     assert_eq!(door.get("/bucket/key").send().await.text(), "content");
-    assert_eq!(door.get("/").as_other().send().await.elements("Name"), [""; 0], "it sees its own buckets only");
-    assert_eq!(door.put("/bucket").as_other().send().await.error(), (409, "BucketAlreadyExists"));
-    assert_eq!(door.put("/other-bucket").as_other().send().await.status, StatusCode::OK);
-    assert_eq!(door.get("/").as_other().send().await.elements("Name"), ["other-bucket"]);
+    assert_eq!(door.get("/").by_other().send().await.elements("Name"), [""; 0], "it sees its own buckets only");
+    assert_eq!(door.put("/bucket").by_other().send().await.error(), (409, "BucketAlreadyExists"));
+    assert_eq!(door.put("/other-bucket").by_other().send().await.status, StatusCode::OK);
+    assert_eq!(door.get("/").by_other().send().await.elements("Name"), ["other-bucket"]);
     assert_eq!(door.get("/").send().await.elements("Name"), ["bucket"]);
     assert_eq!(
         door.get("/other-bucket").send().await.error(),
@@ -72,15 +72,15 @@ async fn a_policy_acts_from_the_next_request_on() {
     for _ in 0..2 {
         set_policy(&door, policy("Allow", r#""*""#, r#"["s3:GetObject", "s3:ListBucket"]"#, "")).await;
         assert_eq!(door.get("/bucket/key").anonymously().send().await.text(), "content");
-        assert_eq!(door.get("/bucket").as_other().send().await.elements("Key"), ["key"]);
-        assert_eq!(door.put("/bucket/key").as_other().send().await.error(), (403, "AccessDenied"));
+        assert_eq!(door.get("/bucket").by_other().send().await.elements("Key"), ["key"]);
+        assert_eq!(door.put("/bucket/key").by_other().send().await.error(), (403, "AccessDenied"));
         door.delete("/bucket?policy").send().await;
         assert_eq!(door.get("/bucket/key").anonymously().send().await.error(), (403, "AccessDenied"));
     }
     let id = other_account().account_id().to_owned();
     set_policy(&door, policy("Allow", &format!(r#"{{"AWS": "{id}"}}"#), r#""s3:*Object""#, "")).await;
-    assert_eq!(door.put("/bucket/new").as_other().body("new").send().await.status, StatusCode::OK);
-    assert_eq!(door.get("/bucket/new").as_other().send().await.text(), "new");
+    assert_eq!(door.put("/bucket/new").by_other().body("new").send().await.status, StatusCode::OK);
+    assert_eq!(door.get("/bucket/new").by_other().send().await.text(), "new");
     assert_eq!(door.get("/bucket/new").anonymously().send().await.error(), (403, "AccessDenied"));
 }
 
@@ -133,7 +133,7 @@ async fn conditions_look_at_the_request() {
     assert_eq!(copy().send().await.status, StatusCode::OK);
     set_policy(&door, allow(r#"{"StringEquals": {"s3:authType": "REST-QUERY-STRING"}}"#)).await;
     for (proof, expected) in [(Proof::Presigned, 200), (Proof::Header, 403), (Proof::None, 403)] {
-        assert_eq!(door.get("/bucket").as_other().proof(proof).send().await.status, expected, "{proof:?}");
+        assert_eq!(door.get("/bucket").by_other().proof(proof).send().await.status, expected, "{proof:?}");
     }
 }
 
@@ -146,7 +146,7 @@ async fn each_key_of_a_deletion_is_decided_on_its_own() {
     let text = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::bucket/public/*"}}"#;
     set_policy(&door, text.to_owned()).await;
     let body = "<Delete><Object><Key>public/a</Key></Object><Object><Key>private/a</Key></Object></Delete>";
-    let call = door.post("/bucket?delete").as_other().header("content-md5", &md5(body)).body(body);
+    let call = door.post("/bucket?delete").by_other().header("content-md5", &md5(body)).body(body);
     let deleted = call.send().await;
     assert_eq!((deleted.status, deleted.elements("Code")), (StatusCode::OK, vec!["AccessDenied"]));
     assert_eq!(deleted.elements("Key"), ["public/a", "private/a"]);
@@ -205,10 +205,10 @@ async fn lists_let_other_accounts_in() {
     let grant = format!("id=\"{}\"", other_account().canonical_id());
     let granted = door.put("/bucket?acl").header("x-amz-grant-write", &grant).send().await;
     assert_eq!(granted.status, StatusCode::OK);
-    assert_eq!(door.put("/bucket/key").as_other().body("theirs").send().await.status, StatusCode::OK);
-    assert_eq!(door.get("/bucket").as_other().send().await.error(), (403, "AccessDenied"));
+    assert_eq!(door.put("/bucket/key").by_other().body("theirs").send().await.status, StatusCode::OK);
+    assert_eq!(door.get("/bucket").by_other().send().await.error(), (403, "AccessDenied"));
     assert_eq!(door.put("/bucket/key").anonymously().send().await.error(), (403, "AccessDenied"));
-    assert_eq!(door.delete("/bucket/key").as_other().send().await.status, StatusCode::NO_CONTENT);
+    assert_eq!(door.delete("/bucket/key").by_other().send().await.status, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
@@ -219,9 +219,9 @@ async fn requesters_pay_when_they_must_and_say_so() {
     door.put("/bucket?requestPayment").body(document).send().await;
     let own = door.get("/bucket").send().await;
     assert_eq!((own.status, own.header("x-amz-request-charged")), (StatusCode::OK, None));
-    assert_eq!(door.get("/bucket").as_other().send().await.error(), (403, "AccessDenied"));
+    assert_eq!(door.get("/bucket").by_other().send().await.error(), (403, "AccessDenied"));
     let payer = ("x-amz-request-payer", "requester");
-    let paid = door.get("/bucket").as_other().header(payer.0, payer.1).send().await;
+    let paid = door.get("/bucket").by_other().header(payer.0, payer.1).send().await;
     assert_eq!((paid.status, paid.header("x-amz-request-charged")), (StatusCode::OK, Some("requester")));
     assert_eq!(door.get("/bucket").anonymously().header(payer.0, payer.1).send().await.error(), (403, "AccessDenied"));
 }

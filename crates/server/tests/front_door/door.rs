@@ -190,7 +190,7 @@ impl Call<'_> {
     }
 
     /// Signs for the other account.
-    pub fn as_other(mut self) -> Self {
+    pub fn by_other(mut self) -> Self {
         (self.access_key, self.secret_key) = (OTHER_ACCESS_KEY, OTHER_SECRET_KEY);
         self
     }
