@@ -120,6 +120,7 @@ fn put(bucket: BucketId, number: u64) -> Command {
         parts: Vec::new(),
         body: Body::Striped(vec![segment]),
         version: None,
+        acl: None,
         unknown: UnknownFields::default(),
     };
     let (key, precondition) = (key_of(number), Precondition::default());

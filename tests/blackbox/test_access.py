@@ -133,6 +133,7 @@ def test_the_public_access_block_is_stronger_than_lists_and_policies(s3, nobody,
     assert refused(s3.put_bucket_policy, Bucket=bucket, Policy=policy(bucket, "s3:GetObject")) == (403, "AccessDenied")
     s3.delete_public_access_block(Bucket=bucket)
     assert refused(s3.get_public_access_block, Bucket=bucket) == (404, "NoSuchPublicAccessBlockConfiguration")
+    s3.put_bucket_acl(Bucket=bucket, ACL="private")
     s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "s3:ListBucketVersions"))
     assert nobody.list_object_versions(Bucket=bucket)["Name"] == bucket
     block(RestrictPublicBuckets=True)
@@ -225,6 +226,50 @@ def test_request_payment_is_kept(s3, nobody, bucket):
     assert s3.get_bucket_request_payment(Bucket=bucket)["Payer"] == "Requester"
     assert refused(nobody.list_objects_v2, Bucket=bucket) == (403, "AccessDenied")
     s3.list_objects_v2(Bucket=bucket)
+
+
+def test_tags_of_objects(s3, nobody, bucket):
+    tagged = lambda key: {tag["Key"]: tag["Value"] for tag in s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]}
+    s3.put_object(Bucket=bucket, Key="key", Body=b"x", Tagging="color=red&size=big")
+    assert tagged("key") == {"color": "red", "size": "big"}
+    assert s3.head_object(Bucket=bucket, Key="key")["ResponseMetadata"]["HTTPHeaders"]["x-amz-tagging-count"] == "2"
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/key")
+    assert tagged("copy") == tagged("key")
+    allow = {"StringEquals": {"s3:ExistingObjectTag/color": "red"}}
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "s3:GetObject", condition=allow))
+    assert nobody.get_object(Bucket=bucket, Key="key")["Body"].read() == b"x"
+    s3.put_object_tagging(Bucket=bucket, Key="key", Tagging={"TagSet": [{"Key": "color", "Value": "blue"}]})
+    assert refused(nobody.get_object, Bucket=bucket, Key="key") == (403, "AccessDenied")
+    s3.delete_object_tagging(Bucket=bucket, Key="key")
+    assert tagged("key") == {}
+    for key, value in [("aws:x", ""), ("k" * 129, ""), ("k", "v" * 257)]:
+        tagging = {"TagSet": [{"Key": key, "Value": value}]}
+        assert refused(s3.put_object_tagging, Bucket=bucket, Key="key", Tagging=tagging) == (400, "InvalidTag")
+
+
+def test_versions_have_their_own_tags_and_lists(s3, nobody, bucket):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    old = s3.put_object(Bucket=bucket, Key="key", Body=b"old", Tagging="age=old")["VersionId"]
+    s3.put_object(Bucket=bucket, Key="key", Body=b"new")
+    assert s3.get_object_tagging(Bucket=bucket, Key="key")["TagSet"] == []
+    assert s3.get_object_tagging(Bucket=bucket, Key="key", VersionId=old)["TagSet"] == [{"Key": "age", "Value": "old"}]
+    s3.put_object_tagging(Bucket=bucket, Key="key", VersionId=old, Tagging={"TagSet": [{"Key": "age", "Value": "older"}]})
+    assert s3.get_object_tagging(Bucket=bucket, Key="key", VersionId=old)["TagSet"] == [{"Key": "age", "Value": "older"}]
+    s3.put_object_acl(Bucket=bucket, Key="key", VersionId=old, ACL="public-read")
+    assert nobody.get_object(Bucket=bucket, Key="key", VersionId=old)["Body"].read() == b"old"
+    assert refused(nobody.get_object, Bucket=bucket, Key="key") == (403, "AccessDenied")
+
+
+def test_objects_are_shared_by_their_lists(s3, nobody, bucket):
+    s3.put_object(Bucket=bucket, Key="key", Body=b"x")
+    assert refused(nobody.get_object, Bucket=bucket, Key="key") == (403, "AccessDenied")
+    s3.put_object_acl(Bucket=bucket, Key="key", ACL="public-read")
+    assert nobody.get_object(Bucket=bucket, Key="key")["Body"].read() == b"x"
+    assert [grant["Permission"] for grant in s3.get_object_acl(Bucket=bucket, Key="key")["Grants"]] == ["READ", "FULL_CONTROL"]
+    s3.put_object(Bucket=bucket, Key="key", Body=b"y")
+    assert refused(nobody.get_object, Bucket=bucket, Key="key") == (403, "AccessDenied")
+    s3.put_object(Bucket=bucket, Key="key", Body=b"z", ACL="public-read")
+    assert nobody.get_object(Bucket=bucket, Key="key")["Body"].read() == b"z"
 
 
 @pytest.mark.one_process

@@ -227,8 +227,7 @@ impl CannedAcl {
     pub fn acl(self, owner: &str, bucket_owner: &str) -> Acl {
         let to_group = |group, permission| Grant { grantee: Grantee::Group(group), permission };
         let to_bucket_owner = |permission| Grant { grantee: Grantee::Account(bucket_owner.to_owned()), permission };
-        let mut grants =
-            vec![Grant { grantee: Grantee::Account(owner.to_owned()), permission: Permission::FullControl }];
+        let mut grants = Vec::new();
         match self {
             // The group that `aws-exec-read` is for does not exist outside of AWS.
             Self::Private | Self::AwsExecRead => {}
@@ -248,6 +247,8 @@ impl CannedAcl {
                 grants.push(to_group(Group::LogDelivery, Permission::ReadAcp));
             }
         }
+        // Behind the others, where clients have learned to look for it.
+        grants.push(Grant { grantee: Grantee::Account(owner.to_owned()), permission: Permission::FullControl });
         Acl { owner: owner.to_owned(), grants }
     }
 }

@@ -57,6 +57,8 @@ pub enum Command {
     SetBucketVersioning(SetBucketVersioning),
     /// Answers [`Reply::ObjectDeleted`](crate::Reply::ObjectDeleted).
     DeleteVersion(DeleteVersion),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    SetObjectDetail(SetObjectDetail),
 }
 
 impl Command {
@@ -66,6 +68,7 @@ impl Command {
         match self {
             Self::CreateBucket(_) | Self::PutObject(_) | Self::CreateUpload(_) | Self::PutPart(_) => true,
             Self::SetBucketConfiguration(command) => command.value.is_some(),
+            Self::SetObjectDetail(_) => true,
             _ => false,
         }
     }
@@ -102,7 +105,8 @@ impl Command {
             | Self::SetDocument(_)
             // They would undo what somebody else has set meanwhile.
             | Self::SetBucketConfiguration(_)
-            | Self::SetBucketVersioning(_) => false,
+            | Self::SetBucketVersioning(_)
+            | Self::SetObjectDetail(_) => false,
         }
     }
 }
@@ -406,4 +410,26 @@ pub struct DeleteVersion {
     pub precondition: Precondition,
     /// Identity of the deletion, for replays.
     pub write_id: WriteId,
+}
+
+/// Changes what may change about an object without a new version of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetObjectDetail {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The key.
+    pub key: String,
+    /// The version that is changed; `None` is the current one.
+    pub version: Option<VersionName>,
+    /// What it becomes.
+    pub detail: ObjectDetail,
+}
+
+/// A detail of an object, as it is to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ObjectDetail {
+    /// Its tags; empty removes them.
+    Tags(BTreeMap<String, String>),
+    /// Its access control list; `None` makes it the bucket's owner's alone.
+    Acl(Option<String>),
 }

@@ -72,6 +72,8 @@ mod tests {
             headers: BTreeMap::new(),
             user_metadata: BTreeMap::new(),
             storage_class: None,
+            tags: BTreeMap::new(),
+            acl: None,
             part_count: None,
             version: None,
         };

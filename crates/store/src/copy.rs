@@ -36,6 +36,10 @@ pub struct CopySource {
 pub struct CopyRequest {
     /// `x-amz-metadata-directive: REPLACE` with the new standard headers and user metadata; `None` copies both.
     pub replaced_metadata: Option<(BTreeMap<String, String>, BTreeMap<String, String>)>,
+    /// `x-amz-tagging-directive: REPLACE` with the new tags; `None` copies them.
+    pub replaced_tags: Option<BTreeMap<String, String>>,
+    /// Access control list of the copy, which is never that of the source.
+    pub acl: Option<String>,
     /// Storage class of the copy; `None` is `STANDARD`.
     pub storage_class: Option<String>,
     /// Checksum to compute for the copy; `None` keeps the source's algorithm (CRC64NVME if it had none).
@@ -81,6 +85,8 @@ impl Store {
         let put = PutRequest {
             headers,
             user_metadata,
+            tags: request.replaced_tags.unwrap_or_else(|| reader.object.tags.clone()),
+            acl: request.acl,
             storage_class: request.storage_class,
             condition: request.condition,
             expected: expected(&reader, algorithm),

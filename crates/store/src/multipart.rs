@@ -45,6 +45,10 @@ pub struct CreateUploadRequest {
     pub user_metadata: BTreeMap<String, String>,
     /// Storage class to echo; `None` is `STANDARD`.
     pub storage_class: Option<String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Access control list, which is kept as it is; `None`: the object will be the bucket's owner's alone.
+    pub acl: Option<String>,
     /// Checksum of the parts and of the object; `None` is CRC64NVME over the full object, without requiring the client
     /// to name it with the parts. S3 allows `FullObject` for CRCs, `Composite` for all but CRC64NVME; the caller
     /// checks that.
@@ -60,6 +64,8 @@ pub struct Upload {
     pub created: UnixMillis,
     /// Storage class; `None` is `STANDARD`.
     pub storage_class: Option<String>,
+    /// Access control list of the object to be; `None`: it will be the bucket's owner's alone.
+    pub acl: Option<String>,
     /// What the client asked for when it created the upload.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
 }
@@ -158,6 +164,8 @@ impl Store {
             checksum: request.checksum,
             headers: request.headers,
             user_metadata: request.user_metadata,
+            tags: request.tags,
+            acl: request.acl,
             ..UploadRecord::default()
         };
         let command = CreateUpload { bucket: bucket_id, key: key.to_owned(), upload: record.clone() };
@@ -328,6 +336,7 @@ impl Upload {
             id: UploadId { bucket: bucket.to_owned(), key, token: id.to_string() },
             created: id.initiated.millis(),
             storage_class: record.storage_class,
+            acl: record.acl,
             checksum: record.checksum,
         }
     }

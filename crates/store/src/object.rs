@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use env::UnixMillis;
+use meta::command::{ObjectDetail, SetObjectDetail};
 use meta::record::{ObjectPart, ObjectRecord, PART_NUMBER_MAX, VersionRecord};
-use meta::{BucketId, View, query};
+use meta::{BucketId, Command, View, query};
 
 use crate::checksum::Checksum;
 use crate::error::{Error, Result};
@@ -29,6 +30,10 @@ pub struct Object {
     pub user_metadata: BTreeMap<String, String>,
     /// Storage class as the client named it; `None` is `STANDARD`.
     pub storage_class: Option<String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Access control list as it was put; `None`: the object is the bucket's owner's alone.
+    pub acl: Option<String>,
     /// Number of parts of a multipart object; `None` for an object that was put whole.
     pub part_count: Option<u16>,
     /// How requests name this version; `None` in a bucket whose objects never had versions.
@@ -77,6 +82,8 @@ impl Object {
             headers: record.headers.clone(),
             user_metadata: record.user_metadata.clone(),
             storage_class: record.storage_class.clone(),
+            tags: record.tags.clone(),
+            acl: record.acl.clone(),
             part_count: (0 < part_count).then_some(part_count),
             version: is_versioned.then(|| record.version.into()),
         }
@@ -91,6 +98,48 @@ impl Store {
     /// `NoSuchBucket`, `NoSuchKey`, `KeyDeleted`, `NoSuchVersion`, `IsDeleteMarker`.
     pub async fn head_object(&self, bucket: &str, key: &str, version: Option<VersionName>) -> Result<Object> {
         Ok(Object::of(&self.object_without_body(bucket, key, version).await?))
+    }
+
+    /// Replaces the tags of a version, the current one if none is named; none removes them.
+    ///
+    /// # Errors
+    ///
+    /// `NoSuchBucket`, `NoSuchKey`.
+    pub async fn set_object_tags(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<VersionName>,
+        tags: BTreeMap<String, String>,
+    ) -> Result<()> {
+        self.set_detail(bucket, key, version, ObjectDetail::Tags(tags)).await
+    }
+
+    /// Replaces the access control list of a version, the current one if none is named.
+    ///
+    /// # Errors
+    ///
+    /// `NoSuchBucket`, `NoSuchKey`.
+    pub async fn set_object_acl(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<VersionName>,
+        acl: Option<String>,
+    ) -> Result<()> {
+        self.set_detail(bucket, key, version, ObjectDetail::Acl(acl)).await
+    }
+
+    async fn set_detail(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<VersionName>,
+        detail: ObjectDetail,
+    ) -> Result<()> {
+        let (bucket, key) = (self.bucket_id(bucket).await?, key.to_owned());
+        self.propose(Command::SetObjectDetail(SetObjectDetail { bucket, key, version, detail })).await?;
+        Ok(())
     }
 
     /// Describes an object, its current version if none is named, and at most `part_limit` of its parts with numbers above

@@ -37,6 +37,10 @@ pub struct PutRequest {
     pub user_metadata: BTreeMap<String, String>,
     /// Storage class to echo; `None` is `STANDARD`.
     pub storage_class: Option<String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Access control list, which is kept as it is; `None`: the object is the bucket's owner's alone.
+    pub acl: Option<String>,
     /// What must hold of the current version.
     pub condition: Precondition,
     /// What the body must be.
@@ -107,10 +111,11 @@ impl Store {
             checksum: Some(stored.digests.checksum(algorithm)),
             headers: request.headers,
             user_metadata: request.user_metadata,
-            tags: BTreeMap::new(),
+            tags: request.tags,
             parts: Vec::new(),
             body,
             version: None,
+            acl: request.acl,
             unknown: UnknownFields::default(),
         };
         let command = PutObject {

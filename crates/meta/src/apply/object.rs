@@ -5,7 +5,9 @@ use env::Bug;
 use super::draft::{Decision, Draft, ResultKey};
 use super::version::{self, Key, Replaced};
 use super::{KEY_SIZE_MAX, check_name, manifest};
-use crate::command::{DeleteObject, DeleteVersion, EtagCondition, Precondition, PutObject};
+use crate::command::{
+    DeleteObject, DeleteVersion, EtagCondition, ObjectDetail, Precondition, PutObject, SetObjectDetail,
+};
 use crate::keys;
 use crate::outcome::{InvalidManifest, ObjectDeleted, ObjectPut, Refusal, Reply};
 use crate::query;
@@ -190,6 +192,28 @@ pub(super) fn delete_version(draft: &mut Draft<'_>, command: &DeleteVersion) -> 
     let deleted = ObjectDeleted { existed: true, version, is_marker };
     draft.remember(result, RememberedReply::Deleted(deleted.clone()))?;
     Ok(Reply::ObjectDeleted(deleted))
+}
+
+pub(super) fn set_detail(draft: &mut Draft<'_>, command: &SetObjectDetail) -> Decision<Reply> {
+    check_name(&command.key, KEY_SIZE_MAX)?;
+    draft.require_bucket(command.bucket)?;
+    let (tree_key, mut object) = match command.version {
+        None => {
+            let current = draft.current(command.bucket, &command.key)?.ok_or(Refusal::NoSuchKey)?;
+            (keys::object(&command.key), current)
+        }
+        Some(version) => match query::locate_version(draft.view(), command.bucket, &command.key, version)? {
+            Some((tree_key, VersionRecord::Object(object))) => (tree_key, object),
+            // A delete marker has nothing to change.
+            Some((_, VersionRecord::Marker(_))) | None => return Err(Refusal::NoSuchKey.into()),
+        },
+    };
+    match &command.detail {
+        ObjectDetail::Tags(tags) => object.tags.clone_from(tags),
+        ObjectDetail::Acl(acl) => object.acl.clone_from(acl),
+    }
+    draft.put(TreeId::Objects(command.bucket), tree_key, &object);
+    Ok(Reply::Done)
 }
 
 /// What a precondition is about.

@@ -133,6 +133,7 @@ fn assemble(command: &CompleteUpload, upload: UploadRecord, listed: BTreeMap<u16
         parts,
         body: Body::Striped(segments),
         version: None,
+        acl: upload.acl,
         unknown: UnknownFields::default(),
     }
 }

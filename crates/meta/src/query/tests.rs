@@ -57,6 +57,7 @@ fn object(size: u64) -> Bytes {
         parts: Vec::new(),
         body: Body::Inline(Bytes::new()),
         version: None,
+        acl: None,
         unknown: UnknownFields::default(),
     };
     record.encode()

@@ -55,6 +55,7 @@ impl Built {
             parts: Vec::new(),
             body: Body::Inline(Bytes::new()),
             version: None,
+            acl: None,
             unknown: UnknownFields::default(),
         };
         let (precondition, write_id) = (Precondition::default(), WriteId(u128::from(self.index)));

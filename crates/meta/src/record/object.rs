@@ -33,6 +33,9 @@ pub struct ObjectRecord {
     pub body: Body,
     /// Its id; `None` for the null version. Assigned by apply.
     pub version: Option<VersionId>,
+    /// Its access control list, which names its owner; the format is the front door's. `None`: it belongs to the owner of
+    /// the bucket alone.
+    pub acl: Option<String>,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -88,6 +91,7 @@ const INLINE: u8 = 9;
 const STRIPED: u8 = 10;
 const APART: u8 = 11;
 const VERSION: u8 = 12;
+const ACL: u8 = 13;
 
 impl Record for ObjectRecord {
     const KIND: u8 = 0x10;
@@ -109,6 +113,7 @@ impl Record for ObjectRecord {
             Body::Apart => fields.bytes(APART, &[]),
         }
         fields.option(VERSION, self.version.as_ref());
+        fields.option(ACL, self.acl.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -127,6 +132,7 @@ impl Record for ObjectRecord {
             _ => return Err(CodecError::Invalid("body")),
         };
         let version = fields.option(VERSION)?;
+        let acl = fields.option(ACL)?;
         let unknown = fields.finish(encoded)?;
         let ObjectHead { size, modified, etag, storage_class, checksum } = head;
         Ok(Self {
@@ -141,6 +147,7 @@ impl Record for ObjectRecord {
             parts,
             body,
             version,
+            acl,
             unknown,
         })
     }

@@ -88,8 +88,14 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
     let head = (any::<u64>(), hlc(), etag(), option::of(any::<String>()), option::of(checksum()));
     let body = (body, option::of(version_id()));
     let maps = (text_map(), text_map(), text_map());
-    (head, maps, vec(part(), 0..4), body).prop_map(
-        |((size, modified, etag, storage_class, checksum), (headers, user_metadata, tags), parts, (body, version))| {
+    (head, maps, vec(part(), 0..4), body, option::of(any::<String>())).prop_map(
+        |(
+            (size, modified, etag, storage_class, checksum),
+            (headers, user_metadata, tags),
+            parts,
+            (body, version),
+            acl,
+        )| {
             ObjectRecord {
                 size,
                 modified,
@@ -102,6 +108,7 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
                 parts,
                 body,
                 version,
+                acl,
                 unknown: UnknownFields::default(),
             }
         },
@@ -123,13 +130,15 @@ pub(crate) fn version_id() -> impl Strategy<Value = VersionId> {
 
 pub(crate) fn upload() -> impl Strategy<Value = UploadRecord> {
     let checksum = option::of(checksum().prop_map(|checksum| (checksum.algorithm(), checksum.kind())));
-    (option::of(any::<String>()), checksum, text_map(), text_map(), text_map()).prop_map(
-        |(storage_class, checksum, headers, user_metadata, tags)| UploadRecord {
+    let texts = (option::of(any::<String>()), option::of(any::<String>()));
+    (texts, checksum, text_map(), text_map(), text_map()).prop_map(
+        |((storage_class, acl), checksum, headers, user_metadata, tags)| UploadRecord {
             storage_class,
             checksum,
             headers,
             user_metadata,
             tags,
+            acl,
             unknown: UnknownFields::default(),
         },
     )

@@ -224,6 +224,7 @@ fn golden_object() {
             .into(),
         }]),
         version: None,
+        acl: None,
         unknown: UnknownFields::default(),
     };
     let golden = [
@@ -405,6 +406,7 @@ fn check_golden_versions(time: Hlc, etag: Etag) {
         parts: Vec::new(),
         body: Body::Apart,
         version: Some(id),
+        acl: None,
         unknown: unknown(),
     };
     let golden = "1001 8730 0100 080000000000000005 110122222222222222222222222222222222 00 0a0123456789abcdef0001";

@@ -53,6 +53,8 @@ pub struct UploadRecord {
     pub user_metadata: BTreeMap<String, String>,
     /// Tags of the object to be.
     pub tags: BTreeMap<String, String>,
+    /// Access control list of the object to be.
+    pub acl: Option<String>,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -77,6 +79,7 @@ const UPLOAD_CHECKSUM: u8 = 1;
 const HEADERS: u8 = 2;
 const USER_METADATA: u8 = 3;
 const TAGS: u8 = 4;
+const ACL: u8 = 5;
 
 impl Record for UploadRecord {
     const KIND: u8 = 0x20;
@@ -88,6 +91,7 @@ impl Record for UploadRecord {
         fields.collection(HEADERS, &self.headers);
         fields.collection(USER_METADATA, &self.user_metadata);
         fields.collection(TAGS, &self.tags);
+        fields.option(ACL, self.acl.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -98,8 +102,9 @@ impl Record for UploadRecord {
         let headers = fields.collection(HEADERS)?;
         let user_metadata = fields.collection(USER_METADATA)?;
         let tags = fields.collection(TAGS)?;
+        let acl = fields.option(ACL)?;
         let unknown = fields.finish(encoded)?;
-        Ok(Self { storage_class, checksum, headers, user_metadata, tags, unknown })
+        Ok(Self { storage_class, checksum, headers, user_metadata, tags, acl, unknown })
     }
 }
 

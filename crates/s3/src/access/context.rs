@@ -20,6 +20,8 @@ pub(super) struct RequestContext<'a> {
     pub(super) request: &'a Request,
     pub(super) region: &'a str,
     pub(super) now: UnixMillis,
+    /// What a listing would ask for, where the question is whether the sender may list one key.
+    pub(super) prefix: Option<&'a str>,
     /// Canonical id of the account that owns the bucket.
     pub(super) owner: Option<&'a str>,
     /// The tags of the object as it is, when a policy needs them.
@@ -133,7 +135,7 @@ impl Context for RequestContext<'_> {
             Key::SecureTransport => Values::One(Value::Flag(false)),
             Key::RequestedRegion => Values::of_text(Some(self.region)),
             Key::ResourceAccount | Key::AccountOfResource => owned(self.owner.and_then(Account::account_id_of)),
-            Key::Prefix => Values::of_text(query.get("prefix")),
+            Key::Prefix => Values::of_text(self.prefix.or(query.get("prefix"))),
             Key::Delimiter => Values::of_text(query.get("delimiter")),
             Key::MaxKeys => number(query.get("max-keys").and_then(|text| text.parse().ok())),
             Key::VersionId => Values::of_text(query.get("versionId")),

@@ -6,18 +6,23 @@
 
 mod context;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use iam::acl::Acl;
+use iam::condition::ConditionKey;
 use iam::{AccessRequest, Action, Decision, IdentityPolicies, Resource, ResourcePolicies, evaluate};
-use store::bucket::Bucket;
+use store::VersionName;
+use store::bucket::{Bucket, Hlc};
+use store::copy::CopySource;
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
-use crate::header::single;
+use crate::header::{acl, single};
 use crate::operation::Operation;
 use crate::request::Request;
-use crate::settings::{Payer, Settings};
+use crate::settings::{self, Payer, Settings};
 use context::RequestContext;
 
 /// The bucket that a request is about, as it was when the request came in.
@@ -26,6 +31,20 @@ pub(crate) struct BucketAccess {
     pub(crate) bucket: Bucket,
     /// What is configured for it.
     pub(crate) settings: Arc<Settings>,
+}
+
+/// What decides about an object besides its bucket.
+struct ObjectFacts {
+    /// Its list, unless it is the bucket's owner's alone.
+    acl: Option<Acl>,
+    tags: BTreeMap<String, String>,
+}
+
+/// What a request is about, as far as it is there and matters.
+#[derive(Clone, Copy, Default)]
+struct Scene<'a> {
+    access: Option<&'a BucketAccess>,
+    object: Option<&'a ObjectFacts>,
 }
 
 /// What deciding about a request has shown besides that it may happen.
@@ -66,23 +85,40 @@ impl Frontend {
         let action = operation.action(&request.query);
         let (Some(name), false) = (request.target.bucket(), operation == Operation::CreateBucket) else {
             let name = request.target.bucket().unwrap_or("*").to_owned();
-            self.check(request, None, action, &name)?;
+            self.check(request, Scene::default(), action, &name)?;
             return Ok(Admission { may_list: true, charged: false });
         };
         let access = self.bucket_access(name).await?;
         check_owner(&request.headers, "x-amz-expected-bucket-owner", &access)?;
         let charged = check_payer(request, &access)?;
         request.access = Some(access);
-        let access = request.access();
-        if operation != Operation::DeleteObjects {
-            let resource = resource_name(request.bucket(), request.target.key());
-            self.check(request, Some(access), action, &resource)?;
-            for action in more_actions(request) {
-                self.check(request, Some(access), action, &resource)?;
-            }
+        let object = self.object_facts(request, action).await?;
+        let scene = Scene { access: Some(request.access()), object: object.as_ref() };
+        let may_list = self.decide(request, scene, Action::ListBucket, request.bucket()).is_ok();
+        if let Err(denied) = self.check_all(request, scene, action) {
+            let hidden = !may_list || !operation.reads_object();
+            return Err(if hidden { denied } else { self.denied_or_missing(request, denied).await });
         }
-        let may_list = self.check(request, Some(access), Action::ListBucket, request.bucket()).is_ok();
         Ok(Admission { may_list, charged })
+    }
+
+    /// Whether `request` may do everything that its operation and its headers ask for.
+    fn check_all(&self, request: &Request, scene: Scene<'_>, action: Action) -> Result<()> {
+        if request.operation == Operation::DeleteObjects {
+            return Ok(());
+        }
+        let resource = resource_name(request.bucket(), request.target.key());
+        let actions = std::iter::once(action).chain(more_actions(request));
+        actions.into_iter().try_for_each(|action| self.check(request, scene, action, &resource))
+    }
+
+    /// Who may list, but not read, is told of a key that is not there as those are who may do both.
+    async fn denied_or_missing(&self, request: &mut Request, denied: Error) -> Error {
+        let (bucket, key) = (request.bucket().to_owned(), request.key().to_owned());
+        match self.store.head_object(&bucket, &key, None).await {
+            Err(store::Error::NoSuchKey | store::Error::KeyDeleted(_)) => ErrorCode::NoSuchKey.into(),
+            _ => denied,
+        }
     }
 
     /// Whether `request` may read the source of a copy.
@@ -90,17 +126,15 @@ impl Frontend {
     /// # Errors
     ///
     /// `AccessDenied`, `NoSuchBucket`.
-    pub(crate) async fn enter_source(
-        &self,
-        request: &mut Request,
-        bucket: &str,
-        key: &str,
-        action: Action,
-    ) -> Result<()> {
+    pub(crate) async fn enter_source(&self, request: &mut Request, source: &CopySource) -> Result<()> {
+        let CopySource { bucket, key, version, .. } = source;
         let access = self.bucket_access(bucket).await?;
         check_owner(&request.headers, "x-amz-source-expected-bucket-owner", &access)?;
         check_payer(request, &access)?;
-        self.check(request, Some(&access), action, &resource_name(bucket, Some(key)))
+        let action = if version.is_some() { Action::GetObjectVersion } else { Action::GetObject };
+        let object = self.facts_if_needed(request, &access, action, key, *version).await?;
+        let scene = Scene { access: Some(&access), object: object.as_ref() };
+        self.check(request, scene, action, &resource_name(bucket, Some(key)))
     }
 
     /// Whether `request` may do `action` to an object of its bucket.
@@ -109,47 +143,97 @@ impl Frontend {
     ///
     /// `AccessDenied`.
     pub(crate) fn check_object(&self, request: &Request, action: Action, key: &str) -> Result<()> {
-        self.check(request, Some(request.access()), action, &resource_name(request.bucket(), Some(key)))
+        let scene = Scene { access: Some(request.access()), object: None };
+        self.check(request, scene, action, &resource_name(request.bucket(), Some(key)))
     }
 
-    fn check(&self, request: &Request, access: Option<&BucketAccess>, action: Action, resource: &str) -> Result<()> {
+    /// What decides about the object that `request` is about, if that can matter.
+    async fn object_facts(&self, request: &mut Request, action: Action) -> Result<Option<ObjectFacts>> {
+        if !request.operation.needs_object() {
+            return Ok(None);
+        }
+        let access = request.access();
+        let access = BucketAccess { bucket: access.bucket.clone(), settings: access.settings.clone() };
+        let (key, version) = (request.key().to_owned(), request.version()?);
+        self.facts_if_needed(request, &access, action, &key, version).await
+    }
+
+    /// What decides about the object `key` of a bucket, if it is there and that can matter.
+    async fn facts_if_needed(
+        &self,
+        request: &mut Request,
+        access: &BucketAccess,
+        action: Action,
+        key: &str,
+        version: Option<VersionName>,
+    ) -> Result<Option<ObjectFacts>> {
+        let BucketAccess { bucket, settings } = access;
+        // Nobody else has ever been let into a bucket that was never configured: its objects are all its owner's.
+        let untouched = bucket.configured == Hlc::ZERO && request.caller.account.canonical_id() == bucket.owner;
+        let by_tags = |key: &ConditionKey| matches!(key, ConditionKey::ExistingObjectTag(_));
+        let tags_count = settings.policy.as_ref().is_some_and(|document| document.policy().needs(action, by_tags));
+        if !tags_count && (untouched || !settings.ownership().has_acls()) {
+            return Ok(None);
+        }
+        let object = match self.store.head_object(&bucket.name, key, version).await {
+            Ok(object) => object,
+            // The operation itself will say what is wrong with it.
+            Err(
+                store::Error::NoSuchKey
+                | store::Error::KeyDeleted(_)
+                | store::Error::NoSuchVersion(_)
+                | store::Error::IsDeleteMarker(_),
+            ) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let acl = object.acl.as_deref().map(settings::acl::of_object).transpose()?;
+        Ok(Some(ObjectFacts { acl, tags: object.tags }))
+    }
+
+    /// Refuses what is not permitted, and tells why those who may know.
+    fn check(&self, request: &Request, scene: Scene<'_>, action: Action, resource: &str) -> Result<()> {
+        self.decide(request, scene, action, resource).map_err(|reason| {
+            let principal = &request.caller.principal;
+            tracing::debug!(action = action.name(), caller = principal.caller_arn(), reason, "denied");
+            let at_home = scene.access.is_none_or(|access| principal.canonical_id() == Some(&access.bucket.owner));
+            match principal.caller_arn().filter(|_| at_home) {
+                // Only the own account is told why: others must not learn how a bucket is guarded.
+                Some(arn) => {
+                    let (action, resource) = (action.name(), Resource::S3(resource).arn());
+                    let message = format!(
+                        "User: {arn} is not authorized to perform: {action} on resource: \"{resource}\" {reason}"
+                    );
+                    Error::with_message(ErrorCode::AccessDenied, message)
+                }
+                None => ErrorCode::AccessDenied.into(),
+            }
+        })
+    }
+
+    /// Asks the evaluator. The error is its reason, in words.
+    fn decide(&self, request: &Request, scene: Scene<'_>, action: Action, resource: &str) -> Result<(), String> {
+        let Scene { access, object } = scene;
         let context = RequestContext {
             request,
             region: &self.config.region,
             now: self.env.clock.now(),
+            prefix: request.target.key().filter(|_| action == Action::ListBucket),
             owner: access.map(|access| access.bucket.owner.as_str()),
-            object_tags: None,
+            object_tags: object.map(|object| &object.tags),
         };
         let principal = &request.caller.principal;
-        let resource = Resource::S3(resource);
-        let asked = AccessRequest { principal, action, resource, context: &context };
+        let asked = AccessRequest { principal, action, resource: Resource::S3(resource), context: &context };
         let policies = access.map(|BucketAccess { bucket, settings }| ResourcePolicies {
             owner: &bucket.owner,
             policy: settings.policy.as_ref().map(|document| document.policy()),
             acl: settings.acl.as_ref(),
-            object_acl: None,
+            object_acl: object.and_then(|object| object.acl.as_ref()),
             ownership: settings.ownership(),
             block: settings.public_access.unwrap_or_default(),
         });
         match evaluate(&asked, &IdentityPolicies::default(), policies.as_ref()) {
             Decision::Allowed(_) => Ok(()),
-            Decision::Denied(denied) => {
-                let reason = denied.explain(action);
-                tracing::debug!(action = action.name(), caller = principal.caller_arn(), ?denied, "denied");
-                let at_home = access.is_none_or(|access| principal.canonical_id() == Some(&access.bucket.owner));
-                Err(match principal.caller_arn().filter(|_| at_home) {
-                    // Only the own account is told why: others must not learn how a bucket is guarded.
-                    Some(arn) => Error::with_message(
-                        ErrorCode::AccessDenied,
-                        format!(
-                            "User: {arn} is not authorized to perform: {} on resource: \"{}\" {reason}",
-                            action.name(),
-                            resource.arn()
-                        ),
-                    ),
-                    None => ErrorCode::AccessDenied.into(),
-                })
-            }
+            Decision::Denied(denied) => Err(denied.explain(action)),
         }
     }
 }
@@ -167,7 +251,10 @@ fn more_actions(request: &Request) -> Vec<Action> {
     match request.operation {
         Operation::PutObject | Operation::CopyObject | Operation::CreateMultipartUpload => {
             let named = HEADER_ACTIONS.iter().filter(|(name, _)| request.headers.contains_key(*name));
-            named.map(|(_, action)| *action).collect()
+            // Who will own an object may share it; others need to be told so.
+            let own = request.caller.account.canonical_id() != request.access().bucket.owner;
+            let shares = acl::is_requested(&request.headers) && !own;
+            named.map(|(_, action)| *action).chain(shares.then_some(Action::PutObjectAcl)).collect()
         }
         Operation::GetObjectAttributes if request.query.has("versionId") => vec![Action::GetObjectVersion],
         Operation::GetObjectAttributes => vec![Action::GetObject],

@@ -1,17 +1,18 @@
 //! Access control lists of buckets and objects.
 
 use http::StatusCode;
-use iam::Account;
-use iam::acl::{Acl, Grantee};
+use iam::acl::{Acl, CannedAcl, Grantee};
+use iam::{Account, ObjectOwnership};
+use store::Object;
 
 use crate::access::BucketAccess;
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
-use crate::header::{self, refusal};
+use crate::header;
 use crate::operation::bucket_configuration;
 use crate::request::Request;
 use crate::response::{self, Response};
-use crate::settings;
+use crate::settings::{self, Document};
 use crate::xml::Writer;
 
 /// GetBucketAcl.
@@ -35,27 +36,63 @@ pub(super) async fn put_bucket_acl(frontend: &Frontend, mut request: Request) ->
 
 /// GetObjectAcl.
 pub(super) async fn get_object_acl(frontend: &Frontend, request: Request) -> Result<Response> {
-    let version = request.version()?;
-    frontend.store.head_object(request.bucket(), request.key(), version).await?;
-    let acl = Acl::private(&request.access().bucket.owner);
+    let (bucket, key, version) = (request.bucket(), request.key(), request.version()?);
+    let object = frontend.store.head_object(bucket, key, version).await?;
+    let BucketAccess { bucket, settings } = request.access();
+    let acl =
+        if settings.ownership().has_acls() { of_object(&object, &bucket.owner)? } else { Acl::private(&bucket.owner) };
     Ok(response::xml_text(write(frontend, &acl)))
 }
 
-/// PutObjectAcl, as far as it changes nothing.
+/// PutObjectAcl.
 pub(super) async fn put_object_acl(frontend: &Frontend, mut request: Request) -> Result<Response> {
     let version = request.version()?;
-    refusal::check_acl(&request.headers)?;
-    let owner = request.access().bucket.owner.clone();
-    if !header::acl::is_requested(&request.headers) {
-        let acl = bucket_configuration::read::<Acl>(frontend, &mut request).await?;
-        check(frontend, request.access(), &acl, &owner)?;
-        if acl != Acl::private(&owner) {
-            let message = "Access control lists that grant something to others are not implemented";
-            return Err(Error::with_message(ErrorCode::NotImplemented, message));
-        }
-    }
-    frontend.store.head_object(request.bucket(), request.key(), version).await?;
+    let (bucket, key) = (request.bucket().to_owned(), request.key().to_owned());
+    let object = frontend.store.head_object(&bucket, &key, version).await?;
+    let bucket_owner = request.access().bucket.owner.clone();
+    let owner = of_object(&object, &bucket_owner)?.owner;
+    let acl = match header::acl::requested(&request.headers, &owner, &bucket_owner)? {
+        Some(acl) => acl,
+        None => bucket_configuration::read::<Acl>(frontend, &mut request).await?,
+    };
+    check(frontend, request.access(), &acl, &owner)?;
+    frontend.store.set_object_acl(&bucket, &key, version, stored(&acl, &bucket_owner)).await?;
     Ok(response::empty(StatusCode::OK))
+}
+
+/// The list of an object as it is kept, in a bucket of `bucket_owner`.
+fn of_object(object: &Object, bucket_owner: &str) -> Result<Acl> {
+    object.acl.as_deref().map_or_else(|| Ok(Acl::private(bucket_owner)), settings::acl::of_object)
+}
+
+/// What is kept of a list: nothing of the one that every object has.
+fn stored(acl: &Acl, bucket_owner: &str) -> Option<String> {
+    (*acl != Acl::private(bucket_owner)).then(|| acl.write())
+}
+
+/// The list that `request` gives to a new object, as the store keeps it. It names the object's owner: who writes it,
+/// unless the bucket's ownership controls say otherwise.
+///
+/// # Errors
+///
+/// `AccessControlListNotSupported` where lists are off, `AccessDenied` for public ones where they are blocked, and what is
+/// wrong with the headers.
+pub(super) fn of_new_object(frontend: &Frontend, request: &Request) -> Result<Option<String>> {
+    let (access, headers) = (request.access(), &request.headers);
+    let bucket_owner = access.bucket.owner.as_str();
+    let gives_away = header::acl::canned(headers)? == Some(CannedAcl::BucketOwnerFullControl);
+    let owner = match access.settings.ownership() {
+        ObjectOwnership::BucketOwnerEnforced if header::acl::is_requested(headers) && !gives_away => {
+            return Err(ErrorCode::AccessControlListNotSupported.into());
+        }
+        ObjectOwnership::BucketOwnerEnforced => return Ok(None),
+        ObjectOwnership::BucketOwnerPreferred if gives_away => bucket_owner,
+        ObjectOwnership::BucketOwnerPreferred | ObjectOwnership::ObjectWriter => request.caller.account.canonical_id(),
+    };
+    let requested = header::acl::requested(headers, owner, bucket_owner)?;
+    let acl = requested.unwrap_or_else(|| Acl::private(owner));
+    check(frontend, access, &acl, owner)?;
+    Ok(stored(&acl, bucket_owner))
 }
 
 /// Whether `acl` may be set on something of `owner` in the bucket.

@@ -1,13 +1,16 @@
 //! CopyObject.
 
-use iam::Action;
+use std::collections::BTreeMap;
+
 use store::copy::{Copied, CopyRequest, CopySource};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
 use crate::header::{checksum, condition, metadata, refusal, single};
+use crate::operation::acl;
 use crate::request::{Request, parse_version};
 use crate::response::{self, Response};
+use crate::settings::tags;
 use crate::target::check_key;
 use crate::timestamp;
 use crate::uri;
@@ -17,7 +20,7 @@ use crate::xml::Writer;
 pub(super) async fn copy_object(frontend: &Frontend, mut request: Request) -> Result<Response> {
     refusal::check_object_headers(&request.headers)?;
     let source = copy_source(frontend, &mut request).await?;
-    let copy = decode(&request, &source)?;
+    let copy = decode(frontend, &request, &source)?;
 
     let copied = frontend.store.copy_object(&source, request.bucket(), request.key(), copy).await;
     let Copied { result, source_version } = copied.map_err(source_error)?;
@@ -44,7 +47,7 @@ pub(super) fn source_error(error: store::Error) -> Error {
     }
 }
 
-fn decode(request: &Request, source: &CopySource) -> Result<CopyRequest> {
+fn decode(frontend: &Frontend, request: &Request, source: &CopySource) -> Result<CopyRequest> {
     let headers = &request.headers;
     let replaces = replaces_metadata(request)?;
     let storage_class = metadata::storage_class(headers)?;
@@ -61,19 +64,28 @@ fn decode(request: &Request, source: &CopySource) -> Result<CopyRequest> {
     }
     let replaced_metadata =
         if replaces { Some((metadata::standard(headers)?, metadata::user(headers)?)) } else { None };
-    let condition = condition::precondition(headers)?;
-    Ok(CopyRequest { replaced_metadata, storage_class, checksum_algorithm, condition })
+    Ok(CopyRequest {
+        replaced_metadata,
+        replaced_tags: replaced_tags(request)?,
+        acl: acl::of_new_object(frontend, request)?,
+        storage_class,
+        checksum_algorithm,
+        condition: condition::precondition(headers)?,
+    })
+}
+
+/// The tags of the copy, unless it gets those of its source.
+fn replaced_tags(request: &Request) -> Result<Option<BTreeMap<String, String>>> {
+    const TAGGING: &str = "x-amz-tagging-directive";
+    match single(&request.headers, TAGGING)? {
+        None | Some("COPY") => Ok(None),
+        Some("REPLACE") => tags::requested(&request.headers).map(Some),
+        Some(other) => Err(Error::invalid_argument("Unknown tagging directive.", TAGGING, other)),
+    }
 }
 
 fn replaces_metadata(request: &Request) -> Result<bool> {
     const METADATA: &str = "x-amz-metadata-directive";
-    const TAGGING: &str = "x-amz-tagging-directive";
-    match single(&request.headers, TAGGING)? {
-        // There are no tags to copy.
-        None | Some("COPY") => {}
-        Some("REPLACE") => return Err(Error::header_not_implemented(TAGGING)),
-        Some(other) => return Err(Error::invalid_argument("Unknown tagging directive.", TAGGING, other)),
-    }
     match single(&request.headers, METADATA)? {
         None | Some("COPY") => Ok(false),
         Some("REPLACE") => Ok(true),
@@ -88,8 +100,7 @@ fn replaces_metadata(request: &Request) -> Result<bool> {
 /// `InvalidArgument` unless it names a bucket and a key, `AccessDenied`, `NoSuchBucket`.
 pub(super) async fn copy_source(frontend: &Frontend, request: &mut Request) -> Result<CopySource> {
     let source = decode_source(request)?;
-    let action = if source.version.is_some() { Action::GetObjectVersion } else { Action::GetObject };
-    frontend.enter_source(request, &source.bucket, &source.key, action).await?;
+    frontend.enter_source(request, &source).await?;
     Ok(source)
 }
 

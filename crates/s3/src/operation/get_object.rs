@@ -137,6 +137,9 @@ fn encode(request: &Request, wanted: &GetRequest, selection: &Selection) -> Resu
     if partial && !range.is_empty() {
         response::set(headers, CONTENT_RANGE, &range::content_range(range, object.size));
     }
+    if !object.tags.is_empty() {
+        headers.insert("x-amz-tagging-count", HeaderValue::from(object.tags.len()));
+    }
     if let Some(count) = object.part_count.filter(|_| wanted.part_number.is_some()) {
         headers.insert("x-amz-mp-parts-count", HeaderValue::from(count));
     }

@@ -116,6 +116,8 @@ operations! {
     HeadObject => get_object::head_object, GetObject or GetObjectVersion;
     GetObjectAttributes => object_attributes::get_object_attributes, GetObjectAttributes or GetObjectVersionAttributes;
     GetObjectTagging => tagging::get_object_tagging, GetObjectTagging or GetObjectVersionTagging;
+    PutObjectTagging => tagging::put_object_tagging, PutObjectTagging or PutObjectVersionTagging;
+    DeleteObjectTagging => tagging::delete_object_tagging, DeleteObjectTagging or DeleteObjectVersionTagging;
     PutObject => put_object::put_object, PutObject;
     CopyObject => copy_object::copy_object, PutObject;
     DeleteObject => delete_object::delete_object, DeleteObject or DeleteObjectVersion;
@@ -194,6 +196,24 @@ const CONFIGURATIONS: [(&str, [Option<Operation>; 3]); 22] = {
 };
 
 impl Operation {
+    /// Whether it tells what is in an object, or about one.
+    pub(crate) fn reads_object(self) -> bool {
+        matches!(
+            self,
+            Self::GetObject
+                | Self::HeadObject
+                | Self::GetObjectAttributes
+                | Self::GetObjectAcl
+                | Self::GetObjectTagging
+        )
+    }
+
+    /// Whether it is about an object that is there already.
+    pub(crate) fn needs_object(self) -> bool {
+        let changes = matches!(self, Self::PutObjectAcl | Self::PutObjectTagging | Self::DeleteObjectTagging);
+        changes || self.reads_object()
+    }
+
     /// Chooses the operation by method, target and query.
     ///
     /// # Errors
@@ -262,7 +282,9 @@ fn choose_for_object(call: &Call<'_>) -> Result<Operation> {
             Err(Error::with_message(ErrorCode::InvalidArgument, message))
         }
         "PUT" if has("acl") => Ok(Operation::PutObjectAcl),
-        _ if has("tagging") => Err(ErrorCode::NotImplemented.into()),
+        "PUT" if has("tagging") => Ok(Operation::PutObjectTagging),
+        "DELETE" if has("tagging") => Ok(Operation::DeleteObjectTagging),
+        _ if has("tagging") || has("acl") => Err(method_not_allowed(method, "OBJECT")),
         "PUT" if *copies => Ok(Operation::CopyObject),
         "PUT" => Ok(Operation::PutObject),
         "DELETE" if has("uploadId") => Ok(Operation::AbortMultipartUpload),
@@ -351,8 +373,10 @@ mod tests {
             ("PUT", "partNumber=1&uploadId=1", false, Ok(Operation::UploadPart)),
             ("PUT", "partNumber=1&uploadId=1", true, Ok(Operation::UploadPartCopy)),
             ("PUT", "partNumber=1", false, Err(ErrorCode::InvalidArgument)),
-            ("PUT", "tagging", false, Err(ErrorCode::NotImplemented)),
-            ("DELETE", "tagging", false, Err(ErrorCode::NotImplemented)),
+            ("PUT", "tagging", false, Ok(Operation::PutObjectTagging)),
+            ("DELETE", "tagging", false, Ok(Operation::DeleteObjectTagging)),
+            ("POST", "tagging", false, Err(ErrorCode::MethodNotAllowed)),
+            ("DELETE", "acl", false, Err(ErrorCode::MethodNotAllowed)),
             ("DELETE", "uploadId=1", false, Ok(Operation::AbortMultipartUpload)),
             ("POST", "uploads", false, Ok(Operation::CreateMultipartUpload)),
             ("POST", "uploadId=1", false, Ok(Operation::CompleteMultipartUpload)),

@@ -7,8 +7,10 @@ use store::{PutRequest, PutResult};
 use crate::error::{ErrorCode, Result};
 use crate::frontend::{Frontend, content_length};
 use crate::header::{checksum, condition, metadata, refusal};
+use crate::operation::acl;
 use crate::request::Request;
 use crate::response::{self, Response};
+use crate::settings::tags;
 
 /// Stores the body under the key.
 pub(super) async fn put_object(frontend: &Frontend, request: Request) -> Result<Response> {
@@ -17,6 +19,8 @@ pub(super) async fn put_object(frontend: &Frontend, request: Request) -> Result<
         headers: metadata::standard(&request.headers)?,
         user_metadata: metadata::user(&request.headers)?,
         storage_class: metadata::storage_class(&request.headers)?,
+        tags: tags::requested(&request.headers)?,
+        acl: acl::of_new_object(frontend, &request)?,
         condition: condition::precondition(&request.headers)?,
         expected: expected_body(&request)?,
     };

@@ -7,8 +7,10 @@ use store::{ChecksumAlgorithm, ChecksumKind};
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
 use crate::header::{checksum, metadata, refusal};
+use crate::operation::acl;
 use crate::request::Request;
 use crate::response::{self, Response};
+use crate::settings::tags;
 use crate::xml::Writer;
 
 /// CreateMultipartUpload.
@@ -19,6 +21,8 @@ pub(super) async fn create_multipart_upload(frontend: &Frontend, request: Reques
         headers: metadata::standard(&request.headers)?,
         user_metadata: metadata::user(&request.headers)?,
         storage_class: metadata::storage_class(&request.headers)?,
+        tags: tags::requested(&request.headers)?,
+        acl: acl::of_new_object(frontend, &request)?,
         checksum,
     };
 

@@ -1,7 +1,8 @@
 //! ListParts and ListMultipartUploads.
 
+use iam::Account;
 use store::ChecksumAlgorithm;
-use store::multipart::ListUploadsRequest;
+use store::multipart::{ListUploadsRequest, Upload};
 
 use crate::error::Result;
 use crate::frontend::Frontend;
@@ -11,6 +12,7 @@ use crate::operation::list_objects::{KEYS_MAX, Listing};
 use crate::operation::upload::upload_id;
 use crate::request::Request;
 use crate::response::{self, Response};
+use crate::settings;
 use crate::timestamp;
 use crate::xml::Writer;
 
@@ -22,7 +24,7 @@ pub(super) async fn list_parts(frontend: &Frontend, request: Request) -> Result<
 
     let page = frontend.store.list_parts(&upload_id(&request), marker, usize::from(limit)).await?;
 
-    let account = &frontend.account(&request.access().bucket.owner);
+    let account = &owner(frontend, &request, &page.upload)?;
     let mut document = Writer::new("ListPartsResult");
     document.text("Bucket", request.bucket());
     if encodes_keys {
@@ -69,7 +71,6 @@ pub(super) async fn list_multipart_uploads(frontend: &Frontend, request: Request
 
     let page = frontend.store.list_uploads(request.bucket(), &list).await?;
 
-    let account = &frontend.account(&request.access().bucket.owner);
     let mut document = Writer::new("ListMultipartUploadsResult");
     document.text("Bucket", request.bucket());
     document.text("KeyMarker", &listing.name(key_marker.unwrap_or_default()));
@@ -85,6 +86,7 @@ pub(super) async fn list_multipart_uploads(frontend: &Frontend, request: Request
         document.open("Upload");
         document.text("Key", &listing.name(&upload.id.key));
         document.text("UploadId", &upload.id.token);
+        let account = &owner(frontend, &request, upload)?;
         write_owner(&mut document, "Initiator", account);
         write_owner(&mut document, "Owner", account);
         document.text("StorageClass", metadata::storage_class_name(upload.storage_class.as_deref()));
@@ -94,6 +96,12 @@ pub(super) async fn list_multipart_uploads(frontend: &Frontend, request: Request
     }
     listing.write_common_prefixes(&mut document, &page.common_prefixes);
     Ok(response::xml(document))
+}
+
+/// The account that the object will belong to.
+fn owner(frontend: &Frontend, request: &Request, upload: &Upload) -> Result<Account> {
+    let acl = upload.acl.as_deref().map(settings::acl::of_object).transpose()?;
+    Ok(frontend.account(acl.as_ref().map_or(&request.access().bucket.owner, |acl| &acl.owner)))
 }
 
 fn write_kind(document: &mut Writer, checksum: Option<(ChecksumAlgorithm, store::ChecksumKind)>) {

@@ -30,6 +30,18 @@ impl Document for Acl {
     }
 }
 
+/// Reads the list that was put with an object.
+///
+/// # Errors
+///
+/// `InternalError` for one that cannot be read, which lets nobody in.
+pub(crate) fn of_object(stored: &str) -> Result<Acl> {
+    Acl::parse(stored.as_bytes(), "").map_err(|error| {
+        tracing::error!(%error, "the access control list of an object cannot be read");
+        ErrorCode::InternalError.into()
+    })
+}
+
 fn parse_grant(grant: &Element) -> Result<Grant> {
     let malformed = || Error::new(ErrorCode::MalformedAcl);
     let grantee = grant.child("Grantee")?.ok_or_else(malformed)?;

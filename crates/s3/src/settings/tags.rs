@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderMap;
+
 use crate::error::{Error, ErrorCode, Result};
+use crate::header::single;
 use crate::settings::Document;
 use crate::uri::Query;
 use crate::xml::{Element, Writer};
@@ -19,6 +22,9 @@ const BUCKET_TAGS_MAX: usize = 50;
 
 /// What begins the keys that AWS keeps for itself.
 const RESERVED_PREFIX: &str = "aws:";
+
+/// Longest body of a PutObjectTagging, in bytes.
+pub(crate) const OBJECT_SIZE_MAX: usize = 64 * 1024;
 
 /// The tags of a bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +49,24 @@ impl Document for Tags {
         }
         document.finish()
     }
+}
+
+/// The tags of an object in the body of a PutObjectTagging.
+///
+/// # Errors
+///
+/// `MalformedXML`, `InvalidTag`, `BadRequest` for too many.
+pub(crate) fn of_object(body: &[u8]) -> Result<BTreeMap<String, String>> {
+    of_document(body, OBJECT_TAGS_MAX)
+}
+
+/// The tags that a request gives to an object in `x-amz-tagging`.
+///
+/// # Errors
+///
+/// As [`of_header`].
+pub(crate) fn requested(headers: &HeaderMap) -> Result<BTreeMap<String, String>> {
+    single(headers, "x-amz-tagging")?.map_or(Ok(BTreeMap::new()), of_header)
 }
 
 /// The tags of an object in `x-amz-tagging`.

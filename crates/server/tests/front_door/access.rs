@@ -244,6 +244,12 @@ async fn a_key_that_is_not_there_is_known_to_those_who_may_list() {
     set_policy(&door, allow(r#""s3:GetObject""#)).await;
     assert_eq!(door.get("/bucket/missing").anonymously().send().await.error(), (403, "AccessDenied"));
     assert_eq!(door.get("/bucket/missing").send().await.error(), (404, "NoSuchKey"));
-    set_policy(&door, allow(r#"["s3:GetObject", "s3:ListBucket"]"#)).await;
-    assert_eq!(door.get("/bucket/missing").anonymously().send().await.error(), (404, "NoSuchKey"));
+    for actions in [r#"["s3:GetObject", "s3:ListBucket"]"#, r#""s3:ListBucket""#] {
+        set_policy(&door, allow(actions)).await;
+        assert_eq!(door.get("/bucket/missing").anonymously().send().await.error(), (404, "NoSuchKey"), "{actions}");
+    }
+    let below = r#", "Condition": {"StringLike": {"s3:prefix": "public/*"}}"#;
+    set_policy(&door, policy("Allow", r#""*""#, r#""s3:ListBucket""#, below)).await;
+    assert_eq!(door.get("/bucket/public/missing").anonymously().send().await.error(), (404, "NoSuchKey"));
+    assert_eq!(door.get("/bucket/private/missing").anonymously().send().await.error(), (403, "AccessDenied"));
 }

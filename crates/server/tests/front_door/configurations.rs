@@ -88,11 +88,11 @@ async fn lists_of_a_bucket_are_set_by_name_header_and_document() {
     assert_eq!(door.get(uri).send().await.elements("Permission"), ["FULL_CONTROL"]);
     assert_eq!(door.put(uri).header("x-amz-acl", "public-read").send().await.status, StatusCode::OK);
     let public = door.get(uri).send().await;
-    assert_eq!(public.elements("Permission"), ["FULL_CONTROL", "READ"]);
+    assert_eq!(public.elements("Permission"), ["READ", "FULL_CONTROL"]);
     assert_eq!(public.elements("URI"), ["http://acs.amazonaws.com/groups/global/AllUsers"]);
     assert_eq!(door.put(uri).header("x-amz-acl", "private").send().await.status, StatusCode::OK);
     assert_eq!(door.put(uri).body(public.body).send().await.status, StatusCode::OK);
-    assert_eq!(door.get(uri).send().await.elements("Permission"), ["FULL_CONTROL", "READ"]);
+    assert_eq!(door.get(uri).send().await.elements("Permission"), ["READ", "FULL_CONTROL"]);
 
     for (name, value, expected) in [
         ("x-amz-acl", "public", (400, "InvalidArgument")),

@@ -5,6 +5,7 @@
 
 mod access;
 mod configurations;
+mod details;
 mod door;
 mod listing;
 mod multipart;

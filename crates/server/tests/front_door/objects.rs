@@ -176,7 +176,7 @@ async fn copies_keep_or_replace_the_metadata() {
     for (target, headers, expected) in [
         ("/bucket/source", &[][..], (400, "InvalidRequest")),
         ("/bucket/x", &[("x-amz-metadata-directive", "MERGE")], (400, "InvalidArgument")),
-        ("/bucket/x", &[("x-amz-tagging-directive", "REPLACE")], (501, "NotImplemented")),
+        ("/bucket/x", &[("x-amz-tagging-directive", "REMOVE")], (400, "InvalidArgument")),
         ("/bucket/x", &[("x-amz-copy-source-if-match", "\"other\"")], (412, "PreconditionFailed")),
         ("/bucket/x", &[("x-amz-copy-source-if-none-match", "*")], (412, "PreconditionFailed")),
         ("/missing/x", &[], (404, "NoSuchBucket")),

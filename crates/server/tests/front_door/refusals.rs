@@ -206,10 +206,9 @@ async fn promises_that_cannot_be_kept_are_refused() {
     let door = Door::open().await;
     for (name, value, expected) in [
         ("x-amz-server-side-encryption", "AES256", (501, "NotImplemented")),
-        ("x-amz-tagging", "a=b", (501, "NotImplemented")),
+        ("x-amz-tagging", "aws:a=b", (400, "InvalidTag")),
         ("x-amz-object-lock-mode", "GOVERNANCE", (501, "NotImplemented")),
-        ("x-amz-acl", "public-read", (501, "NotImplemented")),
-        ("x-amz-grant-read", "id=1", (501, "NotImplemented")),
+        ("x-amz-grant-read", "id=1", (400, "InvalidArgument")),
         ("x-amz-write-offset-bytes", "0", (501, "NotImplemented")),
         ("x-amz-storage-class", "GLACIER", (400, "InvalidStorageClass")),
         ("x-amz-acl", "public-ready", (400, "InvalidArgument")),

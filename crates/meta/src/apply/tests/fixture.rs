@@ -189,6 +189,7 @@ fn put_object(bucket: BucketId, key: &str, write_id: WriteId, size: u64, body: B
         parts: Vec::new(),
         body,
         version: None,
+        acl: None,
         unknown: UnknownFields::default(),
     };
     let precondition = Precondition::default();

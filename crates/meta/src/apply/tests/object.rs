@@ -1,6 +1,6 @@
 //! Putting and deleting objects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use env::UnixMillis;
@@ -8,13 +8,16 @@ use placement::{Epoch, GroupId};
 
 use super::fixture::{Fixture, GROUP_COUNT, segment};
 use crate::command::{
-    AdvanceIntentEpoch, Command, DeleteObject, EtagCondition, PinWrite, Precondition, PutObject, SetTable,
+    AdvanceIntentEpoch, Command, DeleteObject, EtagCondition, ObjectDetail, PinWrite, Precondition, PutObject,
+    SetObjectDetail, SetTable,
 };
 use crate::keys;
 use crate::outcome::{InvalidManifest, ObjectDeleted, Refusal, Reply};
 use crate::query;
-use crate::record::{Body, Etag, GroupFence, Hlc, IntentEpoch, ObjectPart, Record, StateRecord, StripeException};
-use crate::view::{Edit, TreeId, read};
+use crate::record::{
+    Body, Etag, GroupFence, Hlc, IntentEpoch, ObjectPart, ObjectRecord, Record, StateRecord, StripeException,
+};
+use crate::view::{BucketId, Edit, TreeId, read};
 
 #[test]
 fn a_put_is_read_back_whole() {
@@ -337,4 +340,27 @@ fn small_bodies_lie_beside_the_records_that_listings_and_heads_read() {
     let mut put = fixture.inline("key", "body");
     put.object.body = Body::Apart;
     assert_eq!(fixture.put(put), Err(Refusal::InvalidManifest(InvalidManifest::Size)));
+}
+
+#[test]
+fn details_change_without_a_new_version() {
+    let mut fixture = Fixture::new();
+    let put = fixture.inline("key", "content");
+    fixture.apply(Command::PutObject(Box::new(put))).unwrap();
+    let read = |fixture: &Fixture| query::object(&fixture.view, fixture.bucket, "key").unwrap().unwrap();
+    let set = |fixture: &mut Fixture, key: &str, detail: ObjectDetail| {
+        let (bucket, key) = (fixture.bucket, key.to_owned());
+        fixture.apply(Command::SetObjectDetail(SetObjectDetail { bucket, key, version: None, detail }))
+    };
+    let before = read(&fixture);
+    let tags = BTreeMap::from([("color".to_owned(), "red".to_owned())]);
+    set(&mut fixture, "key", ObjectDetail::Tags(tags.clone())).unwrap();
+    set(&mut fixture, "key", ObjectDetail::Acl(Some("list".to_owned()))).unwrap();
+    assert_eq!(read(&fixture), ObjectRecord { tags, acl: Some("list".to_owned()), ..before.clone() });
+    set(&mut fixture, "key", ObjectDetail::Tags(BTreeMap::new())).unwrap();
+    set(&mut fixture, "key", ObjectDetail::Acl(None)).unwrap();
+    assert_eq!(read(&fixture), before);
+    assert_eq!(set(&mut fixture, "missing", ObjectDetail::Acl(None)), Err(Refusal::NoSuchKey));
+    fixture.bucket = BucketId(999);
+    assert_eq!(set(&mut fixture, "key", ObjectDetail::Acl(None)), Err(Refusal::NoSuchBucket));
 }
