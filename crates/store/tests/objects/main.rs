@@ -19,4 +19,5 @@ mod node;
 mod nodes;
 mod rot;
 mod round_trip;
+mod versions;
 mod workload;

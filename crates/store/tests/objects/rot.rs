@@ -14,7 +14,7 @@ use crate::node::{Node, bytes, disk_path};
 const MAGICS: [&[u8; 4]; 5] = [b"SEXT", b"SREC", b"SEND", b"SROT", b"SCKP"];
 
 /// Numbers that follow from a seed.
-struct Dice(SeededEntropy);
+pub struct Dice(pub SeededEntropy);
 
 impl Dice {
     fn below(&self, bound: usize) -> usize {
@@ -88,7 +88,7 @@ fn contents(files: &SimFiles, path: &Path) -> Vec<u8> {
 
 /// Flips bits in the files that hold the extents of `disk`: anywhere in what has been written, and aimed at headers,
 /// checksums, footers and the spaces between batches.
-fn rot(files: &SimFiles, disk: usize, count: usize, dice: &Dice) {
+pub fn rot(files: &SimFiles, disk: usize, count: usize, dice: &Dice) {
     let directory = disk_path(disk).join("extents");
     let mut written: Vec<(PathBuf, usize)> = Vec::new();
     let mut frames = Vec::new();
