@@ -82,6 +82,14 @@ impl RaftLogReader<Types> for LogStore {
         let stored = read.map_err(|error| failure(ErrorSubject::Logs, ErrorVerb::Read, error))?;
         stored.into_iter().map(decode).collect()
     }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> StorageResult<Vec<Entry>> {
+        let entries = self.try_get_log_entries(start..end).await?;
+        // Its first entries may have been purged since the range was chosen. What is left must not be sent: it would follow
+        // something else there. Nothing is sent as a heartbeat, after which the range is chosen anew.
+        let is_whole = entries.first().is_some_and(|first| first.log_id.index == start);
+        Ok(if is_whole { entries } else { Vec::new() })
+    }
 }
 
 impl LogStore {

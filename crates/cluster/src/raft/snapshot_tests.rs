@@ -6,7 +6,7 @@ use std::sync::Arc;
 use env::{Env, SeededEntropy, SimFiles};
 use meta::{MetaConfig, MetaEngine, Offer, Opened, PageRequest, PageSource, PagesFuture};
 use openraft::storage::{RaftLogStorage, RaftStateMachine};
-use openraft::{BasicNode, EntryPayload, Membership, RaftSnapshotBuilder};
+use openraft::{BasicNode, EntryPayload, Membership, RaftLogReader, RaftSnapshotBuilder};
 
 use super::entry::{Entry, StateSnapshot, raft_log_id};
 use super::log_store::{LogStore, Recent};
@@ -75,6 +75,19 @@ async fn a_snapshot_is_received_installed_and_the_log_goes_on_behind_it() {
     for opened in [leader.opened, follower.opened] {
         opened.engine.close().await;
     }
+}
+
+#[tokio::test]
+async fn entries_whose_first_is_purged_are_not_sent_at_all() {
+    let mut node = node(1).await;
+    let entries = (0..8).map(|index| super::entry::encode(&entry(index, EntryPayload::Blank)).unwrap());
+    node.opened.log.append(entries.collect(), Box::new(|durable| durable.unwrap())).await.unwrap();
+    node.opened.log.purge(meta::LogId { term: 1, node: 1, index: 4 }).await.unwrap();
+    for (start, expected) in [(5, vec![5, 6, 7]), (6, vec![6, 7]), (4, vec![]), (0, vec![]), (8, vec![])] {
+        let sent = node.log.limited_get_log_entries(start, 9).await.unwrap();
+        assert_eq!(sent.iter().map(|entry| entry.log_id.index).collect::<Vec<_>>(), expected, "from {start}");
+    }
+    node.opened.engine.close().await;
 }
 
 #[tokio::test]
