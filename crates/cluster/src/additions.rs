@@ -89,7 +89,7 @@ impl Monitor {
         if !self.directories.contains(&site.path) {
             self.directories.push(site.path);
         }
-        self.take_in(disk, member, replaces).await;
+        self.take_in(disk, member).await;
         Ok(disk)
     }
 

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use disk::{Disk, DiskIdentity};
 use env::{Env, Moment};
-use placement::DiskId;
+use placement::{DiskId, NodeId};
 use tokio::sync::{mpsc, watch};
 
 use crate::additions::Addition;
 use crate::birth::copy_node_file;
 use crate::config::ClusterConfig;
-use crate::disks::{DiskSet, Found, OFFLINE, Site, Step, look, meta_directory, reconcile};
+use crate::disks::{DiskSet, Found, OFFLINE, Roster, Site, Step, look, meta_directory, reconcile};
 use crate::documents;
 use crate::error::{Error, Result};
 use crate::nodes::{NODES, Nodes};
@@ -233,9 +233,7 @@ impl Monitor {
                 _ => BTreeMap::new(),
             };
             match self.disks.perform(step, &mut open).await {
-                Ok((id, member, replaced)) => {
-                    self.take_in(id, member, replaced).await;
-                }
+                Ok((id, member)) => self.take_in(id, member).await,
                 Err(Error::Disk(error)) => {
                     tracing::warn!(path = %path.display(), %error, "disk cannot be taken into service");
                     self.pause(&path);
@@ -280,17 +278,16 @@ impl Monitor {
         }
     }
 
-    pub(crate) async fn take_in(&mut self, id: DiskId, member: Member, replaced: Option<DiskId>) {
+    pub(crate) async fn take_in(&mut self, id: DiskId, member: Member) {
         let path = member.path.clone();
         tracing::info!(disk = %id, path = %member.path.display(), "disk is in service");
         if let Err(error) = self.disks.mark(member.path.clone()).await {
             tracing::warn!(disk = %id, %error, "disk was not marked as joined");
         }
+        let (node, roster) = (self.disks.node(), self.disks.roster());
         self.publisher.change_members(|members| {
-            if let Some(replaced) = replaced {
-                members.remove(&replaced);
-            }
             members.insert(id, member);
+            leave_replaced(members, roster, node);
         });
         let topology = self.publisher.current();
         let others = topology.local_disks().map(|disk| disk.path().to_path_buf());
@@ -347,6 +344,12 @@ impl Monitor {
     }
 }
 
+/// Lets go of the disks of `node` that the roster no longer has because others took their places. Looking at the roster also
+/// finds those whose replacement took effect after its proposer had given up waiting.
+fn leave_replaced(members: &mut BTreeMap<DiskId, Member>, roster: &Roster, node: NodeId) {
+    members.retain(|disk, member| member.node != node || roster.disks.contains_key(disk));
+}
+
 /// Whether new shards should go elsewhere. A disk that refused one says so until it is given another, so room that has
 /// returned counts for more.
 fn is_full(usage: disk::Usage) -> bool {
@@ -359,5 +362,21 @@ pub(crate) async fn answer<T>(env: &Env, asked: impl Future<Output = T>) -> Opti
         biased;
         answer = asked => Some(answer),
         () = env.clock.sleep(ANSWER_DEADLINE) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disks::Entry;
+
+    #[test]
+    fn disks_that_left_the_roster_are_let_go_of_and_those_of_other_nodes_are_theirs_to_judge() {
+        let absent = |node, disk| (DiskId(disk), Member::absent(NodeId(node), "/disk".into(), "gone".to_owned()));
+        let mut members = BTreeMap::from([absent(1, 1), absent(1, 2), absent(2, 3)]);
+        let mut roster = Roster::default();
+        roster.disks.insert(DiskId(2), Entry::default());
+        leave_replaced(&mut members, &roster, NodeId(1));
+        assert_eq!(members.into_keys().collect::<Vec<_>>(), [DiskId(2), DiskId(3)]);
     }
 }

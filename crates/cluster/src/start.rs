@@ -172,7 +172,7 @@ impl Parts {
         let mut admitted = Vec::new();
         for step in steps {
             let is_new = matches!(step, Step::Admit { .. });
-            let (id, member, _) = disks.perform(step, &mut open).await?;
+            let (id, member) = disks.perform(step, &mut open).await?;
             admitted.extend(is_new.then(|| member.path.clone()));
             members.insert(id, member);
         }

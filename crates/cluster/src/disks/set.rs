@@ -49,8 +49,8 @@ impl DiskSet {
         self.node
     }
 
-    /// Performs `step`; `open` are disks that are open already. Returns the member that the disk is now, and the disk
-    /// that it replaces. Kept in the roster on return.
+    /// Performs `step`; `open` are disks that are open already. Returns the member that the disk is now. Kept in the roster
+    /// on return.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl DiskSet {
         &mut self,
         step: Step,
         open: &mut BTreeMap<DiskId, Arc<Disk>>,
-    ) -> Result<(DiskId, Member, Option<DiskId>)> {
+    ) -> Result<(DiskId, Member)> {
         match step {
             Step::Keep { disk, path } => {
                 let handle = match open.remove(&disk) {
@@ -67,7 +67,7 @@ impl DiskSet {
                     None => self.open(path.clone()).await?,
                 };
                 self.moved(disk, path).await?;
-                Ok((disk, Member::open(self.node, handle), None))
+                Ok((disk, Member::open(self.node, handle)))
             }
             Step::Admit { path, formatted, replaces } => {
                 let handle = match formatted.and_then(|disk| open.remove(&disk)) {
@@ -76,12 +76,12 @@ impl DiskSet {
                 };
                 let disk = DiskId(handle.identity().disk_id);
                 self.joined(disk, &handle, replaces, Origin::Named).await?;
-                Ok((disk, Member::open(self.node, handle), replaces))
+                Ok((disk, Member::open(self.node, handle)))
             }
             Step::Miss { disk, reason } => {
                 let path = self.roster().disks.get(&disk).map(|entry| entry.path.clone()).unwrap_or_default();
                 tracing::error!(%disk, path = %path.display(), reason, "disk is missing");
-                Ok((disk, Member::absent(self.node, path, reason), None))
+                Ok((disk, Member::absent(self.node, path, reason)))
             }
         }
     }
