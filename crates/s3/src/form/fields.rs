@@ -1,5 +1,6 @@
 //! The fields of a form, up to the file.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use multer::{Field, Multipart};
 use store::BodyError;
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::settings::tags;
 
 /// Most bytes of names and values before the file, as on AWS.
 const SIZE_MAX: usize = 20 * 1024;
@@ -100,20 +102,20 @@ impl Fields {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` for a value that no header can have.
+    /// `InvalidArgument` for a value that no header can have, and what is wrong with tags.
     pub(super) fn to_headers(&self) -> Result<HeaderMap> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.0 {
-            let header = match name.as_str() {
-                "acl" => "x-amz-acl",
-                "tagging" => return Err(Error::header_not_implemented("tagging")),
-                name if HEADERS.contains(&name) => name,
-                name if name.starts_with("x-amz-") && !OF_SIGNATURE.contains(&name) => name,
+            let (header, value) = match name.as_str() {
+                "acl" => ("x-amz-acl", Cow::from(value)),
+                "tagging" => ("x-amz-tagging", Cow::from(tags::to_header(&tags::of_object(value.as_bytes())?))),
+                name if HEADERS.contains(&name) => (name, Cow::from(value)),
+                name if name.starts_with("x-amz-") && !OF_SIGNATURE.contains(&name) => (name, Cow::from(value)),
                 _ => continue,
             };
             let unusable = || Error::invalid_argument("The value of a field is not allowed", "field", name.as_str());
             let header = HeaderName::try_from(header).map_err(|_| unusable())?;
-            headers.insert(header, HeaderValue::from_str(value).map_err(|_| unusable())?);
+            headers.insert(header, HeaderValue::from_str(&value).map_err(|_| unusable())?);
         }
         Ok(headers)
     }
@@ -199,14 +201,17 @@ mod tests {
                 ("acl", "private"),
                 ("Content-Type", "image/png"),
                 ("x-amz-meta-who", "me"),
+                ("tagging", "<Tagging><TagSet><Tag><Key>a b</Key><Value>c=d</Value></Tag></TagSet></Tagging>"),
                 ("x-amz-credential", "a/b"),
                 ("submit", "Upload"),
             ],
         );
         let headers = fields.to_headers().unwrap();
         let names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!(names.len(), 3, "{names:?}");
+        assert_eq!(names.len(), 4, "{names:?}");
+        assert_eq!(headers["x-amz-tagging"], "a%20b=c%3Dd");
         assert!(headers["x-amz-acl"] == "private" && headers["x-amz-meta-who"] == "me");
+        assert!(Fields::from_pairs("photos", &[("tagging", "<Tagging>")]).to_headers().is_err());
         assert!(Fields::from_pairs("photos", &[("x-amz-meta-a", "line\nbreak")]).to_headers().is_err());
     }
 }

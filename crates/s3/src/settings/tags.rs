@@ -7,7 +7,7 @@ use http::HeaderMap;
 use crate::error::{Error, ErrorCode, Result};
 use crate::header::single;
 use crate::settings::Document;
-use crate::uri::Query;
+use crate::uri::{self, Query};
 use crate::xml::{Element, Writer};
 
 /// Most characters of a tag's key, and of its value (S3 user guide, "Categorizing your storage using tags").
@@ -84,6 +84,12 @@ pub(crate) fn of_header(text: &str) -> Result<BTreeMap<String, String>> {
     };
     let query = Query::parse(text).map_err(|_| refused())?;
     collect(query.pairs().iter().map(|(key, value)| (key.as_str(), value.as_str())), OBJECT_TAGS_MAX, refused)
+}
+
+/// Writes tags as `x-amz-tagging` has them.
+pub(crate) fn to_header(tags: &BTreeMap<String, String>) -> String {
+    let pairs = tags.iter().map(|(key, value)| format!("{}={}", uri::encode(key), uri::encode(value)));
+    pairs.collect::<Vec<_>>().join("&")
 }
 
 fn of_document(body: &[u8], count_max: usize) -> Result<BTreeMap<String, String>> {
