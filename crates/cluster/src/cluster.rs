@@ -137,7 +137,7 @@ impl Cluster {
 
     /// How the node is.
     pub fn health(&self) -> Health {
-        Health::of(&self.publisher.current(), &self.consensus, self.mirror_count)
+        Health::of(self.node(), &self.publisher.current(), &self.consensus, self.mirror_count)
     }
 
     /// Waits until this node can serve nobody any more, as none of its disks takes metadata: end the process, so that it

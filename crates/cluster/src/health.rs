@@ -47,8 +47,10 @@ pub struct Health {
 }
 
 impl Health {
-    pub(crate) fn of(topology: &Topology, consensus: &RaftConsensus, mirror_count: usize) -> Self {
-        let mirrors_wanted = mirror_count.min(topology.members().len());
+    /// How `node` is, which mirrors its metadata on `mirror_count` of its disks if it has so many.
+    pub(crate) fn of(node: NodeId, topology: &Topology, consensus: &RaftConsensus, mirror_count: usize) -> Self {
+        let own_disks = topology.members().values().filter(|member| member.node == node).count();
+        let mirrors_wanted = mirror_count.min(own_disks);
         let table = topology.table();
         let disk = |(&id, member): (&DiskId, &crate::topology::Member)| DiskHealth {
             id,
@@ -78,12 +80,17 @@ impl Health {
         }
     }
 
+    /// Whether the metadata has all its mirrors, each with everything.
+    pub fn is_mirrored(&self) -> bool {
+        self.mirrors_wanted <= self.mirrors.iter().filter(|mirror| mirror.in_service && mirror.complete).count()
+    }
+
     /// Whether every disk takes part, every slot has its holder and the metadata has all its mirrors: nothing to do for
     /// anybody.
     pub fn is_whole(&self) -> bool {
         self.disks.iter().all(|disk| disk.state == MemberState::InService && !disk.full)
             && self.vacant_slots + self.slots_in_flight == 0
-            && self.mirrors_wanted <= self.mirrors.iter().filter(|mirror| mirror.in_service).count()
+            && self.is_mirrored()
             && self.deciding
     }
 }

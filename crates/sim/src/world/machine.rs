@@ -141,6 +141,11 @@ impl Machine {
         self.node().map(|node| node.store.status())
     }
 
+    /// Whether the node runs, and would keep its metadata if it lost a disk that is not its only one.
+    pub(super) fn is_mirrored(&self) -> bool {
+        self.node().is_some_and(|node| node.cluster.health().is_mirrored())
+    }
+
     /// Whether the node runs, and has found everything whole since `moment` of the simulation.
     pub(super) fn is_whole_since(&self, moment: Duration) -> bool {
         let Some(status) = self.status() else { return false };

@@ -100,7 +100,7 @@ impl Nemesis {
             _ => {}
         }
         match self.harm {
-            Harm::None { until } if self.harms_disks && until <= now && self.is_whole_since(until) => {
+            Harm::None { until } if self.harms_disks && until <= now && self.bears_harm_since(until) => {
                 self.harm_disk(now)
             }
             Harm::Done { until, .. } if until <= now => self.end_harm(now),
@@ -126,6 +126,11 @@ impl Nemesis {
             self.note(now, &what);
         }
         self.note(now, "nothing goes wrong any more");
+    }
+
+    /// Whether everything has been whole since `moment`, and no machine's metadata lies on one disk of several alone.
+    fn bears_harm_since(&self, moment: Duration) -> bool {
+        self.is_whole_since(moment) && self.machines.iter().all(|machine| machine.is_mirrored())
     }
 
     /// Whether every machine has found everything whole since `moment`.
