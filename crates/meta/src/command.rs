@@ -59,6 +59,8 @@ pub enum Command {
     DeleteVersion(DeleteVersion),
     /// Answers [`Reply::Done`](crate::Reply::Done).
     SetObjectDetail(SetObjectDetail),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    SetDocuments(SetDocuments),
 }
 
 impl Command {
@@ -103,6 +105,7 @@ impl Command {
             | Self::AbortUpload(_)
             | Self::SetTable(_)
             | Self::SetDocument(_)
+            | Self::SetDocuments(_)
             // They would undo what somebody else has set meanwhile.
             | Self::SetBucketConfiguration(_)
             | Self::SetBucketVersioning(_)
@@ -326,6 +329,14 @@ pub struct SetDocument {
     pub expected: DocumentState,
     /// The new value; `None` removes the document.
     pub value: Option<Vec<u8>>,
+}
+
+/// Sets or removes several documents, all of them or none. No name may occur twice. Nodes do not act on what it sets
+/// ([`Command::sets_document`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetDocuments {
+    /// What to do with each.
+    pub documents: Vec<SetDocument>,
 }
 
 /// What a document must be for a change to happen.

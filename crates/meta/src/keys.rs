@@ -412,6 +412,12 @@ pub(crate) fn document(name: &str) -> Vec<u8> {
     escaped(DOCUMENT, name.as_bytes())
 }
 
+/// The name of the document under `key`.
+pub(crate) fn parse_document(key: &[u8]) -> Option<String> {
+    let (name, rest) = unescape(key.strip_prefix(&[DOCUMENT])?)?;
+    String::from_utf8(name).ok().filter(|_| rest.is_none())
+}
+
 /// The state record.
 pub(crate) fn state() -> Vec<u8> {
     vec![STATE]

@@ -1,8 +1,12 @@
 //! What the system does for itself: epochs, pins, the placement table, documents, the retire list.
 
+use std::collections::BTreeSet;
+
 use super::check_name;
 use super::draft::{Decision, Draft};
-use crate::command::{AdvanceIntentEpoch, DocumentState, FreeRetired, PinWrite, SetDocument, SetTable, UnpinWrite};
+use crate::command::{
+    AdvanceIntentEpoch, DocumentState, FreeRetired, PinWrite, SetDocument, SetDocuments, SetTable, UnpinWrite,
+};
 use crate::keys;
 use crate::outcome::{Refusal, Reply};
 use crate::record::{DocumentRecord, FenceRecord, IntentEpoch, PinnedWrite, RetiredRecord, UnknownFields, WriteOwner};
@@ -93,6 +97,18 @@ pub(super) fn set_document(draft: &mut Draft<'_>, command: &SetDocument) -> Deci
             Ok(Reply::Version(0))
         }
     }
+}
+
+pub(super) fn set_documents(draft: &mut Draft<'_>, command: &SetDocuments) -> Decision<Reply> {
+    let names: BTreeSet<&str> = command.documents.iter().map(|document| document.name.as_str()).collect();
+    // Each is decided on the state before the command, so none may depend on another.
+    if names.len() < command.documents.len() {
+        return Err(Refusal::InvalidName.into());
+    }
+    for document in &command.documents {
+        set_document(draft, document)?;
+    }
+    Ok(Reply::Done)
 }
 
 pub(super) fn free_retired(draft: &mut Draft<'_>, command: &FreeRetired) -> Decision<Reply> {

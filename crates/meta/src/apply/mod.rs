@@ -49,6 +49,7 @@ pub fn apply(view: &dyn View, command: &Command, stamp: LogStamp) -> Result<(Out
         Command::AdvanceIntentEpoch(command) => internal::advance_intent_epoch(&mut draft, command),
         Command::SetTable(command) => internal::set_table(&mut draft, command),
         Command::SetDocument(command) => internal::set_document(&mut draft, command),
+        Command::SetDocuments(command) => internal::set_documents(&mut draft, command),
         Command::ReportMissing(command) => repair::report_missing(&mut draft, command),
         Command::RepairDone(command) => repair::repair_done(&mut draft, command),
         Command::FreeRetired(command) => internal::free_retired(&mut draft, command),

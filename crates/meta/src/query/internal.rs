@@ -37,6 +37,25 @@ pub fn document(view: &dyn View, name: &str) -> Result<Option<DocumentRecord>> {
     read(view, TreeId::Internal, &keys::document(name))
 }
 
+/// At most `limit` documents whose names start with `prefix` and come after `after`, by name.
+///
+/// # Errors
+///
+/// [`crate::Error`] when the state cannot be read.
+pub fn documents(
+    view: &dyn View,
+    prefix: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(String, DocumentRecord)>> {
+    let start = after.map(|after| keys::just_above(keys::document(after)));
+    let start = start.filter(|start| keys::document(prefix) < *start);
+    scan(view, TreeId::Internal, &keys::document(prefix), start, limit, |key, value| {
+        let name = keys::parse_document(key).ok_or(Error::Inconsistent("malformed key of a document"))?;
+        Ok((name, decode(TreeId::Internal, key, value)?))
+    })
+}
+
 /// The placement table as last set.
 ///
 /// # Errors

@@ -20,8 +20,8 @@ use crate::view::{TreeId, View};
 
 pub use bucket::{Bucket, BucketPage, bucket, bucket_by_id, bucket_configuration, draining_buckets, list_buckets};
 pub use internal::{
-    RepairEntry, document, group_fence, intent_epochs, is_referenced, object_of, owner_of, pinned_write, pinned_writes,
-    placement_table, repair_queue, retired_segments, segment_of, segments,
+    RepairEntry, document, documents, group_fence, intent_epochs, is_referenced, object_of, owner_of, pinned_write,
+    pinned_writes, placement_table, repair_queue, retired_segments, segment_of, segments,
 };
 pub use list_objects::{ListObjects, ObjectEntry, ObjectPage, list_objects};
 pub use list_uploads::{ListUploads, UploadEntry, UploadPage, list_uploads};

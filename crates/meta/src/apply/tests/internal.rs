@@ -4,7 +4,7 @@ use placement::{Epoch, GroupId};
 
 use super::fixture::Fixture;
 use crate::command::{
-    AdvanceIntentEpoch, Command, DocumentState, FreeRetired, PinWrite, SetDocument, SetTable, UnpinWrite,
+    AdvanceIntentEpoch, Command, DocumentState, FreeRetired, PinWrite, SetDocument, SetDocuments, SetTable, UnpinWrite,
 };
 use crate::outcome::{Refusal, Reply};
 use crate::query;
@@ -72,6 +72,35 @@ fn documents_are_compared_and_swapped() {
     assert_eq!(fixture.apply(set(DocumentState::Any, None)), Ok(Reply::Version(0)));
     let nameless = SetDocument { name: String::new(), expected: DocumentState::Any, value: None };
     assert_eq!(fixture.refusal(Command::SetDocument(nameless)), Refusal::InvalidName);
+}
+
+#[test]
+fn several_documents_are_set_together_or_not_at_all() {
+    let mut fixture = Fixture::new();
+    let set = |name: &str, expected, value: Option<&str>| {
+        let value = value.map(|value| value.as_bytes().to_vec());
+        SetDocument { name: name.to_owned(), expected, value }
+    };
+    let all = |documents: &[SetDocument]| Command::SetDocuments(SetDocuments { documents: documents.to_vec() });
+    let first = [
+        set("a/1", DocumentState::Absent, Some("one")),
+        set("a/2", DocumentState::Absent, Some("two")),
+        set("b/1", DocumentState::Any, Some("three")),
+    ];
+    assert_eq!(fixture.apply(all(&first)), Ok(Reply::Done));
+    let refused = [set("a/1", DocumentState::Any, None), set("a/2", DocumentState::Absent, Some("again"))];
+    assert_eq!(fixture.refusal(all(&refused)), Refusal::VersionChanged { version: 1 });
+    let twice = [set("a/1", DocumentState::Any, None), set("a/1", DocumentState::Any, Some("again"))];
+    assert_eq!(fixture.refusal(all(&twice)), Refusal::InvalidName);
+    let names = |prefix: &str, after: Option<&str>, limit| {
+        let found = query::documents(&fixture.view, prefix, after, limit).unwrap();
+        found.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(names("a/", None, 9), ["a/1", "a/2"]);
+    assert_eq!(names("a/", None, 1), ["a/1"]);
+    assert_eq!(names("a/", Some("a/1"), 9), ["a/2"]);
+    assert_eq!(names("b/", Some("a/1"), 9), ["b/1"]);
+    assert!(names("a/", Some("a/2"), 9).is_empty());
 }
 
 #[test]
