@@ -94,10 +94,7 @@ pub(crate) async fn open_metadata(
 /// Where the metadata is, or will be when it never existed. Blocks.
 fn metadata_directories(env: &Env, here: &[PathBuf], missing: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
     let candidates: Vec<PathBuf> = here.iter().map(|path| meta_directory(path)).collect();
-    let mut exists = false;
-    for candidate in &candidates {
-        exists |= meta::is_mirror(env, candidate)?;
-    }
+    let exists = candidates.iter().any(|candidate| meta::may_be_mirror(env, candidate));
     for path in here {
         if !exists && is_marked(env, path)? {
             return Err(Error::MetadataMissing { present: here.len(), missing });

@@ -47,7 +47,7 @@ pub use engine::{
 };
 pub use error::{CodecError, Error, Result};
 pub use log::{Done, LogEntry, LogId, LogState, MetaLog};
-pub use mirror::is_mirror;
+pub use mirror::may_be_mirror;
 pub use outcome::{InvalidManifest, ObjectDeleted, ObjectPut, Outcome, Refusal, Reply};
 pub use summary::{RecordSummaries, Summary};
 pub use view::{BucketId, Cursor, Edit, Edits, InMemory, TreeId, View};

@@ -193,6 +193,24 @@ async fn cluster_is_never_begun_anew_beside_its_disks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_unreadable_mirror_does_not_keep_a_node_from_starting() {
+    type Harm = fn(&World, &Path);
+    let rot: Harm = |world, identity| world.files.flip_bits(identity, 1, 7).clear();
+    let bad_sector: Harm = |world, identity| world.files.fail_path(identity, env::Failure::Io);
+    for harm in [rot, bad_sector] {
+        let world = World::new(13);
+        let node = world.open(3).await;
+        create_bucket(&node, "photos").await.unwrap().unwrap();
+        let mirror = node.health().mirrors[0].directory.clone();
+        node.close().await.unwrap();
+        harm(&world, &mirror.join("mirror"));
+        let node = world.later().open(3).await;
+        assert!(has_bucket(&node, "photos").await);
+        node.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_directories_leave_the_node_degraded() {
     for pair in [[1, 2], [2, 5], [4, 6]] {
         let world = World::new(8);

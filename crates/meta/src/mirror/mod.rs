@@ -21,13 +21,10 @@ use crate::error::{Error, Result};
 /// Marks a mirror that missed writes: it must not be the only one a node starts from.
 const RETIRED_FILE: &str = "retired";
 
-/// Whether `directory` holds a copy of some metadata. Blocks.
-///
-/// # Errors
-///
-/// [`Error::Unsupported`] for another version, [`Error::Corrupt`] for a damaged identity, [`Error::Io`].
-pub fn is_mirror(env: &env::Env, directory: &Path) -> Result<bool> {
-    Ok(identity::read(env.files.as_ref(), directory)?.is_some())
+/// Whether `directory` may hold a copy of some metadata: also where that cannot be read, which is for
+/// [`MetaEngine::open`](crate::MetaEngine::open) to judge, who knows the other mirrors. Blocks.
+pub fn may_be_mirror(env: &env::Env, directory: &Path) -> bool {
+    !matches!(identity::read(env.files.as_ref(), directory), Ok(None))
 }
 
 /// Makes the same change in every mirror and returns what came of it where it worked. The other mirrors are retired.
