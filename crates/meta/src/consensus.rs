@@ -43,4 +43,8 @@ pub trait Consensus: Send + Sync + 'static {
     ///
     /// [`Error::Unavailable`](crate::Error::Unavailable) when no majority can be reached.
     fn read(&self) -> ConsensusFuture<'_, Reading>;
+
+    /// The newest state that this node has, at once: not older than any that it has given before, but perhaps older than
+    /// commands that other nodes have answered.
+    fn newest(&self) -> Reading;
 }

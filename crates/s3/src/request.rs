@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use http::HeaderMap;
+use store::bucket::Bucket;
 use store::{Body, VersionName};
 
 use crate::access::BucketAccess;
@@ -35,7 +36,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// The bucket it is about.
+    /// Name of the bucket it is about.
     ///
     /// # Panics
     ///
@@ -51,6 +52,11 @@ impl Request {
     /// Panics on a request about the service or on one that creates a bucket, whose operations do not ask.
     pub(crate) fn access(&self) -> &BucketAccess {
         self.access.as_ref().expect("requests enter before they run")
+    }
+
+    /// The record of the bucket it is about: what is done, is done in this one. Panics as [`Request::access`] does.
+    pub(crate) fn found(&self) -> &Bucket {
+        &self.access().bucket
     }
 
     /// What is configured for the bucket it is about. Panics as [`Request::access`] does.

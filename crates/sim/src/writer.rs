@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use store::bucket::Bucket;
 use store::copy::{CopyRequest, CopySource};
 use store::get::GetRequest;
 use store::list::ListRequest;
@@ -84,13 +85,13 @@ impl Writer {
         let size = self.dice.pick(&SIZES);
         let written = self.fresh(size);
         self.oracle.begin(key, Some(written));
-        store.put_object(BUCKET, key, PutRequest::default(), Box::new(written.content())).await?;
+        store.put_object(&bucket(store).await?, key, PutRequest::default(), Box::new(written.content())).await?;
         Ok(Some(written))
     }
 
     async fn delete(&mut self, store: &Store, key: &str) -> Result<State, Error> {
         self.oracle.begin(key, None);
-        store.delete_object(BUCKET, Deletion::of(key)).await?;
+        store.delete_object(&bucket(store).await?, Deletion::of(key)).await?;
         Ok(None)
     }
 
@@ -99,23 +100,24 @@ impl Writer {
             return self.put(store, key).await;
         };
         self.oracle.begin(key, Some(written));
-        let source =
-            CopySource { bucket: BUCKET.to_owned(), key: source, version: None, conditions: Default::default() };
-        store.copy_object(&source, BUCKET, key, CopyRequest::default()).await?;
+        let bucket = bucket(store).await?;
+        let source = CopySource { bucket: bucket.clone(), key: source, version: None, conditions: Default::default() };
+        store.copy_object(&source, &bucket, key, CopyRequest::default()).await?;
         Ok(Some(written))
     }
 
     async fn multipart(&mut self, store: &Store, key: &str) -> Result<State, Error> {
         let written = self.fresh(PART_SIZE + 1000);
         let content = written.content();
-        let upload = store.create_upload(BUCKET, key, CreateUploadRequest::default()).await?;
+        let bucket = bucket(store).await?;
+        let upload = store.create_upload(&bucket, key, CreateUploadRequest::default()).await?;
         let mut parts = Vec::new();
         for (number, piece) in [(1, content.slice(..PART_SIZE)), (2, content.slice(PART_SIZE..))] {
-            let part = store.put_part(&upload.id, number, ExpectedBody::default(), Box::new(piece)).await?;
+            let part = store.put_part(&bucket, &upload.id, number, ExpectedBody::default(), Box::new(piece)).await?;
             parts.push(CompletedPart { number, etag: part.etag.to_string(), checksum: None });
         }
         self.oracle.begin(key, Some(written));
-        store.complete_upload(&upload.id, CompleteRequest { parts, ..CompleteRequest::default() }).await?;
+        store.complete_upload(&bucket, &upload.id, CompleteRequest { parts, ..CompleteRequest::default() }).await?;
         Ok(Some(written))
     }
 
@@ -128,11 +130,12 @@ impl Writer {
         let failed = |what: &str, error: Error| Violation(format!("{what} cannot be read: {error:?}"));
         let prefix = format!("{}/", self.name);
         let request = ListRequest { prefix, limit: 1000, ..ListRequest::default() };
-        let page = store.list_objects(BUCKET, &request).await.map_err(|error| failed("the listing", error))?;
+        let bucket = bucket(store).await.map_err(|error| failed("the bucket", error))?;
+        let page = store.list_objects(&bucket, &request).await.map_err(|error| failed("the listing", error))?;
         let listed: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
         let keys = self.oracle.keys();
         for key in &keys {
-            let body = match store.get_object(BUCKET, key, GetRequest::default()).await {
+            let body = match store.get_object(&bucket, key, GetRequest::default()).await {
                 Ok(reader) => Some(collect(reader.body).await.map_err(|error| failed(key, error))?),
                 Err(Error::NoSuchKey) => None,
                 Err(error) => return Err(failed(key, error)),
@@ -155,4 +158,8 @@ async fn collect(body: store::get::ObjectBody) -> Result<Bytes, Error> {
         Ok(whole)
     });
     Ok(whole.await?.into())
+}
+
+async fn bucket(store: &Store) -> Result<Bucket, Error> {
+    store.head_bucket(BUCKET).await
 }

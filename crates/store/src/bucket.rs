@@ -28,6 +28,8 @@ pub struct Bucket {
     pub configured: Hlc,
     /// Whether its objects have versions; `None` if they never had.
     pub versioning: Option<Versioning>,
+    /// Index of a state that shows it like this: what is read in it is as new, or newer.
+    pub found_at: u64,
 }
 
 /// What a bucket, or all of them, hold; exact at one moment, straight from the metadata tree's summaries.
@@ -40,9 +42,9 @@ pub struct Usage {
 }
 
 impl Bucket {
-    fn of(bucket: query::Bucket) -> Self {
+    fn of(bucket: query::Bucket, found_at: u64) -> Self {
         let BucketRecord { name, created, owner, region, configured, versioning, .. } = bucket.record;
-        Self { id: bucket.id, name, created: created.millis(), region, owner, configured, versioning }
+        Self { id: bucket.id, name, created: created.millis(), region, owner, configured, versioning, found_at }
     }
 }
 
@@ -64,21 +66,23 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`, `BucketNotEmpty`.
-    pub async fn delete_bucket(&self, name: &str) -> Result<()> {
-        let bucket = self.bucket_id(name).await?;
-        self.propose(Command::DeleteBucket(DeleteBucket { bucket })).await?;
+    pub async fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
+        self.propose(Command::DeleteBucket(DeleteBucket { bucket: bucket.id })).await?;
         Ok(())
     }
 
-    /// Looks a bucket up.
+    /// Looks a bucket up. What is then done in it is done in this one, or fails with `NoSuchBucket`: never in another that
+    /// has taken its name.
     ///
     /// # Errors
     ///
     /// `NoSuchBucket`.
     pub async fn head_bucket(&self, name: &str) -> Result<Bucket> {
         let name = name.to_owned();
-        let bucket = self.query(move |view| query::bucket(view, &name)).await?;
-        bucket.map(Bucket::of).ok_or(Error::NoSuchBucket)
+        let reading = self.read_metadata().await?;
+        let found_at = reading.index;
+        let bucket = self.ask_little(reading, move |view| query::bucket(view, &name)).await?;
+        bucket.map(|bucket| Bucket::of(bucket, found_at)).ok_or(Error::NoSuchBucket)
     }
 
     /// At most `limit` buckets whose names start with `prefix` and come after `after`, in order of name.
@@ -88,19 +92,20 @@ impl Store {
     /// Only ours.
     pub async fn list_buckets(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Bucket>> {
         let (prefix, after) = (prefix.to_owned(), after.unwrap_or_default().to_owned());
-        let page = self.query(move |view| query::list_buckets(view, &prefix, &after, limit)).await?;
-        Ok(page.buckets.into_iter().map(Bucket::of).collect())
+        let reading = self.read_metadata().await?;
+        let found_at = reading.index;
+        let page = self.ask(reading, move |view| query::list_buckets(view, &prefix, &after, limit)).await?;
+        Ok(page.buckets.into_iter().map(|bucket| Bucket::of(bucket, found_at)).collect())
     }
 
     /// What a configuration of a bucket says; `None` when there is none of this kind.
     ///
-    /// Not older than the [`Bucket::configured`] that the caller has read before.
-    ///
     /// # Errors
     ///
     /// Only ours.
-    pub async fn bucket_configuration(&self, bucket: BucketId, kind: ConfigurationKind) -> Result<Option<Bytes>> {
-        self.look_up(move |view| query::bucket_configuration(view, bucket, kind)).await
+    pub async fn bucket_configuration(&self, bucket: &Bucket, kind: ConfigurationKind) -> Result<Option<Bytes>> {
+        let (id, reading) = (bucket.id, self.read_since(bucket).await?);
+        self.ask_little(reading, move |view| query::bucket_configuration(view, id, kind)).await
     }
 
     /// Sets a configuration of a bucket, or removes it. The caller has checked it.
@@ -110,11 +115,11 @@ impl Store {
     /// `NoSuchBucket`, `EntityTooLarge` (2 MiB).
     pub async fn set_bucket_configuration(
         &self,
-        bucket: BucketId,
+        bucket: &Bucket,
         kind: ConfigurationKind,
         value: Option<Vec<u8>>,
     ) -> Result<()> {
-        let command = SetBucketConfiguration { bucket, kind, value };
+        let command = SetBucketConfiguration { bucket: bucket.id, kind, value };
         self.propose(Command::SetBucketConfiguration(command)).await?;
         Ok(())
     }
@@ -124,9 +129,8 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`.
-    pub async fn set_versioning(&self, bucket: &str, versioning: Versioning) -> Result<()> {
-        let bucket = self.bucket_id(bucket).await?;
-        let command = SetBucketVersioning { bucket, versioning };
+    pub async fn set_versioning(&self, bucket: &Bucket, versioning: Versioning) -> Result<()> {
+        let command = SetBucketVersioning { bucket: bucket.id, versioning };
         self.propose(Command::SetBucketVersioning(command)).await?;
         Ok(())
     }
@@ -136,16 +140,9 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`.
-    pub async fn usage(&self, bucket: &str) -> Result<Usage> {
-        let bucket = self.bucket_id(bucket).await?;
-        let summary = self.query(move |view| query::bucket_usage(view, bucket)).await?;
+    pub async fn usage(&self, bucket: &Bucket) -> Result<Usage> {
+        let (id, reading) = (bucket.id, self.read_since(bucket).await?);
+        let summary = self.ask(reading, move |view| query::bucket_usage(view, id)).await?;
         Ok(Usage { objects: summary.objects, bytes: summary.bytes })
-    }
-
-    /// The id of the bucket that has this name now.
-    pub(crate) async fn bucket_id(&self, name: &str) -> Result<BucketId> {
-        let name = name.to_owned();
-        let bucket = self.look_up(move |view| query::bucket(view, &name)).await?;
-        bucket.map(|bucket| bucket.id).ok_or(Error::NoSuchBucket)
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::body::{Body, BodyError};
+use crate::bucket::Bucket;
 use crate::checksum::{ChecksumAlgorithm, ChecksumKind, ChecksumRequest};
 use crate::condition::{Precondition, ReadConditions};
 use crate::error::{Error, Result};
@@ -22,7 +23,7 @@ use crate::version::VersionName;
 #[derive(Clone, Debug)]
 pub struct CopySource {
     /// Bucket of the source.
-    pub bucket: String,
+    pub bucket: Bucket,
     /// Key of the source.
     pub key: String,
     /// Version of the source; `None` is the current one.
@@ -69,7 +70,7 @@ impl Store {
     pub async fn copy_object(
         &self,
         source: &CopySource,
-        bucket: &str,
+        bucket: &Bucket,
         key: &str,
         request: CopyRequest,
     ) -> Result<Copied> {
@@ -107,6 +108,7 @@ impl Store {
         &self,
         source: &CopySource,
         range: Option<ByteRange>,
+        bucket: &Bucket,
         upload: &UploadId,
         number: u16,
     ) -> Result<Copied> {
@@ -115,7 +117,7 @@ impl Store {
         let source_version = reader.object.version;
         let expected = ExpectedBody { size: Some(reader.range.end - reader.range.start), ..ExpectedBody::default() };
         let (body, failure) = SourceBody::new(reader.body);
-        let copied = self.put_part(upload, number, expected, Box::new(body)).await;
+        let copied = self.put_part(bucket, upload, number, expected, Box::new(body)).await;
         let result = copied.map_err(|error| failure.lock().take().unwrap_or(error))?;
         Ok(Copied { result, source_version })
     }

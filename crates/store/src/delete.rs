@@ -4,6 +4,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use meta::command::{DeleteObject, DeleteVersion};
 use meta::{BucketId, Command, Reply};
 
+use crate::bucket::Bucket;
 use crate::condition::Precondition;
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -30,24 +31,19 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` (`If-Match` on a missing key).
-    pub async fn delete_object(&self, bucket: &str, deletion: Deletion) -> Result<Deleted> {
-        let bucket = self.bucket_id(bucket).await?;
-        self.delete_in(bucket, deletion).await
+    pub async fn delete_object(&self, bucket: &Bucket, deletion: Deletion) -> Result<Deleted> {
+        self.delete_in(bucket.id, deletion).await
     }
 
     /// Performs each deletion on its own; the answers come in their order.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchBucket` for all of them at once.
-    pub async fn delete_objects(&self, bucket: &str, deletions: Vec<Deletion>) -> Result<Vec<Result<Deleted>>> {
-        let bucket = self.bucket_id(bucket).await?;
+    pub async fn delete_objects(&self, bucket: &Bucket, deletions: Vec<Deletion>) -> Vec<Result<Deleted>> {
+        let bucket = bucket.id;
         // Owned and boxed: futures that borrow from the closure would not be `Send` in the eyes of the compiler.
         let deletions = deletions.into_iter().map(|deletion| {
             let store = self.clone();
             async move { store.delete_in(bucket, deletion).await }.boxed()
         });
-        Ok(stream::iter(deletions.collect::<Vec<_>>()).buffered(DELETIONS_AT_ONCE).collect().await)
+        stream::iter(deletions.collect::<Vec<_>>()).buffered(DELETIONS_AT_ONCE).collect().await
     }
 
     async fn delete_in(&self, bucket: BucketId, deletion: Deletion) -> Result<Deleted> {

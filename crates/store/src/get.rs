@@ -11,6 +11,7 @@ use futures_util::{Stream, StreamExt, stream};
 use meta::record::{Body, ObjectRecord, Segment};
 
 use crate::active::ActiveRead;
+use crate::bucket::Bucket;
 use crate::budget::Reservation;
 use crate::condition::ReadConditions;
 use crate::error::{Error, Result};
@@ -85,7 +86,7 @@ impl Store {
     ///
     /// `NoSuchBucket`, `NoSuchKey`, `KeyDeleted`, `NoSuchVersion`, `IsDeleteMarker`, `InvalidRange`, `NoSuchPart`, the conditions' `PreconditionFailed` and
     /// `NotModified`, `SlowDown`, `Unavailable`.
-    pub async fn get_object(&self, bucket: &str, key: &str, request: GetRequest) -> Result<ObjectReader> {
+    pub async fn get_object(&self, bucket: &Bucket, key: &str, request: GetRequest) -> Result<ObjectReader> {
         let mut restarts = 0;
         loop {
             // Registered before the record is read, so that its shards are not freed under the reader.
@@ -96,6 +97,8 @@ impl Store {
                 Ok(body) => return Ok(ObjectReader { object, range, part, body }),
                 // The object may have been replaced and its shards freed; if so, read what is current now (§2.4).
                 Err(error) => {
+                    // What other nodes have answered meanwhile may not have come here by itself.
+                    self.read_metadata().await?;
                     let current = self.object_with_body(bucket, key, request.version).await?;
                     if current.record.body == found.record.body || RESTARTS_MAX <= restarts {
                         return Err(error);
@@ -112,7 +115,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`Store::get_object`].
-    pub async fn head_range(&self, bucket: &str, key: &str, request: GetRequest) -> Result<Selection> {
+    pub async fn head_range(&self, bucket: &Bucket, key: &str, request: GetRequest) -> Result<Selection> {
         let found = self.object_without_body(bucket, key, request.version).await?;
         select(&found, &request)
     }

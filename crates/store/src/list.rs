@@ -4,6 +4,7 @@ use env::{Bug, UnixMillis};
 use meta::query::{self, ObjectEntry};
 use meta::record::ObjectHead;
 
+use crate::bucket::Bucket;
 use crate::checksum::{ChecksumAlgorithm, ChecksumKind};
 use crate::error::{Error, Result};
 use crate::etag::Etag;
@@ -83,18 +84,20 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`.
-    pub async fn list_objects(&self, bucket: &str, request: &ListRequest) -> Result<ListPage> {
-        let (bucket, request) = (bucket.to_owned(), request.clone());
+    pub async fn list_objects(&self, bucket: &Bucket, request: &ListRequest) -> Result<ListPage> {
+        let (id, request, reading) = (bucket.id, request.clone(), self.read_since(bucket).await?);
         let page = self
-            .query(move |view| {
-                let Some(bucket) = query::bucket(view, &bucket)? else { return Ok(None) };
+            .ask(reading, move |view| {
+                if query::bucket_by_id(view, id)?.is_none() {
+                    return Ok(None);
+                }
                 let request = query::ListObjects {
                     prefix: &request.prefix,
                     delimiter: request.delimiter.as_deref().unwrap_or_default(),
                     after: &request.after,
                     limit: request.limit,
                 };
-                query::list_objects(view, bucket.id, &request).map(Some)
+                query::list_objects(view, id, &request).map(Some)
             })
             .await?
             .ok_or(Error::NoSuchBucket)?;

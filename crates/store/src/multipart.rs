@@ -8,10 +8,11 @@ use env::UnixMillis;
 use meta::command::{AbortUpload, CompleteUpload, CreateUpload, PutPart};
 use meta::query::{self, UploadEntry};
 use meta::record::{Hlc, PartRecord, UnknownFields, UploadRecord};
-use meta::{BucketId, Command, Reply};
+use meta::{Command, Reply};
 
 use crate::body::Body;
 use crate::body_writer::{BodyPlan, Content, store_body};
+use crate::bucket::Bucket;
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest, combine};
 use crate::condition::Precondition;
 use crate::error::{Error, Result};
@@ -19,11 +20,9 @@ use crate::etag::{self, Etag};
 use crate::put::{CHECKSUM_DEFAULT, ExpectedBody, OBJECT_SIZE_MAX, PutResult};
 use crate::store::Store;
 
-/// Names one upload: what the client sends with every request of it.
+/// Names one upload of a bucket: what the client sends with every request of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadId {
-    /// Bucket of the object to be.
-    pub bucket: String,
     /// Key of the object to be.
     pub key: String,
     /// The token the client was given. Any string may stand here; one we never gave is `NoSuchUpload`.
@@ -157,8 +156,7 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`.
-    pub async fn create_upload(&self, bucket: &str, key: &str, request: CreateUploadRequest) -> Result<Upload> {
-        let bucket_id = self.bucket_id(bucket).await?;
+    pub async fn create_upload(&self, bucket: &Bucket, key: &str, request: CreateUploadRequest) -> Result<Upload> {
         let record = UploadRecord {
             storage_class: request.storage_class,
             checksum: request.checksum,
@@ -168,10 +166,10 @@ impl Store {
             acl: request.acl,
             ..UploadRecord::default()
         };
-        let command = CreateUpload { bucket: bucket_id, key: key.to_owned(), upload: record.clone() };
+        let command = CreateUpload { bucket: bucket.id, key: key.to_owned(), upload: record.clone() };
         let reply = self.propose(Command::CreateUpload(Box::new(command))).await?;
         let Reply::UploadCreated(id) = reply else { return Err(Error::unexpected_reply()) };
-        Ok(Upload::of(bucket, key.to_owned(), id, record))
+        Ok(Upload::of(key.to_owned(), id, record))
     }
 
     /// Stores a part, replacing one with the same number.
@@ -182,12 +180,13 @@ impl Store {
     /// [`Store::put_object`].
     pub async fn put_part(
         &self,
+        bucket: &Bucket,
         upload: &UploadId,
         number: u16,
         expected: ExpectedBody,
         body: Box<dyn Body>,
     ) -> Result<PutResult> {
-        let (bucket, id, record) = self.find_upload(upload).await?;
+        let (id, record) = self.find_upload(bucket, upload).await?;
         let algorithm = part_algorithm(&record, &expected.checksum)?;
         let declared = expected.checksum.algorithm().unwrap_or(algorithm);
         let write = self.begin_write();
@@ -209,7 +208,8 @@ impl Store {
             unknown: UnknownFields::default(),
         };
         let intent_epoch = write.intent_epoch();
-        let command = PutPart { bucket, key: upload.key.clone(), upload: id, number, part, intent_epoch };
+        let (bucket, key) = (bucket.id, upload.key.clone());
+        let command = PutPart { bucket, key, upload: id, number, part, intent_epoch };
         let reply = self.commit_write(write, Command::PutPart(Box::new(command)), &rows).await?;
         let Reply::PartPut { modified } = reply else { return Err(Error::unexpected_reply()) };
         let checksum = Some(stored.digests.checksum(declared));
@@ -221,9 +221,10 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`, `NoSuchUpload`.
-    pub async fn list_parts(&self, upload: &UploadId, after: u16, limit: usize) -> Result<PartPage> {
-        let (bucket, id, record) = self.find_upload(upload).await?;
-        let page = self.query(move |view| query::list_parts(view, bucket, id, after, limit)).await?;
+    pub async fn list_parts(&self, bucket: &Bucket, upload: &UploadId, after: u16, limit: usize) -> Result<PartPage> {
+        let (id, record) = self.find_upload(bucket, upload).await?;
+        let (bucket, reading) = (bucket.id, self.read_since(bucket).await?);
+        let page = self.ask(reading, move |view| query::list_parts(view, bucket, id, after, limit)).await?;
         let parts = page.parts.into_iter().map(|(number, part)| Part {
             number,
             size: part.segment.size,
@@ -232,7 +233,7 @@ impl Store {
             modified: part.modified.millis(),
         });
         Ok(PartPage {
-            upload: Upload::of(&upload.bucket, upload.key.clone(), id, record),
+            upload: Upload::of(upload.key.clone(), id, record),
             parts: parts.collect(),
             truncated: page.truncated,
         })
@@ -243,11 +244,10 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`.
-    pub async fn list_uploads(&self, bucket: &str, request: &ListUploadsRequest) -> Result<UploadPage> {
-        let bucket_id = self.bucket_id(bucket).await?;
-        let request = request.clone();
+    pub async fn list_uploads(&self, bucket: &Bucket, request: &ListUploadsRequest) -> Result<UploadPage> {
+        let (bucket, request, reading) = (bucket.id, request.clone(), self.read_since(bucket).await?);
         let page = self
-            .query(move |view| {
+            .ask(reading, move |view| {
                 let upload_marker = request.upload_marker.as_deref().and_then(meta::record::UploadId::parse);
                 let request = query::ListUploads {
                     prefix: &request.prefix,
@@ -256,7 +256,7 @@ impl Store {
                     upload_marker,
                     limit: request.limit,
                 };
-                query::list_uploads(view, bucket_id, &request)
+                query::list_uploads(view, bucket, &request)
             })
             .await?;
         let mut listed = UploadPage {
@@ -265,7 +265,7 @@ impl Store {
         };
         for entry in page.entries {
             match entry {
-                UploadEntry::Upload { key, id, record } => listed.uploads.push(Upload::of(bucket, key, id, record)),
+                UploadEntry::Upload { key, id, record } => listed.uploads.push(Upload::of(key, id, record)),
                 UploadEntry::CommonPrefix(prefix) => listed.common_prefixes.push(prefix),
             }
         }
@@ -278,12 +278,17 @@ impl Store {
     ///
     /// `NoSuchUpload`, `InvalidPart`, `InvalidPartOrder`, `EntityTooSmall`, `EntityTooLarge` (5 TiB),
     /// `ChecksumMismatch`, `InvalidRequest`, `PreconditionFailed`, `NoSuchKey`.
-    pub async fn complete_upload(&self, upload: &UploadId, request: CompleteRequest) -> Result<PutResult> {
-        let bucket = self.bucket_id(&upload.bucket).await?;
+    pub async fn complete_upload(
+        &self,
+        bucket: &Bucket,
+        upload: &UploadId,
+        request: CompleteRequest,
+    ) -> Result<PutResult> {
+        let (bucket, reading) = (bucket.id, self.read_since(bucket).await?);
         let id = meta::record::UploadId::parse(&upload.token).ok_or(Error::NoSuchUpload)?;
         let key = upload.key.clone();
         let found = self
-            .query(move |view| match query::upload(view, bucket, &key, id)? {
+            .ask(reading, move |view| match query::upload(view, bucket, &key, id)? {
                 Some(record) => Ok(Some((record, query::parts(view, bucket, id)?))),
                 None => Ok(None),
             })
@@ -314,26 +319,26 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`, `NoSuchUpload`.
-    pub async fn abort_upload(&self, upload: &UploadId) -> Result<()> {
-        let (bucket, id, _) = self.find_upload(upload).await?;
-        let command = AbortUpload { bucket, key: upload.key.clone(), upload: id };
+    pub async fn abort_upload(&self, bucket: &Bucket, upload: &UploadId) -> Result<()> {
+        let (id, _) = self.find_upload(bucket, upload).await?;
+        let command = AbortUpload { bucket: bucket.id, key: upload.key.clone(), upload: id };
         self.propose(Command::AbortUpload(command)).await?;
         Ok(())
     }
 
-    async fn find_upload(&self, upload: &UploadId) -> Result<(BucketId, meta::record::UploadId, UploadRecord)> {
-        let bucket = self.bucket_id(&upload.bucket).await?;
+    async fn find_upload(&self, bucket: &Bucket, upload: &UploadId) -> Result<(meta::record::UploadId, UploadRecord)> {
+        let (bucket, reading) = (bucket.id, self.read_since(bucket).await?);
         let id = meta::record::UploadId::parse(&upload.token).ok_or(Error::NoSuchUpload)?;
         let key = upload.key.clone();
-        let record = self.look_up(move |view| query::upload(view, bucket, &key, id)).await?;
-        record.map(|record| (bucket, id, record)).ok_or(Error::NoSuchUpload)
+        let record = self.ask_little(reading, move |view| query::upload(view, bucket, &key, id)).await?;
+        record.map(|record| (id, record)).ok_or(Error::NoSuchUpload)
     }
 }
 
 impl Upload {
-    fn of(bucket: &str, key: String, id: meta::record::UploadId, record: UploadRecord) -> Self {
+    fn of(key: String, id: meta::record::UploadId, record: UploadRecord) -> Self {
         Self {
-            id: UploadId { bucket: bucket.to_owned(), key, token: id.to_string() },
+            id: UploadId { key, token: id.to_string() },
             created: id.initiated.millis(),
             storage_class: record.storage_class,
             acl: record.acl,

@@ -7,6 +7,7 @@ use meta::command::{ObjectDetail, SetObjectDetail};
 use meta::record::{ObjectPart, ObjectRecord, PART_NUMBER_MAX, VersionRecord};
 use meta::{BucketId, Command, View, query};
 
+use crate::bucket::Bucket;
 use crate::checksum::Checksum;
 use crate::error::{Error, Result};
 use crate::etag::Etag;
@@ -96,7 +97,7 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`, `NoSuchKey`, `KeyDeleted`, `NoSuchVersion`, `IsDeleteMarker`.
-    pub async fn head_object(&self, bucket: &str, key: &str, version: Option<VersionName>) -> Result<Object> {
+    pub async fn head_object(&self, bucket: &Bucket, key: &str, version: Option<VersionName>) -> Result<Object> {
         Ok(Object::of(&self.object_without_body(bucket, key, version).await?))
     }
 
@@ -107,7 +108,7 @@ impl Store {
     /// `NoSuchBucket`, `NoSuchKey`.
     pub async fn set_object_tags(
         &self,
-        bucket: &str,
+        bucket: &Bucket,
         key: &str,
         version: Option<VersionName>,
         tags: BTreeMap<String, String>,
@@ -122,7 +123,7 @@ impl Store {
     /// `NoSuchBucket`, `NoSuchKey`.
     pub async fn set_object_acl(
         &self,
-        bucket: &str,
+        bucket: &Bucket,
         key: &str,
         version: Option<VersionName>,
         acl: Option<String>,
@@ -132,12 +133,12 @@ impl Store {
 
     async fn set_detail(
         &self,
-        bucket: &str,
+        bucket: &Bucket,
         key: &str,
         version: Option<VersionName>,
         detail: ObjectDetail,
     ) -> Result<()> {
-        let (bucket, key) = (self.bucket_id(bucket).await?, key.to_owned());
+        let (bucket, key) = (bucket.id, key.to_owned());
         self.propose(Command::SetObjectDetail(SetObjectDetail { bucket, key, version, detail })).await?;
         Ok(())
     }
@@ -150,7 +151,7 @@ impl Store {
     /// As [`Store::head_object`].
     pub async fn object_attributes(
         &self,
-        bucket: &str,
+        bucket: &Bucket,
         key: &str,
         version: Option<VersionName>,
         part_marker: u16,
@@ -173,7 +174,7 @@ impl Store {
     /// The record of an object, with its body if that is small.
     pub(crate) async fn object_with_body(
         &self,
-        bucket: &str,
+        bucket: &Bucket,
         key: &str,
         version: Option<VersionName>,
     ) -> Result<Found> {
@@ -183,7 +184,7 @@ impl Store {
     /// The record of an object, whose body may be apart.
     pub(crate) async fn object_without_body(
         &self,
-        bucket: &str,
+        bucket: &Bucket,
         key: &str,
         version: Option<VersionName>,
     ) -> Result<Found> {
@@ -193,18 +194,18 @@ impl Store {
     /// Looks up a version, the current one if none is named.
     async fn find_object(
         &self,
-        bucket: &str,
+        bucket: &Bucket,
         key: &str,
         version: Option<VersionName>,
         (current, named): (CurrentLookup, VersionLookup),
     ) -> Result<Found> {
-        let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        self.look_up(move |view| {
-            let Some(bucket) = query::bucket(view, &bucket)? else { return Ok(Err(Error::NoSuchBucket)) };
-            let is_versioned = bucket.record.versioning.is_some();
+        let (bucket, key, reading) = (bucket.id, key.to_owned(), self.read_since(bucket).await?);
+        let found = self.ask_little(reading, move |view| {
+            let Some(in_bucket) = query::bucket_by_id(view, bucket)? else { return Ok(Err(Error::NoSuchBucket)) };
+            let is_versioned = in_bucket.versioning.is_some();
             let record = match version {
-                None => current(view, bucket.id, &key)?,
-                Some(name) => match named(view, bucket.id, &key, name)? {
+                None => current(view, bucket, &key)?,
+                Some(name) => match named(view, bucket, &key, name)? {
                     Some(VersionRecord::Object(record)) => Some(record),
                     Some(VersionRecord::Marker(marker)) => {
                         return Ok(Err(Error::IsDeleteMarker(DeleteMarker::of(&marker))));
@@ -215,10 +216,10 @@ impl Store {
             if let Some(record) = record {
                 return Ok(Ok(Found { record, is_versioned }));
             }
-            let marker = if is_versioned { query::hiding_marker(view, bucket.id, &key)? } else { None };
+            let marker = if is_versioned { query::hiding_marker(view, bucket, &key)? } else { None };
             Ok(Err(marker.map_or(Error::NoSuchKey, |marker| Error::KeyDeleted(DeleteMarker::of(&marker)))))
-        })
-        .await?
+        });
+        found.await?
     }
 }
 

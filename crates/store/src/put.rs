@@ -11,6 +11,7 @@ use placement::Group;
 use crate::active::ActiveWrite;
 use crate::body;
 use crate::body_writer::{BodyPlan, Content, store_body};
+use crate::bucket::Bucket;
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumRequest};
 use crate::condition::Precondition;
 use crate::error::{Error, ProposeError, Result};
@@ -84,12 +85,11 @@ impl Store {
     /// `ChecksumMismatch`, `EntityTooLarge` (5 GiB), `Body`, `SlowDown`, `DiskFull`, `Unavailable`.
     pub async fn put_object(
         &self,
-        bucket: &str,
+        bucket: &Bucket,
         key: &str,
         request: PutRequest,
         body: Box<dyn body::Body>,
     ) -> Result<PutResult> {
-        let bucket = self.bucket_id(bucket).await?;
         let write = self.begin_write();
         let algorithm = request.expected.checksum.algorithm().unwrap_or(CHECKSUM_DEFAULT);
         let plan = BodyPlan {
@@ -119,7 +119,7 @@ impl Store {
             unknown: UnknownFields::default(),
         };
         let command = PutObject {
-            bucket,
+            bucket: bucket.id,
             key: key.to_owned(),
             object,
             precondition: request.condition.clone(),

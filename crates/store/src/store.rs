@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use crate::active::{ActiveRead, ActiveReads, ActiveWrite, ActiveWrites};
 use crate::background::{Orders, Queues};
+use crate::bucket::Bucket;
 use crate::budget::MemoryBudget;
 use crate::epochs::process_id;
 use crate::error::{Error, ProposeError, Result};
@@ -220,21 +221,30 @@ impl Store {
         question: impl FnOnce(&dyn View) -> meta::Result<T> + Send + 'static,
     ) -> Result<T> {
         let reading = self.read_metadata().await?;
+        self.ask(reading, question).await
+    }
+
+    /// Asks one state.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when it cannot be read.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        reading: Reading,
+        question: impl FnOnce(&dyn View) -> meta::Result<T> + Send + 'static,
+    ) -> Result<T> {
         let answer = self.env().blocking(move || question(reading.view.as_ref())).await;
         answer.map_err(|error| Error::metadata(&error))
     }
 
-    /// As [`Store::query`], for questions of a few single records: answered at once when they are in memory, which saves
-    /// the way to another thread and back, several times the cost of the answer.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::query`].
-    pub(crate) async fn look_up<T: Send + 'static>(
+    /// As [`Store::ask`], for questions of a few single records: answered at once when they are in memory, which saves the
+    /// way to another thread and back, several times the cost of the answer.
+    pub(crate) async fn ask_little<T: Send + 'static>(
         &self,
+        reading: Reading,
         question: impl Fn(&dyn View) -> meta::Result<T> + Send + 'static,
     ) -> Result<T> {
-        let reading = self.read_metadata().await?;
         let answer = match question(&InMemory(reading.view.as_ref())) {
             Err(meta::Error::NotInMemory) => self.env().blocking(move || question(reading.view.as_ref())).await,
             answer => answer,
@@ -242,11 +252,31 @@ impl Store {
         answer.map_err(|error| Error::metadata(&error))
     }
 
-    /// The newest state, and notes how new it is.
-    async fn read_metadata(&self) -> Result<Reading> {
+    /// A state that is not older than this call. Notes how new it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::query`].
+    pub(crate) async fn read_metadata(&self) -> Result<Reading> {
         let reading = self.cluster().consensus().read().await.map_err(|error| Error::metadata(&error))?;
+        Ok(self.noted(reading))
+    }
+
+    /// A state that is not older than the one in which `bucket` was found. A request that has found its bucket sees
+    /// thereby all that was answered before it came in, and asks the cluster only once how far that is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::query`].
+    pub(crate) async fn read_since(&self, bucket: &Bucket) -> Result<Reading> {
+        let newest = self.cluster().consensus().newest();
+        // It is only older where another process has found the bucket.
+        if newest.index < bucket.found_at { self.read_metadata().await } else { Ok(self.noted(newest)) }
+    }
+
+    fn noted(&self, reading: Reading) -> Reading {
         self.shared.read_index.fetch_max(reading.index, Ordering::AcqRel);
-        Ok(reading)
+        reading
     }
 
     /// Has a command applied.

@@ -6,6 +6,7 @@ use meta::query::{self, ListedVersion, VersionEntry};
 use meta::record::MarkerRecord;
 pub use meta::record::VersionName;
 
+use crate::bucket::Bucket;
 use crate::error::{Error, Result};
 use crate::list::ListedObject;
 use crate::store::Store;
@@ -116,11 +117,13 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`.
-    pub async fn list_versions(&self, bucket: &str, request: &ListVersionsRequest) -> Result<VersionPage> {
-        let (bucket, request) = (bucket.to_owned(), request.clone());
+    pub async fn list_versions(&self, bucket: &Bucket, request: &ListVersionsRequest) -> Result<VersionPage> {
+        let (id, request, reading) = (bucket.id, request.clone(), self.read_since(bucket).await?);
         let page = self
-            .query(move |view| {
-                let Some(bucket) = query::bucket(view, &bucket)? else { return Ok(None) };
+            .ask(reading, move |view| {
+                if query::bucket_by_id(view, id)?.is_none() {
+                    return Ok(None);
+                }
                 let request = query::ListVersions {
                     prefix: &request.prefix,
                     delimiter: request.delimiter.as_deref().unwrap_or_default(),
@@ -128,7 +131,7 @@ impl Store {
                     version_marker: request.version_marker,
                     limit: request.limit,
                 };
-                query::list_versions(view, bucket.id, &request).map(Some)
+                query::list_versions(view, id, &request).map(Some)
             })
             .await?;
         page.map(VersionPage::of).ok_or(Error::NoSuchBucket)

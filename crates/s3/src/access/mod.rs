@@ -15,7 +15,6 @@ use iam::condition::ConditionKey;
 use iam::{AccessRequest, Action, Decision, IdentityPolicies, Resource, ResourcePolicies, evaluate};
 use store::VersionName;
 use store::bucket::{Bucket, Hlc};
-use store::copy::CopySource;
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
@@ -114,27 +113,33 @@ impl Frontend {
 
     /// Who may list, but not read, is told of a key that is not there as those are who may do both.
     async fn denied_or_missing(&self, request: &mut Request, denied: Error) -> Error {
-        let (bucket, key) = (request.bucket().to_owned(), request.key().to_owned());
+        let (bucket, key) = (request.found().clone(), request.key().to_owned());
         match self.store.head_object(&bucket, &key, None).await {
             Err(store::Error::NoSuchKey | store::Error::KeyDeleted(_)) => ErrorCode::NoSuchKey.into(),
             _ => denied,
         }
     }
 
-    /// Whether `request` may read the source of a copy.
+    /// Whether `request` may read the source of a copy, which is in the bucket that this returns.
     ///
     /// # Errors
     ///
     /// `AccessDenied`, `NoSuchBucket`.
-    pub(crate) async fn enter_source(&self, request: &mut Request, source: &CopySource) -> Result<()> {
-        let CopySource { bucket, key, version, .. } = source;
+    pub(crate) async fn enter_source(
+        &self,
+        request: &mut Request,
+        bucket: &str,
+        key: &str,
+        version: Option<VersionName>,
+    ) -> Result<Bucket> {
         let access = self.bucket_access(bucket).await?;
         check_owner(&request.headers, "x-amz-source-expected-bucket-owner", &access)?;
         check_payer(request, &access)?;
         let action = if version.is_some() { Action::GetObjectVersion } else { Action::GetObject };
-        let object = self.facts_if_needed(request, &access, action, key, *version).await?;
+        let object = self.facts_if_needed(request, &access, action, key, version).await?;
         let scene = Scene { access: Some(&access), object: object.as_ref() };
-        self.check(request, scene, action, &resource_name(bucket, Some(key)))
+        self.check(request, scene, action, &resource_name(bucket, Some(key)))?;
+        Ok(access.bucket)
     }
 
     /// Whether `request` may do `action` to an object of its bucket.
@@ -175,7 +180,7 @@ impl Frontend {
         if !tags_count && (untouched || !settings.ownership().has_acls()) {
             return Ok(None);
         }
-        let object = match self.store.head_object(&bucket.name, key, version).await {
+        let object = match self.store.head_object(bucket, key, version).await {
             Ok(object) => object,
             // The operation itself will say what is wrong with it.
             Err(

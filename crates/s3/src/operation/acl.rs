@@ -36,7 +36,7 @@ pub(super) async fn put_bucket_acl(frontend: &Frontend, mut request: Request) ->
 
 /// GetObjectAcl.
 pub(super) async fn get_object_acl(frontend: &Frontend, request: Request) -> Result<Response> {
-    let (bucket, key, version) = (request.bucket(), request.key(), request.version()?);
+    let (bucket, key, version) = (request.found(), request.key(), request.version()?);
     let object = frontend.store.head_object(bucket, key, version).await?;
     let BucketAccess { bucket, settings } = request.access();
     let acl =
@@ -47,7 +47,7 @@ pub(super) async fn get_object_acl(frontend: &Frontend, request: Request) -> Res
 /// PutObjectAcl.
 pub(super) async fn put_object_acl(frontend: &Frontend, mut request: Request) -> Result<Response> {
     let version = request.version()?;
-    let (bucket, key) = (request.bucket().to_owned(), request.key().to_owned());
+    let (bucket, key) = (request.found().clone(), request.key().to_owned());
     let object = frontend.store.head_object(&bucket, &key, version).await?;
     let bucket_owner = request.access().bucket.owner.clone();
     let owner = of_object(&object, &bucket_owner)?.owner;

@@ -114,7 +114,7 @@ pub(super) async fn head_bucket(frontend: &Frontend, _: Request) -> Result<Respo
 
 /// DeleteBucket.
 pub(super) async fn delete_bucket(frontend: &Frontend, request: Request) -> Result<Response> {
-    frontend.store.delete_bucket(request.bucket()).await?;
+    frontend.store.delete_bucket(request.found()).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn read<D: Document>(frontend: &Frontend, request: &mut Request
 /// Sets or removes a configuration.
 pub(super) async fn set<D: Document>(frontend: &Frontend, access: &BucketAccess, document: Option<&D>) -> Result<()> {
     let value = document.map(|document| document.write().into_bytes());
-    Ok(frontend.store.set_bucket_configuration(access.bucket.id, kind::<D>(), value).await?)
+    Ok(frontend.store.set_bucket_configuration(&access.bucket, kind::<D>(), value).await?)
 }
 
 /// The answer with a configuration, or the error that says that there is none.

@@ -33,7 +33,7 @@ pub(super) async fn complete_multipart_upload(frontend: &Frontend, mut request: 
         condition: condition::precondition(&request.headers)?,
     };
 
-    let result = frontend.store.complete_upload(&upload_id(&request), complete).await?;
+    let result = frontend.store.complete_upload(request.found(), &upload_id(&request), complete).await?;
 
     let mut document = Writer::new("CompleteMultipartUploadResult");
     document.text("Location", &location(&request));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use store::VersionName;
 use store::copy::{Copied, CopyRequest, CopySource};
 
 use crate::error::{Error, ErrorCode, Result};
@@ -22,7 +23,7 @@ pub(super) async fn copy_object(frontend: &Frontend, mut request: Request) -> Re
     let source = copy_source(frontend, &mut request).await?;
     let copy = decode(frontend, &request, &source)?;
 
-    let copied = frontend.store.copy_object(&source, request.bucket(), request.key(), copy).await;
+    let copied = frontend.store.copy_object(&source, request.found(), request.key(), copy).await;
     let Copied { result, source_version } = copied.map_err(source_error)?;
 
     let mut document = Writer::new("CopyObjectResult");
@@ -54,7 +55,7 @@ fn decode(frontend: &Frontend, request: &Request, source: &CopySource) -> Result
     let checksum_algorithm = checksum::requested_algorithm(headers)?;
     let changes = replaces || checksum_algorithm.is_some() || headers.contains_key("x-amz-storage-class");
     // A version that is named may be another one than the current one.
-    let same = source.bucket == request.bucket() && source.key == request.key() && source.version.is_none();
+    let same = source.bucket.id == request.found().id && source.key == request.key() && source.version.is_none();
     if same && !changes {
         return Err(Error::with_message(
             ErrorCode::InvalidRequest,
@@ -99,12 +100,20 @@ fn replaces_metadata(request: &Request) -> Result<bool> {
 ///
 /// `InvalidArgument` unless it names a bucket and a key, `AccessDenied`, `NoSuchBucket`.
 pub(super) async fn copy_source(frontend: &Frontend, request: &mut Request) -> Result<CopySource> {
-    let source = decode_source(request)?;
-    frontend.enter_source(request, &source).await?;
-    Ok(source)
+    let Named { bucket, key, version } = decode_source(request)?;
+    let conditions = condition::copy_source_conditions(&request.headers)?;
+    let bucket = frontend.enter_source(request, &bucket, &key, version).await?;
+    Ok(CopySource { bucket, key, version, conditions })
 }
 
-fn decode_source(request: &Request) -> Result<CopySource> {
+/// What `x-amz-copy-source` names.
+struct Named {
+    bucket: String,
+    key: String,
+    version: Option<VersionName>,
+}
+
+fn decode_source(request: &Request) -> Result<Named> {
     const NAME: &str = "x-amz-copy-source";
     // Some clients send the key unencoded, as UTF-8.
     let text = request.headers.get(NAME).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
@@ -119,8 +128,7 @@ fn decode_source(request: &Request) -> Result<CopySource> {
     match source {
         Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
             check_key(key)?;
-            let conditions = condition::copy_source_conditions(&request.headers)?;
-            Ok(CopySource { bucket: bucket.to_owned(), key: key.to_owned(), version, conditions })
+            Ok(Named { bucket: bucket.to_owned(), key: key.to_owned(), version })
         }
         _ => {
             let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";

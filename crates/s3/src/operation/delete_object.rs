@@ -24,7 +24,7 @@ const BODY_SIZE_MAX: usize = 8 * 1024 * 1024;
 pub(super) async fn delete_object(frontend: &Frontend, request: Request) -> Result<Response> {
     let (key, version) = (request.key().to_owned(), request.version()?);
     let deletion = Deletion { key, version, conditions: precondition(&request.headers)? };
-    let deleted = ignore_missing(frontend.store.delete_object(request.bucket(), deletion).await)?;
+    let deleted = ignore_missing(frontend.store.delete_object(request.found(), deletion).await)?;
     let mut response = response::empty(StatusCode::NO_CONTENT);
     response::set_version(response.headers_mut(), deleted.version);
     if deleted.is_marker {
@@ -85,7 +85,7 @@ pub(super) async fn delete_objects(frontend: &Frontend, mut request: Request) ->
     }
 
     let deletions = entries.iter().filter_map(|entry| entry.deletion.as_ref().ok().cloned()).collect();
-    let outcomes = frontend.store.delete_objects(request.bucket(), deletions).await?;
+    let outcomes = frontend.store.delete_objects(request.found(), deletions).await;
 
     Ok(response::xml(encode(entries, outcomes, quiet)))
 }

@@ -24,7 +24,7 @@ const OVERRIDES: [(&str, &str); 6] = [
 /// GetObject.
 pub(super) async fn get_object(frontend: &Frontend, request: Request) -> Result<Response> {
     let Wanted { request: mut wanted, whole } = decode(&request)?;
-    let (bucket, key) = (request.bucket(), request.key());
+    let (bucket, key) = (request.found(), request.key());
 
     let mut reader = frontend.store.get_object(bucket, key, wanted.clone()).await;
     let failed = matches!(reader, Err(store::Error::PreconditionFailed { .. }));
@@ -45,7 +45,7 @@ pub(super) async fn get_object(frontend: &Frontend, request: Request) -> Result<
 /// HeadObject.
 pub(super) async fn head_object(frontend: &Frontend, request: Request) -> Result<Response> {
     let Wanted { request: mut wanted, whole } = decode(&request)?;
-    let (bucket, key) = (request.bucket(), request.key());
+    let (bucket, key) = (request.found(), request.key());
 
     let mut found = frontend.store.head_range(bucket, key, wanted.clone()).await;
     let failed = matches!(found, Err(store::Error::PreconditionFailed { .. }));

@@ -111,7 +111,7 @@ pub(super) async fn list_objects(frontend: &Frontend, request: Request) -> Resul
     let listing = Listing::decode(&request, "max-keys")?;
     let marker = request.query.get("marker").unwrap_or_default();
 
-    let page = frontend.store.list_objects(request.bucket(), &listing.request(marker)).await?;
+    let page = frontend.store.list_objects(request.found(), &listing.request(marker)).await?;
 
     let owner = frontend.account(&request.access().bucket.owner);
     let mut document = Writer::new("ListBucketResult");
@@ -139,7 +139,7 @@ pub(super) async fn list_objects_v2(frontend: &Frontend, request: Request) -> Re
     };
     let fetches_owner = request.query.get("fetch-owner").is_some_and(|value| value.eq_ignore_ascii_case("true"));
 
-    let page = frontend.store.list_objects(request.bucket(), &listing.request(&after)).await?;
+    let page = frontend.store.list_objects(request.found(), &listing.request(&after)).await?;
 
     let owner = frontend.account(&request.access().bucket.owner);
     let mut document = Writer::new("ListBucketResult");

@@ -26,7 +26,7 @@ pub(super) async fn list_object_versions(frontend: &Frontend, request: Request) 
         limit: usize::from(listing.limit),
     };
 
-    let page = frontend.store.list_versions(request.bucket(), &list).await?;
+    let page = frontend.store.list_versions(request.found(), &list).await?;
 
     let owner = frontend.account(&request.access().bucket.owner);
     let mut document = Writer::new("ListVersionsResult");

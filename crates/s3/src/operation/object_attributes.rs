@@ -27,7 +27,7 @@ pub(super) async fn get_object_attributes(frontend: &Frontend, request: Request)
         marker: number(&request.headers, "x-amz-part-number-marker", 0)?,
     };
 
-    let (bucket, key, limit) = (request.bucket(), request.key(), usize::from(page.limit));
+    let (bucket, key, limit) = (request.found(), request.key(), usize::from(page.limit));
     let attributes = frontend.store.object_attributes(bucket, key, version, page.marker, limit).await?;
 
     let mut found = response::xml(encode(&attributes, &wanted, page));

@@ -24,7 +24,7 @@ pub(super) async fn put_object(frontend: &Frontend, request: Request) -> Result<
         condition: condition::precondition(&request.headers)?,
         expected: expected_body(&request)?,
     };
-    let (bucket, key) = (request.bucket().to_owned(), request.key().to_owned());
+    let (bucket, key) = (request.found().clone(), request.key().to_owned());
 
     let result = frontend.store.put_object(&bucket, &key, put, request.into_body()).await?;
 

@@ -13,7 +13,7 @@ use crate::settings::{Document, Tags, tags};
 
 /// GetObjectTagging.
 pub(super) async fn get_object_tagging(frontend: &Frontend, request: Request) -> Result<Response> {
-    let (bucket, key, version) = (request.bucket(), request.key(), request.version()?);
+    let (bucket, key, version) = (request.found(), request.key(), request.version()?);
     let object = frontend.store.head_object(bucket, key, version).await?;
     Ok(response::xml_text(Tags(object.tags).write()))
 }
@@ -26,13 +26,13 @@ pub(super) async fn put_object_tagging(frontend: &Frontend, mut request: Request
     digest::check_declared(&request.headers, &mut request.body, &body)?;
     let tags = tags::of_object(&body)?;
     drop((body, room));
-    frontend.store.set_object_tags(request.bucket(), request.key(), version, tags).await?;
+    frontend.store.set_object_tags(request.found(), request.key(), version, tags).await?;
     Ok(response::empty(StatusCode::OK))
 }
 
 /// DeleteObjectTagging.
 pub(super) async fn delete_object_tagging(frontend: &Frontend, request: Request) -> Result<Response> {
     let version = request.version()?;
-    frontend.store.set_object_tags(request.bucket(), request.key(), version, BTreeMap::new()).await?;
+    frontend.store.set_object_tags(request.found(), request.key(), version, BTreeMap::new()).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }

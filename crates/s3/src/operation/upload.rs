@@ -26,7 +26,7 @@ pub(super) async fn create_multipart_upload(frontend: &Frontend, request: Reques
         checksum,
     };
 
-    let upload = frontend.store.create_upload(request.bucket(), request.key(), create).await?;
+    let upload = frontend.store.create_upload(request.found(), request.key(), create).await?;
 
     let mut document = Writer::new("InitiateMultipartUploadResult");
     document.text("Bucket", request.bucket());
@@ -71,17 +71,13 @@ fn upload_checksum(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, Che
 
 /// AbortMultipartUpload.
 pub(super) async fn abort_multipart_upload(frontend: &Frontend, request: Request) -> Result<Response> {
-    frontend.store.abort_upload(&upload_id(&request)).await?;
+    frontend.store.abort_upload(request.found(), &upload_id(&request)).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
 /// The upload that a request is about.
 pub(super) fn upload_id(request: &Request) -> UploadId {
-    UploadId {
-        bucket: request.bucket().to_owned(),
-        key: request.key().to_owned(),
-        token: request.query.get("uploadId").unwrap_or_default().to_owned(),
-    }
+    UploadId { key: request.key().to_owned(), token: request.query.get("uploadId").unwrap_or_default().to_owned() }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) async fn list_parts(frontend: &Frontend, request: Request) -> Result<
     let marker = request.marker("part-number-marker")?;
     let encodes_keys = request.encodes_keys()?;
 
-    let page = frontend.store.list_parts(&upload_id(&request), marker, usize::from(limit)).await?;
+    let page = frontend.store.list_parts(request.found(), &upload_id(&request), marker, usize::from(limit)).await?;
 
     let account = &owner(frontend, &request, &page.upload)?;
     let mut document = Writer::new("ListPartsResult");
@@ -69,7 +69,7 @@ pub(super) async fn list_multipart_uploads(frontend: &Frontend, request: Request
         limit: usize::from(listing.limit),
     };
 
-    let page = frontend.store.list_uploads(request.bucket(), &list).await?;
+    let page = frontend.store.list_uploads(request.found(), &list).await?;
 
     let mut document = Writer::new("ListMultipartUploadsResult");
     document.text("Bucket", request.bucket());

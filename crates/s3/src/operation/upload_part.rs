@@ -20,7 +20,8 @@ pub(super) async fn upload_part(frontend: &Frontend, request: Request) -> Result
     let (upload, number) = (upload_id(&request), required_part_number(&request)?);
     let expected = expected_body(&request)?;
 
-    let result = frontend.store.put_part(&upload, number, expected, request.into_body()).await?;
+    let bucket = request.found().clone();
+    let result = frontend.store.put_part(&bucket, &upload, number, expected, request.into_body()).await?;
 
     Ok(encode(&result))
 }
@@ -32,7 +33,7 @@ pub(super) async fn upload_part_copy(frontend: &Frontend, mut request: Request) 
     let source = copy_source(frontend, &mut request).await?;
     let range = range::copy_source(&request.headers)?;
 
-    let copied = frontend.store.copy_part(&source, range, &upload, number).await;
+    let copied = frontend.store.copy_part(&source, range, request.found(), &upload, number).await;
     let Copied { result, source_version } = copied.map_err(source_error)?;
 
     let mut document = Writer::new("CopyPartResult");

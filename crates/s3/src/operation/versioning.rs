@@ -29,7 +29,7 @@ pub(super) async fn put_bucket_versioning(frontend: &Frontend, mut request: Requ
     let body = request.body.read_bounded(CONFIGURATION_SIZE_MAX).await?;
     let versioning = read_configuration(&body)?;
     drop((body, room));
-    frontend.store.set_versioning(request.bucket(), versioning).await?;
+    frontend.store.set_versioning(request.found(), versioning).await?;
     Ok(response::empty(StatusCode::OK))
 }
 

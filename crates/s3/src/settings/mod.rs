@@ -82,7 +82,7 @@ impl Settings {
 
 /// Reads one configuration. One that cannot be read, which newer software may have written, lets nobody in.
 async fn read<D: Document>(store: &Store, bucket: &Bucket) -> Result<Option<D>> {
-    let Some(stored) = store.bucket_configuration(bucket.id, kind::<D>()).await? else { return Ok(None) };
+    let Some(stored) = store.bucket_configuration(bucket, kind::<D>()).await? else { return Ok(None) };
     match D::parse(&stored, &bucket.name) {
         Ok(document) => Ok(Some(document)),
         Err(error) => {
@@ -160,6 +160,7 @@ mod tests {
             owner: "owner".to_owned(),
             configured: Hlc::from_bits(configured),
             versioning: None,
+            found_at: 0,
         }
     }
 

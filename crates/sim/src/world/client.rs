@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use md5::{Digest, Md5};
 use parking_lot::Mutex;
 use store::body::{Body, StreamBody};
+use store::bucket::Bucket;
 use store::list::ListRequest;
 use store::multipart::{CompleteRequest, CompletedPart, CreateUploadRequest};
 use store::put::{ExpectedBody, PutRequest};
@@ -189,7 +190,8 @@ impl Client {
         let body = self.body(content);
         let begun = self.begin(key, effect);
         let owned = key.to_owned();
-        let put = self.visit(|store| async move { store.put_object(BUCKET, &owned, request, body).await });
+        let put =
+            self.visit(|store| async move { store.put_object(&bucket(&store).await?, &owned, request, body).await });
         let result = put.await;
         self.end_write(&begun, effect, &result)?;
         match result {
@@ -227,7 +229,8 @@ impl Client {
         let effect = Effect::Write { version: None, condition: Condition::Always };
         let begun = self.begin(key, effect);
         let owned = key.to_owned();
-        let result = self.visit(|store| async move { store.delete_object(BUCKET, Deletion::of(&owned)).await });
+        let result =
+            self.visit(|store| async move { store.delete_object(&bucket(&store).await?, Deletion::of(&owned)).await });
         self.end_write(&begun, effect, &result.await)
     }
 
@@ -274,7 +277,10 @@ impl Client {
     async fn head(&self, key: &str) -> Result<bool, Violation> {
         let begun = self.begin(key, Effect::Read(None));
         let owned = key.to_owned();
-        let result = self.visit(|store| async move { store.head_range(BUCKET, &owned, GetRequest::default()).await });
+        let result =
+            self.visit(
+                |store| async move { store.head_range(&bucket(&store).await?, &owned, GetRequest::default()).await },
+            );
         let found = match result.await {
             Ok(selection) => Ok(Some(self.history.lock().version_of(key, &selection.object.etag)?)),
             Err(Failed::Store(Error::NoSuchKey)) => Ok(None),
@@ -311,7 +317,8 @@ impl Client {
         };
         self.history.lock().note(now(), &format!("client {} lists", self.number));
         let request = ListRequest { limit: 1000, ..ListRequest::default() };
-        let result = self.visit(|store| async move { store.list_objects(BUCKET, &request).await }).await;
+        let result =
+            self.visit(|store| async move { store.list_objects(&bucket(&store).await?, &request).await }).await;
         let Ok(page) = result else {
             begun.iter().for_each(|(_, begun)| self.history.lock().forget(begun));
             self.history.lock().note(now(), &format!("client {} has no listing", self.number));
@@ -352,20 +359,26 @@ enum Completed {
 
 /// Uploads in parts. `repeats` completes it twice, as clients do that have missed the answer.
 async fn upload(store: &Store, key: &str, pieces: [Bytes; 2], repeats: bool) -> Result<Completed, Error> {
-    let upload = store.create_upload(BUCKET, key, CreateUploadRequest::default()).await?;
+    let bucket = bucket(store).await?;
+    let upload = store.create_upload(&bucket, key, CreateUploadRequest::default()).await?;
     let mut parts = Vec::new();
     for (number, piece) in (1..).zip(pieces) {
-        let part = store.put_part(&upload.id, number, ExpectedBody::default(), Box::new(piece)).await?;
+        let part = store.put_part(&bucket, &upload.id, number, ExpectedBody::default(), Box::new(piece)).await?;
         parts.push(CompletedPart { number, etag: part.etag.to_string(), checksum: None });
     }
     let request = CompleteRequest { parts, ..CompleteRequest::default() };
-    store.complete_upload(&upload.id, request.clone()).await?;
-    let again = if repeats { store.complete_upload(&upload.id, request).await.err() } else { None };
+    store.complete_upload(&bucket, &upload.id, request.clone()).await?;
+    let again = if repeats { store.complete_upload(&bucket, &upload.id, request).await.err() } else { None };
     Ok(if let Some(Error::NoSuchUpload) = again { Completed::Forgotten } else { Completed::Known })
 }
 
+/// Finds the bucket anew for each request, as the front door does.
+async fn bucket(store: &Store) -> Result<Bucket, Error> {
+    store.head_bucket(BUCKET).await
+}
+
 async fn read(store: &Store, key: &str) -> Result<(Etag, Bytes), Error> {
-    let reader = store.get_object(BUCKET, key, GetRequest::default()).await?;
+    let reader = store.get_object(&bucket(store).await?, key, GetRequest::default()).await?;
     let whole = reader.body.try_fold(Vec::new(), |mut whole, chunk| async move {
         whole.extend_from_slice(&chunk);
         Ok(whole)

@@ -8,11 +8,11 @@ use store::copy::{CopyRequest, CopySource};
 use store::list::ListRequest;
 use store::put::ExpectedBody;
 use store::{
-    BodyError, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest, Deletion, Error, EtagCondition, PutRequest,
-    ReadConditions, StoreConfig, StreamBody,
+    BodyError, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest, Deletion, Error, EtagCondition, GetRequest,
+    PutRequest, ReadConditions, StoreConfig, StreamBody,
 };
 
-use crate::node::{Node, bytes};
+use crate::node::{Node, bucket, bytes};
 
 fn declared(expected: ExpectedBody) -> PutRequest {
     PutRequest { expected, ..PutRequest::default() }
@@ -21,6 +21,7 @@ fn declared(expected: ExpectedBody) -> PutRequest {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_is_not_as_declared_stores_nothing() {
     let node = Node::start(6, "4+2").await;
+    let bucket = node.bucket().await;
     for size in [100, 700_000] {
         let body = bytes(1, size);
         let wrong = Checksum::new(ChecksumAlgorithm::Crc32, ChecksumKind::FullObject, vec![1; 4].into()).unwrap();
@@ -33,14 +34,14 @@ async fn a_body_that_is_not_as_declared_stores_nothing() {
         ];
         for expected in cases {
             let put =
-                node.store.put_object("bucket", "key", declared(expected.clone()), Box::new(Bytes::from(body.clone())));
+                node.store.put_object(&bucket, "key", declared(expected.clone()), Box::new(Bytes::from(body.clone())));
             let error = put.await.unwrap_err();
             let client = matches!(error, Error::Body(_) | Error::BadDigest | Error::ChecksumMismatch { .. });
             assert!(client, "{expected:?}: {error}");
             assert!(matches!(node.get("key").await, Err(Error::NoSuchKey)));
         }
         let broken = stream::iter([Ok(Bytes::from(body)), Err(BodyError::Incomplete)]);
-        let put = node.store.put_object("bucket", "key", PutRequest::default(), Box::new(StreamBody(broken)));
+        let put = node.store.put_object(&bucket, "key", PutRequest::default(), Box::new(StreamBody(broken)));
         assert!(matches!(put.await, Err(Error::Body(BodyError::Incomplete))));
     }
     let mut node = node;
@@ -58,7 +59,7 @@ async fn of_concurrent_creations_one_wins() {
             let (store, key) = (node.store.clone(), key.clone());
             async move {
                 let body = bytes(seed, size);
-                store.put_object("bucket", &key, request, Box::new(Bytes::from(body))).await
+                store.put_object(&bucket(&store).await, &key, request, Box::new(Bytes::from(body))).await
             }
         });
         let outcomes = future::join_all(puts).await;
@@ -83,7 +84,7 @@ async fn compare_and_swap_loses_no_increment() {
                 let condition = Precondition::matches(object.etag);
                 let request = PutRequest { condition, ..PutRequest::default() };
                 let body = Box::new(Bytes::from(next.to_string()));
-                match node.store.put_object("bucket", "counter", request, body).await {
+                match node.store.put_object(&node.bucket().await, "counter", request, body).await {
                     Ok(_) => break,
                     Err(Error::PreconditionFailed { condition: "If-Match" }) => {}
                     Err(error) => panic!("{error}"),
@@ -102,10 +103,15 @@ async fn copies_keep_or_replace_what_goes_with_the_bytes() {
     let mut request = PutRequest::default();
     request.user_metadata.insert("color".into(), "green".into());
     request.expected.checksum = ChecksumRequest::Compute(ChecksumAlgorithm::Sha256);
-    let put = node.store.put_object("bucket", "a", request, Box::new(Bytes::from(body.clone()))).await.unwrap();
-    let mut source =
-        CopySource { bucket: "bucket".into(), key: "a".into(), version: None, conditions: ReadConditions::default() };
-    let copied = node.store.copy_object(&source, "bucket", "b", CopyRequest::default()).await.unwrap();
+    let put =
+        node.store.put_object(&node.bucket().await, "a", request, Box::new(Bytes::from(body.clone()))).await.unwrap();
+    let mut source = CopySource {
+        bucket: node.bucket().await,
+        key: "a".into(),
+        version: None,
+        conditions: ReadConditions::default(),
+    };
+    let copied = node.store.copy_object(&source, &node.bucket().await, "b", CopyRequest::default()).await.unwrap();
     assert_eq!((&copied.result.etag, &copied.result.checksum), (&put.etag, &put.checksum));
     let (object, read) = node.get_with("b", Default::default()).await.unwrap();
     assert!(read == body);
@@ -113,13 +119,13 @@ async fn copies_keep_or_replace_what_goes_with_the_bytes() {
 
     let replaced_metadata = Some((Default::default(), [("shape".to_owned(), "round".to_owned())].into()));
     let request = CopyRequest { replaced_metadata, ..CopyRequest::default() };
-    node.store.copy_object(&source, "bucket", "a", request).await.unwrap();
+    node.store.copy_object(&source, &node.bucket().await, "a", request).await.unwrap();
     let (object, read) = node.get_with("a", Default::default()).await.unwrap();
     assert!(read == body);
     assert_eq!(object.user_metadata.into_iter().collect::<Vec<_>>(), [("shape".to_owned(), "round".to_owned())]);
 
     source.conditions.if_none_match = Some(EtagCondition::Any);
-    let refused = node.store.copy_object(&source, "bucket", "c", CopyRequest::default()).await;
+    let refused = node.store.copy_object(&source, &node.bucket().await, "c", CopyRequest::default()).await;
     assert!(matches!(refused, Err(Error::PreconditionFailed { .. })), "{refused:?}");
 }
 
@@ -130,19 +136,31 @@ async fn deleted_keys_are_gone_and_their_bucket_can_follow() {
         node.put(key, bytes(1, 50_000)).await.unwrap();
     }
     let request = ListRequest { delimiter: Some("/".into()), limit: 10, ..ListRequest::default() };
-    let page = node.store.list_objects("bucket", &request).await.unwrap();
+    let page = node.store.list_objects(&node.bucket().await, &request).await.unwrap();
     assert_eq!(page.objects.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["a"]);
     assert_eq!(page.common_prefixes, ["b/"]);
-    let usage = node.store.usage("bucket").await.unwrap();
+    let usage = node.store.usage(&node.bucket().await).await.unwrap();
     assert_eq!((usage.objects, usage.bytes), (3, 150_000));
-    assert!(matches!(node.store.delete_bucket("bucket").await, Err(Error::BucketNotEmpty)));
+    assert!(matches!(node.store.delete_bucket(&node.bucket().await).await, Err(Error::BucketNotEmpty)));
 
     let keys = ["a", "b/c", "b/d", "never"].map(Deletion::of).to_vec();
-    let deleted = node.store.delete_objects("bucket", keys).await.unwrap();
+    let deleted = node.store.delete_objects(&node.bucket().await, keys).await;
     assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
-    assert!(node.store.list_objects("bucket", &request).await.unwrap().objects.is_empty());
-    node.store.delete_bucket("bucket").await.unwrap();
-    assert!(matches!(node.get("a").await, Err(Error::NoSuchBucket)));
+    assert!(node.store.list_objects(&node.bucket().await, &request).await.unwrap().objects.is_empty());
+    let gone = node.bucket().await;
+    node.store.delete_bucket(&gone).await.unwrap();
+    assert!(matches!(node.store.head_bucket("bucket").await, Err(Error::NoSuchBucket)));
+    node.store.create_bucket("bucket", "somebody else", None).await.unwrap();
+    node.put("a", b"theirs".to_vec()).await.unwrap();
+    let in_gone = node.store.get_object(&gone, "a", GetRequest::default()).await;
+    assert!(
+        matches!(in_gone, Err(Error::NoSuchBucket)),
+        "whoever found the bucket before does not read in its successor"
+    );
+    let body = Box::new(Bytes::from_static(b"ours"));
+    let in_gone = node.store.put_object(&gone, "a", PutRequest::default(), body).await;
+    assert!(matches!(in_gone, Err(Error::NoSuchBucket)), "nor write");
+    assert_eq!(node.get("a").await.unwrap(), b"theirs");
     node.store.collect_garbage().await.unwrap();
     assert_eq!(node.shard_count(), 0);
 }
@@ -155,13 +173,13 @@ async fn many_large_copies_at_once_do_not_wait_for_each_other_for_ever() {
     let body = bytes(6, 3_000_000);
     node.put("source", body.clone()).await.unwrap();
     let source = CopySource {
-        bucket: "bucket".into(),
+        bucket: node.bucket().await,
         key: "source".into(),
         version: None,
         conditions: ReadConditions::default(),
     };
     let keys: Vec<String> = (0..12).map(|number| format!("copy-{number}")).collect();
-    let copies = keys.iter().map(|key| node.store.copy_object(&source, "bucket", key, CopyRequest::default()));
+    let copies = keys.iter().map(|key| node.store.copy_object(&source, &source.bucket, key, CopyRequest::default()));
     for (copied, key) in future::join_all(copies).await.into_iter().zip(&keys) {
         copied.unwrap();
         assert!(node.get(key).await.unwrap() == body);

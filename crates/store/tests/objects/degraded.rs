@@ -144,7 +144,8 @@ async fn an_upload_survives_that_its_groups_change_meanwhile() {
     let body = bytes(5, 3_000_000);
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
     let chunks = Box::pin(stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) }));
-    let upload = node.store.put_object("bucket", "long", PutRequest::default(), Box::new(StreamBody(chunks.map(Ok))));
+    let bucket = node.bucket().await;
+    let upload = node.store.put_object(&bucket, "long", PutRequest::default(), Box::new(StreamBody(chunks.map(Ok))));
     let feed = async {
         let (first, rest) = body.split_at(body.len() / 2);
         for chunk in first.chunks(250_000) {

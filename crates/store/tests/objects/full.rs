@@ -28,7 +28,7 @@ async fn full_disks_refuse_objects_and_recover_when_space_returns() {
         assert!(node.get(key).await.unwrap() == bytes(seed, 8 << 20), "{key}");
     }
     for key in &stored {
-        node.store.delete_object("bucket", Deletion::of(key)).await.unwrap();
+        node.store.delete_object(&node.bucket().await, Deletion::of(key)).await.unwrap();
     }
     for _ in 0..3 {
         collect_garbage(&node).await;

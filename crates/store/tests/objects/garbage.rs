@@ -8,14 +8,14 @@ use futures_util::{Stream, StreamExt, stream};
 use placement::DiskId;
 use store::{BodyError, Deletion, GetRequest, PutRequest, StreamBody};
 
-use crate::node::{Node, bytes, shard_count};
+use crate::node::{Node, bucket, bytes, shard_count};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn overwritten_shards_stay_until_their_readers_are_done() {
     let node = Node::start(6, "4+2").await;
     let old = bytes(1, 3_000_000);
     node.put("key", old.clone()).await.unwrap();
-    let reader = node.store.get_object("bucket", "key", GetRequest::default()).await.unwrap();
+    let reader = node.store.get_object(&node.bucket().await, "key", GetRequest::default()).await.unwrap();
     node.put("key", bytes(2, 100_000)).await.unwrap();
     assert_eq!(node.store.collect_garbage().await.unwrap().retired_segments, 0);
     let chunks: Vec<_> = reader.body.map(Result::unwrap).collect().await;
@@ -36,7 +36,7 @@ async fn shards_freed_just_before_a_crash_are_not_taken_for_lost() {
         disk.delete(disk.inventory(None, usize::MAX).iter().map(|shard| shard.identity).collect()).await.unwrap();
     }
     node.put("overwritten", bytes(3, 300_000)).await.unwrap();
-    node.store.delete_object("bucket", Deletion::of("deleted")).await.unwrap();
+    node.store.delete_object(&node.bucket().await, Deletion::of("deleted")).await.unwrap();
     let report = node.store.fsck().await.unwrap();
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(node.store.take_census().await.unwrap().lost, 0);
@@ -107,7 +107,10 @@ async fn orphans_are_collected_within_three_epochs_and_nothing_else() {
     let expected = node.shard_count();
     let broken = broken_off(&node);
     // Nobody serves the discard queue here: as after a crash.
-    node.store.put_object("bucket", "lost", PutRequest::default(), Box::new(broken)).await.unwrap_err();
+    node.store
+        .put_object(&bucket(&node.store).await, "lost", PutRequest::default(), Box::new(broken))
+        .await
+        .unwrap_err();
     assert!(expected < node.shard_count());
     assert_eq!(node.store.collect_garbage().await.unwrap().orphaned_shards, 0, "its epoch is not over");
     for _ in 0..3 {
@@ -127,7 +130,8 @@ async fn a_long_upload_outlives_epochs() {
     let chunks = Box::pin(stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) }));
     let store = node.store.clone();
     let put = tokio::task::LocalSet::new();
-    let upload = store.put_object("bucket", "long", PutRequest::default(), Box::new(StreamBody(chunks.map(Ok))));
+    let bucket = bucket(&store).await;
+    let upload = store.put_object(&bucket, "long", PutRequest::default(), Box::new(StreamBody(chunks.map(Ok))));
     let feed = async {
         for chunk in body.chunks(500_000) {
             sender.send(Bytes::copy_from_slice(chunk)).await.unwrap();
@@ -147,11 +151,14 @@ async fn the_background_deletes_nothing_that_is_needed() {
     let node = Node::start(6, "4+2").await;
     let broken = broken_off(&node);
     let background = store::Background::start(&node.store, node.queues);
-    node.store.put_object("bucket", "lost", PutRequest::default(), Box::new(broken)).await.unwrap_err();
+    node.store
+        .put_object(&bucket(&node.store).await, "lost", PutRequest::default(), Box::new(broken))
+        .await
+        .unwrap_err();
     for seed in 0..20 {
         let body = Bytes::from(bytes(seed, 900_000));
         node.store
-            .put_object("bucket", &format!("key-{}", seed % 3), PutRequest::default(), Box::new(body))
+            .put_object(&bucket(&node.store).await, &format!("key-{}", seed % 3), PutRequest::default(), Box::new(body))
             .await
             .unwrap();
     }

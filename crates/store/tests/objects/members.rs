@@ -198,12 +198,13 @@ impl World {
 }
 
 pub async fn put(store: &Store, key: &str, body: Vec<u8>) -> store::Result<()> {
-    let put = store.put_object("bucket", key, PutRequest::default(), Box::new(Bytes::from(body)));
+    let bucket = store.head_bucket("bucket").await?;
+    let put = store.put_object(&bucket, key, PutRequest::default(), Box::new(Bytes::from(body)));
     put.await.map(drop)
 }
 
 pub async fn get(store: &Store, key: &str) -> store::Result<Vec<u8>> {
-    let reader = store.get_object("bucket", key, GetRequest::default()).await?;
+    let reader = store.get_object(&store.head_bucket("bucket").await?, key, GetRequest::default()).await?;
     Ok(reader.body.try_collect::<Vec<Bytes>>().await?.concat())
 }
 

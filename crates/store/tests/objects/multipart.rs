@@ -13,12 +13,13 @@ use crate::node::{Node, bytes};
 const PART: usize = 5 << 20;
 
 async fn create(node: &Node, key: &str) -> Upload {
-    node.store.create_upload("bucket", key, CreateUploadRequest::default()).await.unwrap()
+    node.store.create_upload(&node.bucket().await, key, CreateUploadRequest::default()).await.unwrap()
 }
 
 async fn put_part(node: &Node, upload: &Upload, number: u16, body: &[u8]) -> CompletedPart {
     let body = Box::new(Bytes::copy_from_slice(body));
-    let put = node.store.put_part(&upload.id, number, ExpectedBody::default(), body).await.unwrap();
+    let put =
+        node.store.put_part(&node.bucket().await, &upload.id, number, ExpectedBody::default(), body).await.unwrap();
     CompletedPart { number, etag: put.etag.to_string(), checksum: None }
 }
 
@@ -31,16 +32,16 @@ async fn parts_become_an_object_that_reads_whole_by_range_and_by_part() {
     for (chunk, number) in body.chunks(PART).zip([2, 5, 9]) {
         parts.push(put_part(&node, &upload, number, chunk).await);
     }
-    let listed = node.store.list_parts(&upload.id, 2, 10).await.unwrap();
+    let listed = node.store.list_parts(&node.bucket().await, &upload.id, 2, 10).await.unwrap();
     assert_eq!(listed.parts.iter().map(|part| part.number).collect::<Vec<_>>(), [5, 9]);
     assert!(matches!(node.get("key").await, Err(Error::NoSuchKey)));
 
     let request = CompleteRequest { parts, ..CompleteRequest::default() };
-    let completed = node.store.complete_upload(&upload.id, request.clone()).await.unwrap();
+    let completed = node.store.complete_upload(&node.bucket().await, &upload.id, request.clone()).await.unwrap();
     assert!(matches!(completed.etag, Etag::Multipart { part_count: 3, .. }));
     assert_eq!(completed.size, body.len() as u64);
     assert_eq!(completed.checksum.as_ref().unwrap().kind(), ChecksumKind::FullObject);
-    let again = node.store.complete_upload(&upload.id, request).await.unwrap();
+    let again = node.store.complete_upload(&node.bucket().await, &upload.id, request).await.unwrap();
     assert_eq!(again, completed, "completing is idempotent");
 
     let (object, read) = node.get_with("key", GetRequest::default()).await.unwrap();
@@ -66,7 +67,7 @@ async fn what_is_wrong_with_a_completion_is_said() {
     let last = put_part(&node, &upload, 2, b"last").await;
     let complete = async |parts: Vec<CompletedPart>, size: Option<u64>| {
         let request = CompleteRequest { parts, size, ..CompleteRequest::default() };
-        node.store.complete_upload(&upload.id, request).await
+        node.store.complete_upload(&node.bucket().await, &upload.id, request).await
     };
     let other = CompletedPart { number: 1, ..last.clone() };
     assert!(matches!(complete(vec![other], None).await, Err(Error::InvalidPart { number: 1 })));
@@ -87,26 +88,29 @@ async fn composite_checksums_and_copied_parts() {
     node.put("source", source.clone()).await.unwrap();
     let checksum = Some((ChecksumAlgorithm::Sha256, ChecksumKind::Composite));
     let request = CreateUploadRequest { checksum, ..CreateUploadRequest::default() };
-    let upload = node.store.create_upload("bucket", "key", request).await.unwrap();
+    let upload = node.store.create_upload(&node.bucket().await, "key", request).await.unwrap();
     let from = CopySource {
-        bucket: "bucket".into(),
+        bucket: node.bucket().await,
         key: "source".into(),
         version: None,
         conditions: ReadConditions::default(),
     };
     let range = Some(ByteRange::Between(1000, source.len() as u64 - 1));
-    let copied = node.store.copy_part(&from, range, &upload.id, 1).await.unwrap();
+    let copied = node.store.copy_part(&from, range, &from.bucket, &upload.id, 1).await.unwrap();
     let first = CompletedPart { number: 1, etag: copied.result.etag.to_string(), checksum: copied.result.checksum };
     let second = put_part(&node, &upload, 2, b"tail").await;
     let beyond = Some(ByteRange::Between(0, source.len() as u64));
-    assert!(matches!(node.store.copy_part(&from, beyond, &upload.id, 3).await, Err(Error::InvalidRange { .. })));
+    assert!(matches!(
+        node.store.copy_part(&from, beyond, &from.bucket, &upload.id, 3).await,
+        Err(Error::InvalidRange { .. })
+    ));
 
     let request = CompleteRequest { parts: vec![first, second], ..CompleteRequest::default() };
-    let completed = node.store.complete_upload(&upload.id, request).await.unwrap();
+    let completed = node.store.complete_upload(&node.bucket().await, &upload.id, request).await.unwrap();
     let checksum = completed.checksum.unwrap();
     assert_eq!((checksum.algorithm(), checksum.kind()), (ChecksumAlgorithm::Sha256, ChecksumKind::Composite));
     assert!(node.get("key").await.unwrap() == [&source[1000..], b"tail"].concat());
-    let attributes = node.store.object_attributes("bucket", "key", None, 0, 1).await.unwrap();
+    let attributes = node.store.object_attributes(&node.bucket().await, "key", None, 0, 1).await.unwrap();
     assert_eq!((attributes.parts.len(), attributes.truncated), (1, true));
 }
 
@@ -115,12 +119,18 @@ async fn an_aborted_upload_is_gone_with_its_shards() {
     let node = Node::start(6, "4+2").await;
     let upload = create(&node, "key").await;
     put_part(&node, &upload, 1, &bytes(1, 100_000)).await;
-    let page =
-        node.store.list_uploads("bucket", &ListUploadsRequest { limit: 10, ..Default::default() }).await.unwrap();
+    let page = node
+        .store
+        .list_uploads(&node.bucket().await, &ListUploadsRequest { limit: 10, ..Default::default() })
+        .await
+        .unwrap();
     assert_eq!(page.uploads, std::slice::from_ref(&upload));
-    node.store.abort_upload(&upload.id).await.unwrap();
-    assert!(matches!(node.store.list_parts(&upload.id, 0, 10).await, Err(Error::NoSuchUpload)));
-    let late = node.store.put_part(&upload.id, 2, ExpectedBody::default(), Box::new(Bytes::from_static(b"x"))).await;
+    node.store.abort_upload(&node.bucket().await, &upload.id).await.unwrap();
+    assert!(matches!(node.store.list_parts(&node.bucket().await, &upload.id, 0, 10).await, Err(Error::NoSuchUpload)));
+    let late = node
+        .store
+        .put_part(&node.bucket().await, &upload.id, 2, ExpectedBody::default(), Box::new(Bytes::from_static(b"x")))
+        .await;
     assert!(matches!(late, Err(Error::NoSuchUpload)));
     node.store.collect_garbage().await.unwrap();
     assert_eq!(node.shard_count(), 0);
@@ -133,9 +143,9 @@ async fn a_completion_obeys_its_condition() {
     let parts = vec![put_part(&node, &upload, 1, b"part").await];
     node.put("key", b"there already".to_vec()).await.unwrap();
     let request = CompleteRequest { parts, condition: Precondition::absent(), ..CompleteRequest::default() };
-    let refused = node.store.complete_upload(&upload.id, request.clone()).await;
+    let refused = node.store.complete_upload(&node.bucket().await, &upload.id, request.clone()).await;
     assert!(matches!(refused, Err(Error::PreconditionFailed { condition: "If-None-Match" })));
-    node.store.delete_object("bucket", Deletion::of("key")).await.unwrap();
-    node.store.complete_upload(&upload.id, request).await.unwrap();
+    node.store.delete_object(&node.bucket().await, Deletion::of("key")).await.unwrap();
+    node.store.complete_upload(&node.bucket().await, &upload.id, request).await.unwrap();
     assert_eq!(node.get("key").await.unwrap(), b"part");
 }

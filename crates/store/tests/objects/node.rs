@@ -8,6 +8,7 @@ use bytes::Bytes;
 use cluster::{Cluster, ClusterConfig};
 use env::{Env, Files, SimFiles};
 use futures_util::TryStreamExt;
+use store::bucket::Bucket;
 use store::{GetRequest, Object, PutRequest, PutResult, Queues, Result, Store, StoreConfig};
 
 /// A running node. Its background work is done by the tests, step by step.
@@ -139,8 +140,13 @@ impl Node {
         files
     }
 
+    /// The bucket.
+    pub async fn bucket(&self) -> Bucket {
+        bucket(&self.store).await
+    }
+
     pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<PutResult> {
-        self.store.put_object("bucket", key, PutRequest::default(), Box::new(Bytes::from(bytes))).await
+        self.store.put_object(&self.bucket().await, key, PutRequest::default(), Box::new(Bytes::from(bytes))).await
     }
 
     pub async fn get(&self, key: &str) -> Result<Vec<u8>> {
@@ -148,13 +154,18 @@ impl Node {
     }
 
     pub async fn get_with(&self, key: &str, request: GetRequest) -> Result<(Object, Vec<u8>)> {
-        let reader = self.store.get_object("bucket", key, request).await?;
+        let reader = self.store.get_object(&self.bucket().await, key, request).await?;
         let size = reader.range.end - reader.range.start;
         let chunks: Vec<Bytes> = reader.body.try_collect().await?;
         let bytes = chunks.concat();
         assert_eq!(bytes.len() as u64, size, "the body has the size announced");
         Ok((reader.object, bytes))
     }
+}
+
+/// The bucket that the tests use.
+pub async fn bucket(store: &Store) -> Bucket {
+    store.head_bucket("bucket").await.unwrap()
 }
 
 /// Number of shards on all disks of a node.

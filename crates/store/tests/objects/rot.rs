@@ -59,7 +59,7 @@ async fn put_some(node: &mut Node, dice: &Dice) -> Vec<(String, Vec<u8>)> {
         for number in 0..4 {
             node.put(&format!("key-{number}"), bytes(round * 10 + number, 1 + dice.below(400_000))).await.unwrap();
         }
-        node.store.delete_object("bucket", Deletion::of("key-3")).await.unwrap();
+        node.store.delete_object(&node.bucket().await, Deletion::of("key-3")).await.unwrap();
         node.store.collect_garbage().await.unwrap();
     }
     let mut objects = Vec::new();
@@ -72,7 +72,7 @@ async fn put_some(node: &mut Node, dice: &Dice) -> Vec<(String, Vec<u8>)> {
     for number in 0..4 {
         let key = format!("key-{number}");
         if !kept.contains(&key) {
-            node.store.delete_object("bucket", Deletion::of(&key)).await.unwrap();
+            node.store.delete_object(&node.bucket().await, Deletion::of(&key)).await.unwrap();
         }
     }
     node.store.collect_garbage().await.unwrap();

@@ -20,12 +20,12 @@ async fn put(node: &Node, size: usize, seed: u64) -> Version {
 }
 
 async fn delete(node: &Node, version: Option<VersionName>) -> store::Deleted {
-    node.store.delete_object("bucket", Deletion { version, ..Deletion::of("key") }).await.unwrap()
+    node.store.delete_object(&node.bucket().await, Deletion { version, ..Deletion::of("key") }).await.unwrap()
 }
 
 async fn get(node: &Node, version: VersionName) -> Result<Vec<u8>> {
     let request = GetRequest { version: Some(version), ..GetRequest::default() };
-    let reader = node.store.get_object("bucket", "key", request).await?;
+    let reader = node.store.get_object(&node.bucket().await, "key", request).await?;
     assert_eq!(reader.object.version, Some(version));
     let chunks: Vec<bytes::Bytes> = reader.body.try_collect().await?;
     Ok(chunks.concat())
@@ -34,7 +34,7 @@ async fn get(node: &Node, version: VersionName) -> Result<Vec<u8>> {
 /// The null version, versions of all sizes, and a delete marker above them all.
 async fn put_versions(node: &Node) -> Vec<Version> {
     let mut versions = vec![put(node, 300_000, 1).await];
-    node.store.set_versioning("bucket", Versioning::Enabled).await.unwrap();
+    node.store.set_versioning(&node.bucket().await, Versioning::Enabled).await.unwrap();
     for (size, seed) in [0, 100, 17_000, 500_000, 900_000].into_iter().zip(2..) {
         versions.push(put(node, size, seed).await);
     }
@@ -76,7 +76,7 @@ async fn versions_are_named_listed_and_deleted() {
     assert_eq!(marker, same);
 
     let request = ListVersionsRequest { limit: 100, ..ListVersionsRequest::default() };
-    let page = node.store.list_versions("bucket", &request).await.unwrap();
+    let page = node.store.list_versions(&node.bucket().await, &request).await.unwrap();
     let listed: Vec<_> = page
         .versions
         .iter()
@@ -88,24 +88,24 @@ async fn versions_are_named_listed_and_deleted() {
     let objects = versions.iter().rev().map(|(name, body)| (*name, false, Some(body.len() as u64)));
     assert_eq!(listed, [(marker.version, true, None)].into_iter().chain(objects).collect::<Vec<_>>());
     let bytes = versions.iter().map(|(_, body)| body.len() as u64).sum::<u64>();
-    let usage = node.store.usage("bucket").await.unwrap();
+    let usage = node.store.usage(&node.bucket().await).await.unwrap();
     assert_eq!((usage.objects, usage.bytes), (0, bytes));
 
     let (oldest, body) = &versions[1];
     let conditions = ReadConditions::default();
-    let source = CopySource { bucket: "bucket".into(), key: "key".into(), version: Some(*oldest), conditions };
-    let copied = node.store.copy_object(&source, "bucket", "copy", CopyRequest::default()).await.unwrap();
+    let source = CopySource { bucket: node.bucket().await, key: "key".into(), version: Some(*oldest), conditions };
+    let copied = node.store.copy_object(&source, &node.bucket().await, "copy", CopyRequest::default()).await.unwrap();
     assert_eq!(copied.source_version, Some(*oldest));
     assert!(node.get("copy").await.unwrap() == *body);
     let source = CopySource { version: Some(marker.version), ..source };
-    let refused = node.store.copy_object(&source, "bucket", "copy", CopyRequest::default()).await;
+    let refused = node.store.copy_object(&source, &node.bucket().await, "copy", CopyRequest::default()).await;
     assert!(matches!(refused, Err(Error::IsDeleteMarker(_))));
 
     let deleted = delete(&node, Some(marker.version)).await;
     assert_eq!((deleted.version, deleted.is_marker), (Some(marker.version), true));
     assert!(node.get("key").await.unwrap() == versions[5].1, "the newest version is current again");
     assert!(matches!(get(&node, marker.version).await, Err(Error::NoSuchVersion(_))));
-    assert!(matches!(node.store.delete_bucket("bucket").await, Err(Error::BucketNotEmpty)));
+    assert!(matches!(node.store.delete_bucket(&node.bucket().await).await, Err(Error::BucketNotEmpty)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ use store::{ByteRange, Deletion, Error, GetRequest};
 use bytes::Bytes;
 use env::{Entropy, SeededEntropy, SimFiles};
 
-use crate::node::{Node, bytes};
+use crate::node::{Node, bucket, bytes};
 
 const KEYS: u64 = 8;
 
@@ -60,7 +60,7 @@ async fn acknowledged_objects_survive_power_cuts() {
         let put = tokio::spawn({
             let store = node.store.clone();
             let (key, body) = (key.clone(), Bytes::from(body.clone()));
-            async move { store.put_object("bucket", &key, Default::default(), Box::new(body)).await }
+            async move { store.put_object(&bucket(&store).await, &key, Default::default(), Box::new(body)).await }
         });
         for _ in 0..dice.below(40) {
             tokio::task::yield_now().await;
@@ -95,17 +95,19 @@ async fn act(node: &mut Node, model: &mut Model, dice: &Dice) {
             model.insert(key, vec![Some(body)]);
         }
         5 => {
-            node.store.delete_object("bucket", Deletion::of(&key)).await.unwrap();
+            node.store.delete_object(&node.bucket().await, Deletion::of(&key)).await.unwrap();
             model.insert(key, vec![None]);
         }
         6 => {
             let body = bytes(dice.below(1 << 40), dice.size());
-            let upload = node.store.create_upload("bucket", &key, CreateUploadRequest::default()).await.unwrap();
+            let upload =
+                node.store.create_upload(&node.bucket().await, &key, CreateUploadRequest::default()).await.unwrap();
             let part = Box::new(Bytes::from(body.clone()));
-            let part = node.store.put_part(&upload.id, 1, ExpectedBody::default(), part).await.unwrap();
+            let part =
+                node.store.put_part(&node.bucket().await, &upload.id, 1, ExpectedBody::default(), part).await.unwrap();
             let parts = vec![CompletedPart { number: 1, etag: part.etag.to_string(), checksum: None }];
             let request = CompleteRequest { parts, ..CompleteRequest::default() };
-            node.store.complete_upload(&upload.id, request).await.unwrap();
+            node.store.complete_upload(&node.bucket().await, &upload.id, request).await.unwrap();
             model.insert(key, vec![Some(body)]);
         }
         7 => {
@@ -144,6 +146,10 @@ async fn check(node: &Node, model: &mut Model, round: u64) {
         listed += usize::from(found.is_some());
         *allowed = vec![found];
     }
-    let page = node.store.list_objects("bucket", &ListRequest { limit: 1000, ..ListRequest::default() }).await.unwrap();
+    let page = node
+        .store
+        .list_objects(&node.bucket().await, &ListRequest { limit: 1000, ..ListRequest::default() })
+        .await
+        .unwrap();
     assert_eq!(page.objects.len(), listed, "round {round}");
 }

@@ -366,10 +366,14 @@ impl Consensus for RaftConsensus {
     fn read(&self) -> ConsensusFuture<'_, Reading> {
         Box::pin(async {
             self.catch_up().await?;
-            // The index first: the view may only be newer than it says.
-            let index = self.engine.applied().map_or(0, |id| id.index);
-            Ok(Reading { index, view: self.engine.view() })
+            Ok(self.newest())
         })
+    }
+
+    fn newest(&self) -> Reading {
+        // The index first: the view may only be newer than it says.
+        let index = self.engine.applied().map_or(0, |id| id.index);
+        Reading { index, view: self.engine.view() }
     }
 }
 
