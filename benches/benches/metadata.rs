@@ -16,7 +16,7 @@ use env::{Clock, Env, RealClock, UnixMillis};
 use meta::command::{CreateBucket, Precondition, PutObject, SetTable};
 use meta::query::{self, ListObjects};
 use meta::record::{
-    Body, Etag, GroupFence, Hlc, IntentEpoch, ObjectRecord, Segment, StripeSlot, UnknownFields, WriteId,
+    Body, Etag, GroupFence, Hlc, IntentEpoch, ObjectRecord, Segment, StripeSlot, UnknownFields, VersionLock, WriteId,
 };
 use meta::{BucketId, Command, LogEntry, LogId, MetaConfig, MetaEngine, Opened, Reply};
 use placement::{Epoch, GroupId};
@@ -57,7 +57,13 @@ impl Node {
         let fence = |group| GroupFence { group: GroupId(group), epoch: Epoch(1), accepted_from: Epoch(1) };
         let fences = (0..GROUP_COUNT).map(fence).collect();
         node.apply(&[Command::SetTable(SetTable { based_on: 0, table: Vec::new(), fences })]);
-        let create = CreateBucket { name: "bucket".to_owned(), owner: "owner".to_owned(), region: None };
+        let create = CreateBucket {
+            name: "bucket".to_owned(),
+            owner: "owner".to_owned(),
+            region: None,
+            has_lock: false,
+            configurations: Default::default(),
+        };
         match node.apply(&[Command::CreateBucket(create)]).pop() {
             Some(Ok(Reply::BucketCreated(bucket))) => node.bucket = bucket,
             other => panic!("{other:?}"),
@@ -121,6 +127,7 @@ fn put(bucket: BucketId, number: u64) -> Command {
         body: Body::Striped(vec![segment]),
         version: None,
         acl: None,
+        lock: VersionLock::default(),
         unknown: UnknownFields::default(),
     };
     let (key, precondition) = (key_of(number), Precondition::default());

@@ -211,7 +211,13 @@ mod tests {
     }
 
     async fn create_bucket(consensus: &RaftConsensus, name: &str) -> meta::Result<()> {
-        let bucket = CreateBucket { name: name.to_owned(), owner: "owner".to_owned(), region: None };
+        let bucket = CreateBucket {
+            name: name.to_owned(),
+            owner: "owner".to_owned(),
+            region: None,
+            has_lock: false,
+            configurations: Default::default(),
+        };
         consensus.propose(Command::CreateBucket(bucket)).await.map(drop)
     }
 

@@ -90,15 +90,25 @@ impl FieldWriter {
     }
 
     /// The record.
-    pub(crate) fn finish(mut self, kind: u8, unknown: &UnknownFields) -> Bytes {
-        for (number, bytes) in &unknown.0 {
-            self.bytes(*number, bytes);
-        }
-        let mut record = Vec::with_capacity(12 + self.fields.len());
+    pub(crate) fn finish(self, kind: u8, unknown: &UnknownFields) -> Bytes {
+        let Self { present, fields, .. } = if unknown.0.is_empty() { self } else { self.merged(unknown) };
+        let mut record = Vec::with_capacity(12 + fields.len());
         record.extend_from_slice(&[kind, VERSION]);
-        write_varint(self.present, &mut record);
-        record.extend_from_slice(&self.fields);
+        write_varint(present, &mut record);
+        record.extend_from_slice(&fields);
         record.into()
+    }
+
+    /// With the fields that newer software wrote, which may stand between those of this version.
+    fn merged(self, unknown: &UnknownFields) -> Self {
+        let mut rest = Input(&self.fields);
+        let known = (0..FIELD_COUNT_MAX).filter(|number| self.present & 1 << number != 0);
+        let known = known.map(|number| (number, rest.prefixed().expect("this writer wrote it")));
+        let mut fields: Vec<_> = known.chain(unknown.0.iter().map(|(number, bytes)| (*number, &bytes[..]))).collect();
+        fields.sort_by_key(|(number, _)| *number);
+        let mut merged = Self::new();
+        fields.into_iter().for_each(|(number, bytes)| merged.bytes(number, bytes));
+        merged
     }
 }
 
@@ -107,6 +117,10 @@ pub(crate) struct FieldReader<'a> {
     /// Fields not taken yet.
     present: u64,
     rest: Input<'a>,
+    /// Fields between those that were asked for.
+    unknown: Vec<(u8, &'a [u8])>,
+    /// The first field that may be asked for.
+    next: u8,
 }
 
 impl<'a> FieldReader<'a> {
@@ -122,18 +136,31 @@ impl<'a> FieldReader<'a> {
             return Err(CodecError::Version { kind, version });
         }
         let present = rest.varint()?;
-        Ok(Self { present, rest })
+        Ok(Self { present, rest, unknown: Vec::new(), next: 0 })
     }
 
     /// The bytes of field `number`; `None` when it is absent. Every known field is asked for, in ascending order.
     pub(crate) fn bytes(&mut self, number: u8) -> Result<Option<&'a [u8]>, CodecError> {
+        assert!(self.next <= number, "fields are read in ascending order");
+        self.next = number + 1;
+        self.skip_below(number)?;
         let bit = 1_u64 << number;
-        assert!(self.present & (bit - 1) == 0, "fields are read in ascending order");
         if self.present & bit == 0 {
             return Ok(None);
         }
         self.present &= !bit;
         self.rest.prefixed().map(Some)
+    }
+
+    /// Takes the fields before `number`, which this version does not know.
+    fn skip_below(&mut self, number: u8) -> Result<(), CodecError> {
+        while let skipped @ 0..FIELD_COUNT_MAX = lowest(self.present)
+            && skipped < number
+        {
+            self.present &= !(1 << skipped);
+            self.unknown.push((skipped, self.rest.prefixed()?));
+        }
+        Ok(())
     }
 
     /// The value of an optional field.
@@ -157,15 +184,16 @@ impl<'a> FieldReader<'a> {
 
     /// Takes the remaining fields, all unknown, and checks that nothing follows. `encoded` is the whole record.
     pub(crate) fn finish(mut self, encoded: &Bytes) -> Result<UnknownFields, CodecError> {
-        let mut unknown = Vec::new();
-        for number in 0..FIELD_COUNT_MAX {
-            if let Some(bytes) = self.bytes(number)? {
-                unknown.push((number, encoded.slice_ref(bytes)));
-            }
-        }
+        self.skip_below(FIELD_COUNT_MAX)?;
         self.rest.end()?;
-        Ok(UnknownFields(unknown))
+        let unknown = self.unknown.into_iter().map(|(number, bytes)| (number, encoded.slice_ref(bytes)));
+        Ok(UnknownFields(unknown.collect()))
     }
+}
+
+/// The number of the lowest field in a bitmap; [`FIELD_COUNT_MAX`] when it is empty.
+fn lowest(present: u64) -> u8 {
+    u8::try_from(present.trailing_zeros()).expect("there are 64 bits")
 }
 
 /// Something that can be empty, and is then absent from a record.

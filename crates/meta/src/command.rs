@@ -9,8 +9,8 @@ use placement::DiskId;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{
-    Checksum, ConfigurationKind, Etag, GroupFence, IntentEpoch, ObjectRecord, PartRecord, RetiredId, UploadId,
-    UploadRecord, VersionName, Versioning, WriteId,
+    BucketLock, Checksum, ConfigurationKind, Etag, Governance, GroupFence, IntentEpoch, LegalHold, ObjectRecord,
+    PartRecord, Retention, RetiredId, UploadId, UploadRecord, VersionName, Versioning, WriteId,
 };
 use crate::view::BucketId;
 
@@ -61,6 +61,8 @@ pub enum Command {
     SetObjectDetail(SetObjectDetail),
     /// Answers [`Reply::Done`](crate::Reply::Done).
     SetDocuments(SetDocuments),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    SetBucketLock(SetBucketLock),
 }
 
 impl Command {
@@ -109,7 +111,8 @@ impl Command {
             // They would undo what somebody else has set meanwhile.
             | Self::SetBucketConfiguration(_)
             | Self::SetBucketVersioning(_)
-            | Self::SetObjectDetail(_) => false,
+            | Self::SetObjectDetail(_)
+            | Self::SetBucketLock(_) => false,
         }
     }
 }
@@ -132,6 +135,10 @@ pub struct CreateBucket {
     pub owner: String,
     /// Location constraint; `None` is the default region.
     pub region: Option<String>,
+    /// Whether its versions can be locked; they are kept then.
+    pub has_lock: bool,
+    /// What it is configured with from the beginning, as [`SetBucketConfiguration`] would.
+    pub configurations: BTreeMap<ConfigurationKind, Vec<u8>>,
 }
 
 /// Deletes a bucket that holds no object. Unfinished uploads are dropped with it.
@@ -419,6 +426,8 @@ pub struct DeleteVersion {
     pub version: VersionName,
     /// What must hold of that version. One that does not exist is deleted successfully whatever this says.
     pub precondition: Precondition,
+    /// Whether a retention in governance mode keeps the version. The front door has asked who may bypass it.
+    pub governance: Governance,
     /// Identity of the deletion, for replays.
     pub write_id: WriteId,
 }
@@ -443,4 +452,22 @@ pub enum ObjectDetail {
     Tags(BTreeMap<String, String>),
     /// Its access control list; `None` makes it the bucket's owner's alone.
     Acl(Option<String>),
+    /// Until when it is kept.
+    Retention {
+        /// The new retention; `None` removes it.
+        retention: Option<Retention>,
+        /// Whether one in governance mode keeps itself. The front door has asked who may bypass it.
+        governance: Governance,
+    },
+    /// Its legal hold.
+    LegalHold(LegalHold),
+}
+
+/// Has the versions of a bucket be locked, which they can be from then on, and sets the default for new ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetBucketLock {
+    /// The bucket, whose versioning must be enabled.
+    pub bucket: BucketId,
+    /// The default.
+    pub lock: BucketLock,
 }

@@ -155,6 +155,18 @@ pub enum Refusal {
         /// Its size.
         size: u64,
     },
+    /// A retention or a legal hold keeps the version as it is.
+    #[error("the version is locked")]
+    Locked,
+    /// The versions of the bucket cannot be locked.
+    #[error("the bucket has no object lock")]
+    NoObjectLock,
+    /// Object lock needs versioning, and this bucket's is not enabled.
+    #[error("the versioning of the bucket is not enabled")]
+    NotVersioned,
+    /// A bucket with object lock keeps its versions.
+    #[error("versioning cannot be suspended in a bucket with object lock")]
+    VersioningLocked,
 }
 
 /// How a manifest contradicts itself.

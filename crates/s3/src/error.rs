@@ -143,6 +143,14 @@ impl From<store::Error> for Error {
                 ),
             ),
             Store::InvalidRequest(reason) => Self::with_message(ErrorCode::InvalidRequest, reason),
+            Store::Locked => {
+                let message = "Access Denied because object protected by object lock.";
+                Self::with_message(ErrorCode::AccessDenied, message)
+            }
+            Store::NoObjectLock => {
+                Self::with_message(ErrorCode::InvalidRequest, "Bucket is missing Object Lock Configuration")
+            }
+            Store::InvalidBucketState(reason) => Self::with_message(ErrorCode::InvalidBucketState, reason),
             Store::Body(error) => error.into(),
             Store::SlowDown => ErrorCode::SlowDown.into(),
             Store::DiskFull => ErrorCode::StorageFull.into(),
@@ -214,6 +222,7 @@ error_codes! {
     InvalidArgument, "InvalidArgument", BAD_REQUEST, "Invalid Argument";
     InvalidBucketAclWithObjectOwnership, "InvalidBucketAclWithObjectOwnership", BAD_REQUEST, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
     InvalidBucketName, "InvalidBucketName", BAD_REQUEST, "The specified bucket is not valid.";
+    InvalidBucketState, "InvalidBucketState", CONFLICT, "The request is not valid with the current state of the bucket.";
     InvalidDigest, "InvalidDigest", BAD_REQUEST, "The Content-MD5 you specified was invalid.";
     InvalidEncryptionAlgorithm, "InvalidEncryptionAlgorithmError", BAD_REQUEST, "The encryption request you specified is not valid. The valid value is AES256.";
     InvalidLocationConstraint, "InvalidLocationConstraint", BAD_REQUEST, "The specified location-constraint is not valid";
@@ -222,6 +231,7 @@ error_codes! {
     InvalidPolicyDocument, "InvalidPolicyDocument", BAD_REQUEST, "The content of the form does not meet the conditions specified in the policy document.";
     InvalidRange, "InvalidRange", RANGE_NOT_SATISFIABLE, "The requested range is not satisfiable";
     InvalidRequest, "InvalidRequest", BAD_REQUEST, "Invalid Request";
+    InvalidRetentionPeriod, "InvalidRetentionPeriod", BAD_REQUEST, "Default retention period must be a positive integer value, at most 36500 days or 100 years.";
     InvalidStorageClass, "InvalidStorageClass", BAD_REQUEST, "The storage class you specified is not valid";
     InvalidTag, "InvalidTag", BAD_REQUEST, "The tag provided was not a valid tag.";
     InvalidToken, "InvalidToken", BAD_REQUEST, "The provided token is malformed or otherwise invalid.";
@@ -242,6 +252,7 @@ error_codes! {
     NoSuchCorsConfiguration, "NoSuchCORSConfiguration", NOT_FOUND, "The CORS configuration does not exist";
     NoSuchKey, "NoSuchKey", NOT_FOUND, "The specified key does not exist.";
     NoSuchLifecycleConfiguration, "NoSuchLifecycleConfiguration", NOT_FOUND, "The lifecycle configuration does not exist";
+    NoSuchObjectLockConfiguration, "NoSuchObjectLockConfiguration", NOT_FOUND, "The specified object does not have a ObjectLock configuration";
     NoSuchPublicAccessBlockConfiguration, "NoSuchPublicAccessBlockConfiguration", NOT_FOUND, "The public access block configuration was not found";
     NoSuchTagSet, "NoSuchTagSet", NOT_FOUND, "The TagSet does not exist";
     NoSuchUpload, "NoSuchUpload", NOT_FOUND, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";

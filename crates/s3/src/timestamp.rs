@@ -17,13 +17,13 @@ const HTTP_DATE_RFC850: &[BorrowedFormatItem<'_>] =
 const HTTP_DATE_ASCTIME: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short] [month repr:short] [day padding:space] [hour]:[minute]:[second] [year]");
 
-/// `2013-05-24T00:00:00.000Z`: what XML bodies carry.
-const ISO_8601: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-
 /// `2013-05-24T00:00:00Z`, which clients write as well.
 const ISO_8601_SECONDS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+
+/// `2013-05-24T00:00:00.000Z`: what XML bodies carry; clients write any number of digits behind the second.
+const ISO_8601: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond]Z");
 
 /// `20130524T000000Z`: what signatures carry.
 const ISO_8601_BASIC: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
@@ -138,7 +138,13 @@ mod tests {
 
     #[test]
     fn bodies_may_carry_either_form() {
-        for text in ["2013-05-24T00:00:00Z", "2013-05-24T00:00:00.000Z", "Fri, 24 May 2013 00:00:00 GMT"] {
+        for text in [
+            "2013-05-24T00:00:00Z",
+            "2013-05-24T00:00:00.0Z",
+            "2013-05-24T00:00:00.000Z",
+            "2013-05-24T00:00:00.000999Z",
+            "Fri, 24 May 2013 00:00:00 GMT",
+        ] {
             assert_eq!(parse_any(text), Some(MOMENT), "{text:?}");
         }
     }

@@ -4,6 +4,8 @@ use anyhow::Context;
 use env::{Failure, SimFiles};
 use futures_util::future::join_all;
 
+use store::bucket::NewBucket;
+
 use crate::dice::Dice;
 use crate::node::Node;
 use crate::writer::{BUCKET, Writer};
@@ -62,7 +64,7 @@ impl PowerCuts {
         let mut writers: Vec<_> =
             (0..WRITERS).map(|name| Writer::new(name, self.seed.wrapping_mul(31).wrapping_add(name))).collect();
         let node = Node::start(&files, self.disk_count, self.seed).await.context("first start")?;
-        node.store.create_bucket(BUCKET, "root", None).await?;
+        node.store.create_bucket(NewBucket::new(BUCKET, "root")).await?;
         node.stop().await?;
         for cut in 0..self.cuts {
             let node = Node::start(&files, self.disk_count, dice.below(u64::MAX))

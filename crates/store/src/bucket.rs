@@ -1,11 +1,13 @@
 //! Buckets.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use env::UnixMillis;
 pub use meta::BucketId;
-use meta::command::{CreateBucket, DeleteBucket, SetBucketConfiguration, SetBucketVersioning};
+use meta::command::{CreateBucket, DeleteBucket, SetBucketConfiguration, SetBucketLock, SetBucketVersioning};
 use meta::record::BucketRecord;
-pub use meta::record::{ConfigurationKind, Hlc, Versioning};
+pub use meta::record::{BucketLock, ConfigurationKind, DefaultRetention, Hlc, RetentionPeriod, Versioning};
 use meta::{Command, query};
 
 use crate::error::{Error, Result};
@@ -28,8 +30,33 @@ pub struct Bucket {
     pub configured: Hlc,
     /// Whether its objects have versions; `None` if they never had.
     pub versioning: Option<Versioning>,
+    /// Object lock; `None` if its versions cannot be locked.
+    pub lock: Option<BucketLock>,
     /// Index of a state that shows it like this: what is read in it is as new, or newer.
     pub found_at: u64,
+}
+
+/// A bucket to be.
+#[derive(Clone, Debug)]
+pub struct NewBucket {
+    /// Its name.
+    pub name: String,
+    /// Canonical id of the account that will own it.
+    pub owner: String,
+    /// Location constraint; `None` is the default region.
+    pub region: Option<String>,
+    /// Whether its versions can be locked; versioning is enabled then.
+    pub has_lock: bool,
+    /// What it is configured with from the beginning.
+    pub configurations: BTreeMap<ConfigurationKind, Vec<u8>>,
+}
+
+impl NewBucket {
+    /// A plain bucket.
+    pub fn new(name: &str, owner: &str) -> Self {
+        let (name, owner) = (name.to_owned(), owner.to_owned());
+        Self { name, owner, region: None, has_lock: false, configurations: BTreeMap::new() }
+    }
 }
 
 /// What a bucket, or all of them, hold; exact at one moment, straight from the metadata tree's summaries.
@@ -43,22 +70,22 @@ pub struct Usage {
 
 impl Bucket {
     fn of(bucket: query::Bucket, found_at: u64) -> Self {
-        let BucketRecord { name, created, owner, region, configured, versioning, .. } = bucket.record;
-        Self { id: bucket.id, name, created: created.millis(), region, owner, configured, versioning, found_at }
+        let BucketRecord { name, created, owner, region, configured, versioning, lock, .. } = bucket.record;
+        Self { id: bucket.id, name, created: created.millis(), region, owner, configured, versioning, lock, found_at }
     }
 }
 
 impl Store {
-    /// Creates a bucket. The caller has checked the name and the region.
+    /// Creates a bucket. The caller has checked what it is to be.
     ///
     /// # Errors
     ///
-    /// `BucketExists`.
-    pub async fn create_bucket(&self, name: &str, owner: &str, region: Option<&str>) -> Result<Bucket> {
-        let command =
-            CreateBucket { name: name.to_owned(), owner: owner.to_owned(), region: region.map(str::to_owned) };
+    /// `BucketExists`, `EntityTooLarge` (a configuration of more than 2 MiB).
+    pub async fn create_bucket(&self, bucket: NewBucket) -> Result<Bucket> {
+        let NewBucket { name, owner, region, has_lock, configurations } = bucket;
+        let command = CreateBucket { name: name.clone(), owner, region, has_lock, configurations };
         self.propose(Command::CreateBucket(command)).await?;
-        self.head_bucket(name).await
+        self.head_bucket(&name).await
     }
 
     /// Deletes an empty bucket.
@@ -128,10 +155,20 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `NoSuchBucket`.
+    /// `NoSuchBucket`, `InvalidBucketState` for suspending it in a bucket with object lock.
     pub async fn set_versioning(&self, bucket: &Bucket, versioning: Versioning) -> Result<()> {
         let command = SetBucketVersioning { bucket: bucket.id, versioning };
         self.propose(Command::SetBucketVersioning(command)).await?;
+        Ok(())
+    }
+
+    /// Has the versions of a bucket be locked, which they can be from then on, and sets the default for new ones.
+    ///
+    /// # Errors
+    ///
+    /// `NoSuchBucket`, `InvalidBucketState` unless its versioning is enabled.
+    pub async fn set_bucket_lock(&self, bucket: &Bucket, lock: BucketLock) -> Result<()> {
+        self.propose(Command::SetBucketLock(SetBucketLock { bucket: bucket.id, lock })).await?;
         Ok(())
     }
 

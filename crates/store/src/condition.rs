@@ -74,6 +74,7 @@ mod tests {
             storage_class: None,
             tags: BTreeMap::new(),
             acl: None,
+            lock: crate::object::VersionLock::default(),
             part_count: None,
             version: None,
         };

@@ -15,6 +15,7 @@ use crate::condition::{Precondition, ReadConditions};
 use crate::error::{Error, Result};
 use crate::get::{ByteRange, GetRequest, ObjectBody, ObjectReader};
 use crate::multipart::UploadId;
+use crate::object::VersionLock;
 use crate::put::{CHECKSUM_DEFAULT, ExpectedBody, PutRequest, PutResult};
 use crate::store::Store;
 use crate::version::VersionName;
@@ -41,6 +42,8 @@ pub struct CopyRequest {
     pub replaced_tags: Option<BTreeMap<String, String>>,
     /// Access control list of the copy, which is never that of the source.
     pub acl: Option<String>,
+    /// Lock of the copy, which is never that of the source.
+    pub lock: VersionLock,
     /// Storage class of the copy; `None` is `STANDARD`.
     pub storage_class: Option<String>,
     /// Checksum to compute for the copy; `None` keeps the source's algorithm (CRC64NVME if it had none).
@@ -88,6 +91,7 @@ impl Store {
             user_metadata,
             tags: request.replaced_tags.unwrap_or_else(|| reader.object.tags.clone()),
             acl: request.acl,
+            lock: request.lock,
             storage_class: request.storage_class,
             condition: request.condition,
             expected: expected(&reader, algorithm),

@@ -7,6 +7,7 @@ use meta::{BucketId, Command, Reply};
 use crate::bucket::Bucket;
 use crate::condition::Precondition;
 use crate::error::{Error, Result};
+use crate::object::Governance;
 use crate::store::Store;
 use crate::version::{Deleted, VersionName};
 
@@ -23,6 +24,8 @@ pub struct Deletion {
     pub version: Option<VersionName>,
     /// What must hold: of the named version, otherwise of the newest one.
     pub conditions: Precondition,
+    /// Whether a retention in governance mode keeps the version. The caller has asked who may bypass it.
+    pub governance: Governance,
 }
 
 impl Store {
@@ -30,7 +33,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` (`If-Match` on a missing key).
+    /// `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` (`If-Match` on a missing key), `Locked`.
     pub async fn delete_object(&self, bucket: &Bucket, deletion: Deletion) -> Result<Deleted> {
         self.delete_in(bucket.id, deletion).await
     }
@@ -47,11 +50,13 @@ impl Store {
     }
 
     async fn delete_in(&self, bucket: BucketId, deletion: Deletion) -> Result<Deleted> {
-        let Deletion { key, version, conditions } = deletion;
+        let Deletion { key, version, conditions, governance } = deletion;
         let (precondition, write_id) = (conditions.clone(), self.new_write_id());
         let command = match version {
             None => Command::DeleteObject(DeleteObject { bucket, key, precondition, write_id }),
-            Some(version) => Command::DeleteVersion(DeleteVersion { bucket, key, version, precondition, write_id }),
+            Some(version) => {
+                Command::DeleteVersion(DeleteVersion { bucket, key, version, precondition, governance, write_id })
+            }
         };
         match self.propose(command).await.map_err(|error| error.under(&conditions))? {
             Reply::ObjectDeleted(deleted) => Ok(Deleted::of(&deleted)),
@@ -63,6 +68,7 @@ impl Store {
 impl Deletion {
     /// The deletion of a key, whatever it holds.
     pub fn of(key: &str) -> Self {
-        Self { key: key.to_owned(), version: None, conditions: Precondition::default() }
+        let key = key.to_owned();
+        Self { key, version: None, conditions: Precondition::default(), governance: Governance::Observed }
     }
 }

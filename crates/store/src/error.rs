@@ -96,6 +96,15 @@ pub enum Error {
     /// with, a size that differs from the parts' sum): `InvalidRequest` with this reason.
     #[error("{0}")]
     InvalidRequest(&'static str),
+    /// A retention or a legal hold keeps the version as it is: `AccessDenied`.
+    #[error("the version is locked")]
+    Locked,
+    /// The versions of the bucket cannot be locked: `InvalidRequest`.
+    #[error("the bucket has no object lock")]
+    NoObjectLock,
+    /// What else the bucket does forbids it: `InvalidBucketState` with this reason.
+    #[error("{0}")]
+    InvalidBucketState(&'static str),
     /// The body failed.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -177,6 +186,14 @@ impl From<Refusal> for Error {
             Refusal::ConfigurationTooLarge { size } => {
                 Self::EntityTooLarge { size, limit: CONFIGURATION_SIZE_MAX as u64 }
             }
+            Refusal::Locked => Self::Locked,
+            Refusal::NoObjectLock => Self::NoObjectLock,
+            Refusal::NotVersioned => Self::InvalidBucketState(
+                "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+            ),
+            Refusal::VersioningLocked => Self::InvalidBucketState(
+                "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+            ),
             // The state has moved on under the write: writing again will do.
             Refusal::IntentEpochPassed { .. }
             | Refusal::WriteIdUsed

@@ -17,6 +17,7 @@ use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest
 use crate::condition::Precondition;
 use crate::error::{Error, Result};
 use crate::etag::{self, Etag};
+use crate::object::VersionLock;
 use crate::put::{CHECKSUM_DEFAULT, ExpectedBody, OBJECT_SIZE_MAX, PutResult};
 use crate::store::Store;
 
@@ -48,6 +49,8 @@ pub struct CreateUploadRequest {
     pub tags: BTreeMap<String, String>,
     /// Access control list, which is kept as it is; `None`: the object will be the bucket's owner's alone.
     pub acl: Option<String>,
+    /// Lock of the object to be.
+    pub lock: VersionLock,
     /// Checksum of the parts and of the object; `None` is CRC64NVME over the full object, without requiring the client
     /// to name it with the parts. S3 allows `FullObject` for CRCs, `Composite` for all but CRC64NVME; the caller
     /// checks that.
@@ -164,6 +167,7 @@ impl Store {
             user_metadata: request.user_metadata,
             tags: request.tags,
             acl: request.acl,
+            lock: request.lock,
             ..UploadRecord::default()
         };
         let command = CreateUpload { bucket: bucket.id, key: key.to_owned(), upload: record.clone() };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use env::UnixMillis;
 use meta::command::{ObjectDetail, SetObjectDetail};
+pub use meta::record::{Governance, LegalHold, Retention, RetentionMode, VersionLock};
 use meta::record::{ObjectPart, ObjectRecord, PART_NUMBER_MAX, VersionRecord};
 use meta::{BucketId, Command, View, query};
 
@@ -35,6 +36,8 @@ pub struct Object {
     pub tags: BTreeMap<String, String>,
     /// Access control list as it was put; `None`: the object is the bucket's owner's alone.
     pub acl: Option<String>,
+    /// What keeps it from being removed.
+    pub lock: VersionLock,
     /// Number of parts of a multipart object; `None` for an object that was put whole.
     pub part_count: Option<u16>,
     /// How requests name this version; `None` in a bucket whose objects never had versions.
@@ -85,6 +88,7 @@ impl Object {
             storage_class: record.storage_class.clone(),
             tags: record.tags.clone(),
             acl: record.acl.clone(),
+            lock: record.lock,
             part_count: (0 < part_count).then_some(part_count),
             version: is_versioned.then(|| record.version.into()),
         }
@@ -129,6 +133,37 @@ impl Store {
         acl: Option<String>,
     ) -> Result<()> {
         self.set_detail(bucket, key, version, ObjectDetail::Acl(acl)).await
+    }
+
+    /// Replaces the retention of a version, the current one if none is named; `None` removes it.
+    ///
+    /// # Errors
+    ///
+    /// `NoSuchBucket`, `NoSuchKey`, `NoObjectLock`, `Locked`.
+    pub async fn set_object_retention(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        version: Option<VersionName>,
+        retention: Option<Retention>,
+        governance: Governance,
+    ) -> Result<()> {
+        self.set_detail(bucket, key, version, ObjectDetail::Retention { retention, governance }).await
+    }
+
+    /// Sets or lifts the legal hold of a version, the current one if none is named.
+    ///
+    /// # Errors
+    ///
+    /// `NoSuchBucket`, `NoSuchKey`, `NoObjectLock`.
+    pub async fn set_object_hold(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        version: Option<VersionName>,
+        hold: LegalHold,
+    ) -> Result<()> {
+        self.set_detail(bucket, key, version, ObjectDetail::LegalHold(hold)).await
     }
 
     async fn set_detail(

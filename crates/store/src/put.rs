@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use env::UnixMillis;
 use meta::command::PutObject;
-use meta::record::{Body, Hlc, ObjectRecord, Segment, UnknownFields};
+use meta::record::{Body, Hlc, ObjectRecord, Segment, UnknownFields, VersionLock};
 use meta::{Command, ObjectPut, Refusal, Reply};
 use placement::Group;
 
@@ -42,6 +42,8 @@ pub struct PutRequest {
     pub tags: BTreeMap<String, String>,
     /// Access control list, which is kept as it is; `None`: the object is the bucket's owner's alone.
     pub acl: Option<String>,
+    /// What keeps the version from being removed; the bucket's default for what it leaves open.
+    pub lock: VersionLock,
     /// What must hold of the current version.
     pub condition: Precondition,
     /// What the body must be.
@@ -116,6 +118,7 @@ impl Store {
             body,
             version: None,
             acl: request.acl,
+            lock: request.lock,
             unknown: UnknownFields::default(),
         };
         let command = PutObject {

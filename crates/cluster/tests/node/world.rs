@@ -161,7 +161,13 @@ pub(crate) fn slots(topology: &Topology, wish: impl Fn(&Slot) -> bool) -> usize 
 }
 
 pub(crate) async fn create_bucket(cluster: &Cluster, name: &str) -> meta::Result<Outcome> {
-    let command = CreateBucket { name: name.to_owned(), owner: "owner".to_owned(), region: None };
+    let command = CreateBucket {
+        name: name.to_owned(),
+        owner: "owner".to_owned(),
+        region: None,
+        has_lock: false,
+        configurations: Default::default(),
+    };
     let proposed = cluster.consensus();
     let outcome = proposed.propose(Command::CreateBucket(command));
     tokio::time::timeout(PATIENCE, outcome).await.expect("a proposal is answered")

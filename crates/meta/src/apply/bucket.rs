@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::keys;
 use crate::outcome::{Refusal, Reply};
 use crate::record::{
-    BucketNameRecord, BucketRecord, ConfigurationRecord, DrainingRecord, Hlc, PartRecord, UnknownFields,
+    BucketLock, BucketNameRecord, BucketRecord, ConfigurationKind, ConfigurationRecord, DrainingRecord, Hlc,
+    PartRecord, UnknownFields, Versioning,
 };
 use crate::view::{BucketId, TreeId, decode};
 
@@ -29,13 +30,20 @@ pub(super) fn create(draft: &mut Draft<'_>, command: &CreateBucket) -> Decision<
     }
     let id = BucketId(draft.state.next_bucket);
     draft.state.next_bucket += 1;
+    for value in command.configurations.values() {
+        check_size(value)?;
+    }
+    for (kind, value) in &command.configurations {
+        put_configuration(draft, id, *kind, value);
+    }
     let record = BucketRecord {
         name: command.name.clone(),
         created: draft.now(),
         owner: command.owner.clone(),
         region: command.region.clone(),
-        configured: Hlc::ZERO,
-        versioning: None,
+        configured: if command.configurations.is_empty() { Hlc::ZERO } else { draft.now() },
+        versioning: command.has_lock.then_some(Versioning::Enabled),
+        lock: command.has_lock.then(BucketLock::default),
         unknown: UnknownFields::default(),
     };
     draft.put(TreeId::Catalog, name_key, &BucketNameRecord { id, unknown: UnknownFields::default() });
@@ -77,12 +85,9 @@ pub(super) fn set_configuration(draft: &mut Draft<'_>, command: &SetBucketConfig
     let record = draft.require_bucket(command.bucket)?;
     let key = keys::configuration(command.bucket, command.kind);
     match &command.value {
-        Some(value) if CONFIGURATION_SIZE_MAX < value.len() => {
-            return Err(Refusal::ConfigurationTooLarge { size: value.len() as u64 }.into());
-        }
         Some(value) => {
-            let value = value.clone().into();
-            draft.put(TreeId::Catalog, key, &ConfigurationRecord { value, unknown: UnknownFields::default() });
+            check_size(value)?;
+            put_configuration(draft, command.bucket, command.kind, value);
         }
         None if draft.read::<ConfigurationRecord>(TreeId::Catalog, &key)?.is_none() => return Ok(Reply::Done),
         None => draft.remove(TreeId::Catalog, key),
@@ -92,8 +97,21 @@ pub(super) fn set_configuration(draft: &mut Draft<'_>, command: &SetBucketConfig
     Ok(Reply::Done)
 }
 
+fn check_size(value: &[u8]) -> std::result::Result<(), Refusal> {
+    let fits = value.len() <= CONFIGURATION_SIZE_MAX;
+    if fits { Ok(()) } else { Err(Refusal::ConfigurationTooLarge { size: value.len() as u64 }) }
+}
+
+fn put_configuration(draft: &mut Draft<'_>, bucket: BucketId, kind: ConfigurationKind, value: &[u8]) {
+    let record = ConfigurationRecord { value: value.to_vec().into(), unknown: UnknownFields::default() };
+    draft.put(TreeId::Catalog, keys::configuration(bucket, kind), &record);
+}
+
 pub(super) fn set_versioning(draft: &mut Draft<'_>, command: &SetBucketVersioning) -> Decision<Reply> {
     let record = draft.require_bucket(command.bucket)?;
+    if record.lock.is_some() && command.versioning != Versioning::Enabled {
+        return Err(Refusal::VersioningLocked.into());
+    }
     if record.versioning != Some(command.versioning) {
         let record = BucketRecord { versioning: Some(command.versioning), ..record };
         draft.put(TreeId::Catalog, keys::bucket(command.bucket), &record);

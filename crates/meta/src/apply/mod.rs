@@ -3,11 +3,12 @@
 //! Pure and deterministic: the same view, command and stamp give the same outcome and the same edits, byte for byte.
 //! `bucket`, `object`, `upload`, `repair` and `internal` decide one family of commands each; `manifest` holds what
 //! commits have in common: which manifests are admitted, and what follows from naming or dropping a segment; `version`
-//! holds where the versions of a key are.
+//! holds where the versions of a key are; `lock` what keeps them from being removed.
 
 mod bucket;
 mod draft;
 mod internal;
+mod lock;
 mod manifest;
 mod object;
 mod repair;
@@ -57,6 +58,7 @@ pub fn apply(view: &dyn View, command: &Command, stamp: LogStamp) -> Result<(Out
         Command::DeleteVersion(command) => object::delete_version(&mut draft, command),
         Command::SetBucketConfiguration(command) => bucket::set_configuration(&mut draft, command),
         Command::SetObjectDetail(command) => object::set_detail(&mut draft, command),
+        Command::SetBucketLock(command) => lock::set_bucket_lock(&mut draft, command),
     };
     match decision {
         Ok(reply) => Ok((Ok(reply), draft.finish())),

@@ -4,7 +4,7 @@ use env::Bug;
 
 use super::draft::{Decision, Draft, ResultKey};
 use super::version::{self, Key, Replaced};
-use super::{KEY_SIZE_MAX, check_name, manifest};
+use super::{KEY_SIZE_MAX, check_name, lock, manifest};
 use crate::command::{
     DeleteObject, DeleteVersion, EtagCondition, ObjectDetail, Precondition, PutObject, SetObjectDetail,
 };
@@ -12,8 +12,8 @@ use crate::keys;
 use crate::outcome::{InvalidManifest, ObjectDeleted, ObjectPut, Refusal, Reply};
 use crate::query;
 use crate::record::{
-    Body, BodyRecord, Etag, Hlc, ObjectRecord, RememberedReply, Segment, UnknownFields, VersionId, VersionRecord,
-    Versioning,
+    Body, BodyRecord, Etag, Governance, Hlc, ObjectRecord, RememberedReply, Segment, UnknownFields, VersionId,
+    VersionRecord, Versioning,
 };
 use crate::view::TreeId;
 
@@ -33,6 +33,7 @@ pub(super) fn put(draft: &mut Draft<'_>, command: &PutObject) -> Decision<Reply>
     check_precondition(&command.precondition, current.as_ref().map(Subject::of_object))?;
 
     let mut object = command.object.clone();
+    object.lock = lock::of_new_version(draft, &bucket, object.lock)?;
     if let Body::Striped(segments) = &mut object.body {
         let tree_key = keys::object(&command.key);
         for segment in segments {
@@ -139,7 +140,7 @@ fn delete_only_version(
 ) -> Decision<ObjectDeleted> {
     let Some(current) = current else { return Ok(ObjectDeleted::default()) };
     check_precondition(precondition, Some(Subject::of_object(&current)))?;
-    version::remove(draft, key, key.current(), &VersionRecord::Object(current))?;
+    version::remove(draft, key, key.current(), &VersionRecord::Object(current), Governance::Observed)?;
     Ok(ObjectDeleted { existed: true, ..ObjectDeleted::default() })
 }
 
@@ -187,7 +188,7 @@ pub(super) fn delete_version(draft: &mut Draft<'_>, command: &DeleteVersion) -> 
     };
     check_precondition(&command.precondition, Some(Subject::of(&record)))?;
     let key = Key { bucket: command.bucket, versioning: bucket.versioning, name: &command.key };
-    version::remove(draft, &key, tree_key, &record)?;
+    version::remove(draft, &key, tree_key, &record, command.governance)?;
     let is_marker = matches!(record, VersionRecord::Marker(_));
     let deleted = ObjectDeleted { existed: true, version, is_marker };
     draft.remember(result, RememberedReply::Deleted(deleted.clone()))?;
@@ -196,7 +197,7 @@ pub(super) fn delete_version(draft: &mut Draft<'_>, command: &DeleteVersion) -> 
 
 pub(super) fn set_detail(draft: &mut Draft<'_>, command: &SetObjectDetail) -> Decision<Reply> {
     check_name(&command.key, KEY_SIZE_MAX)?;
-    draft.require_bucket(command.bucket)?;
+    let bucket = draft.require_bucket(command.bucket)?;
     let (tree_key, mut object) = match command.version {
         None => {
             let current = draft.current(command.bucket, &command.key)?.ok_or(Refusal::NoSuchKey)?;
@@ -211,6 +212,14 @@ pub(super) fn set_detail(draft: &mut Draft<'_>, command: &SetObjectDetail) -> De
     match &command.detail {
         ObjectDetail::Tags(tags) => object.tags.clone_from(tags),
         ObjectDetail::Acl(acl) => object.acl.clone_from(acl),
+        ObjectDetail::Retention { retention, governance } => {
+            lock::require(&bucket)?;
+            lock::set_retention(draft, &mut object.lock, *retention, *governance)?;
+        }
+        ObjectDetail::LegalHold(hold) => {
+            lock::require(&bucket)?;
+            object.lock.hold = Some(*hold);
+        }
     }
     draft.put(TreeId::Objects(command.bucket), tree_key, &object);
     Ok(Reply::Done)

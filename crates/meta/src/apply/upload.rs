@@ -7,7 +7,7 @@ use env::Bug;
 use super::draft::{Decision, Draft, ResultKey};
 use super::object::{Subject, check_precondition, replace};
 use super::version::Key;
-use super::{KEY_SIZE_MAX, check_name, manifest};
+use super::{KEY_SIZE_MAX, check_name, lock, manifest};
 use crate::command::{AbortUpload, CompleteUpload, CreateUpload, PutPart};
 use crate::keys;
 use crate::outcome::{Refusal, Reply};
@@ -23,7 +23,10 @@ const SITE: u16 = 0;
 
 pub(super) fn create(draft: &mut Draft<'_>, command: &CreateUpload) -> Decision<Reply> {
     check_name(&command.key, KEY_SIZE_MAX)?;
-    draft.require_bucket(command.bucket)?;
+    let bucket = draft.require_bucket(command.bucket)?;
+    if !command.upload.lock.is_empty() {
+        lock::require(&bucket)?;
+    }
     let id = UploadId { initiated: draft.now(), site: SITE };
     draft.put(TreeId::Uploads(command.bucket), keys::upload(&command.key, id), &command.upload);
     Ok(Reply::UploadCreated(id))
@@ -77,7 +80,8 @@ pub(super) fn complete(draft: &mut Draft<'_>, command: &CompleteUpload) -> Decis
     for part in listed.values() {
         manifest::set_owner(draft, part.segment.write_id, TreeId::Objects(command.bucket), &object_key);
     }
-    let object = assemble(command, upload, listed);
+    let mut object = assemble(command, upload, listed);
+    object.lock = lock::of_new_version(draft, &bucket, object.lock)?;
     let key = Key { bucket: command.bucket, versioning: bucket.versioning, name: &command.key };
     let reply = replace(draft, &key, current, object)?;
     draft.remember(result, RememberedReply::Put(reply.clone()))?;
@@ -134,6 +138,7 @@ fn assemble(command: &CompleteUpload, upload: UploadRecord, listed: BTreeMap<u16
         body: Body::Striped(segments),
         version: None,
         acl: upload.acl,
+        lock: upload.lock,
         unknown: UnknownFields::default(),
     }
 }

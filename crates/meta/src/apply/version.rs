@@ -5,12 +5,12 @@
 //! [`keys::null_version`] says where it is while it is not current. Only versioned buckets have more than current ones.
 
 use super::draft::{Decision, Draft};
-use super::manifest;
+use super::{lock, manifest};
 use crate::keys;
 use crate::query;
 use crate::record::{
-    Body, Hlc, MarkerRecord, NullVersionRecord, ObjectRecord, UnknownFields, VersionId, VersionName, VersionRecord,
-    Versioning,
+    Body, Governance, Hlc, MarkerRecord, NullVersionRecord, ObjectRecord, UnknownFields, VersionId, VersionName,
+    VersionRecord, Versioning,
 };
 use crate::view::{BucketId, TreeId};
 
@@ -48,19 +48,23 @@ pub(super) struct Replaced {
 /// note where the null version is.
 pub(super) fn make_room(draft: &mut Draft<'_>, key: &Key<'_>, current: Option<ObjectRecord>) -> Decision<Replaced> {
     let is_null = current.as_ref().is_some_and(|current| current.version.is_none());
-    match key.versioning {
-        None => Ok(Replaced { object: current, was_noted: false }),
-        Some(Versioning::Suspended) if is_null => Ok(Replaced { object: current, was_noted: false }),
+    let replaced = match key.versioning {
+        None => Replaced { object: current, was_noted: false },
+        Some(Versioning::Suspended) if is_null => Replaced { object: current, was_noted: false },
         Some(versioning) => {
             if let Some(current) = current {
                 displace(draft, key, &current);
             }
             match versioning {
-                Versioning::Enabled => Ok(Replaced::default()),
-                Versioning::Suspended => remove_null_version(draft, key),
+                Versioning::Enabled => Replaced::default(),
+                Versioning::Suspended => remove_null_version(draft, key)?,
             }
         }
+    };
+    if let Some(ended) = &replaced.object {
+        lock::check_removal(draft, ended, Governance::Observed)?;
     }
+    Ok(replaced)
 }
 
 /// Puts the current version among the others.
@@ -106,8 +110,15 @@ pub(super) fn put_marker(draft: &mut Draft<'_>, key: &Key<'_>, id: Option<Versio
 
 /// Takes a version out of its place, which is the current one or another, and ends its object if it has one. Then the
 /// newest version left is current, unless it is a delete marker.
-pub(super) fn remove(draft: &mut Draft<'_>, key: &Key<'_>, tree_key: Vec<u8>, record: &VersionRecord) -> Decision<()> {
+pub(super) fn remove(
+    draft: &mut Draft<'_>,
+    key: &Key<'_>,
+    tree_key: Vec<u8>,
+    record: &VersionRecord,
+    governance: Governance,
+) -> Decision<()> {
     if let VersionRecord::Object(object) = record {
+        lock::check_removal(draft, object, governance)?;
         retire(draft, object);
         remove_body(draft, key, object);
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::keys;
-use crate::record::{Body, Etag, Hlc, ObjectRecord, Record, UnknownFields, UploadId, UploadRecord};
+use crate::record::{Body, Etag, Hlc, ObjectRecord, Record, UnknownFields, UploadId, UploadRecord, VersionLock};
 use crate::testing::{CountingView, MemoryView};
 use crate::view::{BucketId, Edit};
 
@@ -58,6 +58,7 @@ fn object(size: u64) -> Bytes {
         body: Body::Inline(Bytes::new()),
         version: None,
         acl: None,
+        lock: VersionLock::default(),
         unknown: UnknownFields::default(),
     };
     record.encode()

@@ -10,7 +10,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::command::{Command, CreateBucket, DeleteObject, LogStamp, Precondition, PutObject, SetBucketVersioning};
-use crate::record::{Body, Etag, Hlc, IntentEpoch, ObjectRecord, UnknownFields, VersionName, Versioning, WriteId};
+use crate::record::{
+    Body, Etag, Governance, Hlc, IntentEpoch, ObjectRecord, UnknownFields, VersionLock, VersionName, Versioning,
+    WriteId,
+};
 use crate::testing::{CountingView, MemoryView};
 use crate::view::BucketId;
 
@@ -26,7 +29,13 @@ struct Built {
 impl Built {
     fn new() -> Self {
         let mut built = Self { view: MemoryView::new(), index: 0 };
-        let bucket = CreateBucket { name: "bucket".to_owned(), owner: String::new(), region: None };
+        let bucket = CreateBucket {
+            name: "bucket".to_owned(),
+            owner: String::new(),
+            region: None,
+            has_lock: false,
+            configurations: BTreeMap::new(),
+        };
         built.apply(Command::CreateBucket(bucket));
         built
     }
@@ -56,6 +65,7 @@ impl Built {
             body: Body::Inline(Bytes::new()),
             version: None,
             acl: None,
+            lock: VersionLock::default(),
             unknown: UnknownFields::default(),
         };
         let (precondition, write_id) = (Precondition::default(), WriteId(u128::from(self.index)));
@@ -194,7 +204,14 @@ proptest! {
         built.index += 1000;
         let write_id = WriteId(u128::from(built.index));
         let (precondition, bucket) = (Precondition::default(), BUCKET);
-        let deletion = crate::command::DeleteVersion { bucket, key: key.clone(), version, precondition, write_id };
+        let deletion = crate::command::DeleteVersion {
+            bucket,
+            key: key.clone(),
+            version,
+            precondition,
+            governance: Governance::Observed,
+            write_id,
+        };
         built.apply(Command::DeleteVersion(deletion));
         let (key_marker, version_marker) = (key.as_str(), Some(version));
         let request = ListVersions { key_marker, version_marker, limit: usize::MAX, ..ListVersions::default() };

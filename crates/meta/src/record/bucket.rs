@@ -5,7 +5,7 @@ use std::num::NonZeroU8;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Hlc, Record, UnknownFields};
+use super::{BucketLock, Hlc, Record, UnknownFields};
 use crate::codec::{FieldReader, FieldWriter, Input, Value};
 use crate::error::CodecError;
 use crate::view::BucketId;
@@ -26,6 +26,8 @@ pub struct BucketRecord {
     pub configured: Hlc,
     /// Whether its objects have versions; `None` if they never had.
     pub versioning: Option<Versioning>,
+    /// Object lock; `None` if its versions cannot be locked.
+    pub lock: Option<BucketLock>,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -36,6 +38,7 @@ const OWNER: u8 = 2;
 const REGION: u8 = 3;
 const CONFIGURED: u8 = 4;
 const VERSIONING: u8 = 5;
+const LOCK: u8 = 6;
 
 impl Record for BucketRecord {
     const KIND: u8 = 0x02;
@@ -48,6 +51,7 @@ impl Record for BucketRecord {
         fields.option(REGION, self.region.as_ref());
         fields.option(CONFIGURED, Some(&self.configured).filter(|time| **time != Hlc::ZERO));
         fields.option(VERSIONING, self.versioning.as_ref());
+        fields.option(LOCK, self.lock.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -62,8 +66,9 @@ impl Record for BucketRecord {
             configured => configured.unwrap_or_default(),
         };
         let versioning = fields.option(VERSIONING)?;
+        let lock = fields.option(LOCK)?;
         let unknown = fields.finish(encoded)?;
-        Ok(Self { name, created, owner, region, configured, versioning, unknown })
+        Ok(Self { name, created, owner, region, configured, versioning, lock, unknown })
     }
 }
 

@@ -8,6 +8,7 @@ mod checksum;
 mod etag;
 mod hlc;
 mod internal;
+mod lock;
 mod object;
 mod result;
 #[cfg(test)]
@@ -31,6 +32,9 @@ pub use internal::{
     WriteOwner,
 };
 pub(crate) use internal::{DrainingRecord, FenceRecord};
+pub use lock::{
+    BucketLock, DefaultRetention, Governance, LegalHold, Retention, RetentionMode, RetentionPeriod, VersionLock,
+};
 pub(crate) use object::BodyRecord;
 pub use object::{Body, ObjectHead, ObjectPart, ObjectRecord};
 pub(crate) use result::{RememberedReply, ResultRecord, ResultSlotRecord};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Checksum, Etag, Hlc, Record, Segment, UnknownFields, VersionId};
+use super::{Checksum, Etag, Hlc, Record, Segment, UnknownFields, VersionId, VersionLock};
 use crate::codec::{Collection, FieldReader, FieldWriter, Input, Value, write_varint};
 use crate::error::CodecError;
 
@@ -36,6 +36,8 @@ pub struct ObjectRecord {
     /// Its access control list, which names its owner; the format is the front door's. `None`: it belongs to the owner of
     /// the bucket alone.
     pub acl: Option<String>,
+    /// What keeps it from being removed.
+    pub lock: VersionLock,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -92,6 +94,9 @@ const STRIPED: u8 = 10;
 const APART: u8 = 11;
 const VERSION: u8 = 12;
 const ACL: u8 = 13;
+// 14 is given out.
+const RETENTION: u8 = 15;
+const LEGAL_HOLD: u8 = 16;
 
 impl Record for ObjectRecord {
     const KIND: u8 = 0x10;
@@ -114,6 +119,8 @@ impl Record for ObjectRecord {
         }
         fields.option(VERSION, self.version.as_ref());
         fields.option(ACL, self.acl.as_ref());
+        fields.option(RETENTION, self.lock.retention.as_ref());
+        fields.option(LEGAL_HOLD, self.lock.hold.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -133,6 +140,7 @@ impl Record for ObjectRecord {
         };
         let version = fields.option(VERSION)?;
         let acl = fields.option(ACL)?;
+        let lock = VersionLock { retention: fields.option(RETENTION)?, hold: fields.option(LEGAL_HOLD)? };
         let unknown = fields.finish(encoded)?;
         let ObjectHead { size, modified, etag, storage_class, checksum } = head;
         Ok(Self {
@@ -148,6 +156,7 @@ impl Record for ObjectRecord {
             body,
             version,
             acl,
+            lock,
             unknown,
         })
     }

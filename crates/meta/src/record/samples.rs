@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use env::UnixMillis;
 use placement::{DiskId, Epoch, GroupId};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -79,6 +80,23 @@ fn part() -> impl Strategy<Value = ObjectPart> {
     })
 }
 
+pub(crate) fn retention() -> impl Strategy<Value = Retention> {
+    let mode = prop_oneof![Just(RetentionMode::Governance), Just(RetentionMode::Compliance)];
+    (mode, any::<u64>()).prop_map(|(mode, until)| Retention { mode, until: UnixMillis(until) })
+}
+
+pub(crate) fn lock() -> impl Strategy<Value = VersionLock> {
+    let hold = option::of(prop_oneof![Just(LegalHold::On), Just(LegalHold::Off)]);
+    (option::of(retention()), hold).prop_map(|(retention, hold)| VersionLock { retention, hold })
+}
+
+fn bucket_lock() -> impl Strategy<Value = BucketLock> {
+    let period =
+        prop_oneof![any::<u32>().prop_map(RetentionPeriod::Days), any::<u32>().prop_map(RetentionPeriod::Years),];
+    let default = (retention(), period).prop_map(|(Retention { mode, .. }, period)| DefaultRetention { mode, period });
+    option::of(default).prop_map(|default| BucketLock { default })
+}
+
 pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
     let body = prop_oneof![
         vec(any::<u8>(), 0..300).prop_map(|bytes| Body::Inline(bytes.into())),
@@ -88,13 +106,14 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
     let head = (any::<u64>(), hlc(), etag(), option::of(any::<String>()), option::of(checksum()));
     let body = (body, option::of(version_id()));
     let maps = (text_map(), text_map(), text_map());
-    (head, maps, vec(part(), 0..4), body, option::of(any::<String>())).prop_map(
+    (head, maps, vec(part(), 0..4), body, option::of(any::<String>()), lock()).prop_map(
         |(
             (size, modified, etag, storage_class, checksum),
             (headers, user_metadata, tags),
             parts,
             (body, version),
             acl,
+            lock,
         )| {
             ObjectRecord {
                 size,
@@ -109,6 +128,7 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
                 body,
                 version,
                 acl,
+                lock,
                 unknown: UnknownFields::default(),
             }
         },
@@ -119,9 +139,18 @@ pub(crate) fn bucket() -> impl Strategy<Value = BucketRecord> {
     let texts = (any::<String>(), any::<String>(), option::of(any::<String>()));
     let configured = prop_oneof![Just(Hlc::ZERO), hlc()];
     let versioning = option::of(prop_oneof![Just(Versioning::Enabled), Just(Versioning::Suspended)]);
-    (texts, hlc(), configured, versioning).prop_map(|((name, owner, region), created, configured, versioning)| {
-        BucketRecord { name, created, owner, region, configured, versioning, unknown: UnknownFields::default() }
-    })
+    (texts, hlc(), configured, versioning, option::of(bucket_lock())).prop_map(
+        |((name, owner, region), created, configured, versioning, lock)| BucketRecord {
+            name,
+            created,
+            owner,
+            region,
+            configured,
+            versioning,
+            lock,
+            unknown: UnknownFields::default(),
+        },
+    )
 }
 
 pub(crate) fn version_id() -> impl Strategy<Value = VersionId> {
@@ -131,14 +160,15 @@ pub(crate) fn version_id() -> impl Strategy<Value = VersionId> {
 pub(crate) fn upload() -> impl Strategy<Value = UploadRecord> {
     let checksum = option::of(checksum().prop_map(|checksum| (checksum.algorithm(), checksum.kind())));
     let texts = (option::of(any::<String>()), option::of(any::<String>()));
-    (texts, checksum, text_map(), text_map(), text_map()).prop_map(
-        |((storage_class, acl), checksum, headers, user_metadata, tags)| UploadRecord {
+    (texts, checksum, text_map(), text_map(), text_map(), lock()).prop_map(
+        |((storage_class, acl), checksum, headers, user_metadata, tags, lock)| UploadRecord {
             storage_class,
             checksum,
             headers,
             user_metadata,
             tags,
             acl,
+            lock,
             unknown: UnknownFields::default(),
         },
     )

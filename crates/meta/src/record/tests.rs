@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use bytes::Bytes;
+use env::UnixMillis;
 use placement::Epoch;
 use proptest::prelude::*;
 
@@ -225,6 +226,7 @@ fn golden_object() {
         }]),
         version: None,
         acl: None,
+        lock: VersionLock::default(),
         unknown: UnknownFields::default(),
     };
     let golden = [
@@ -334,13 +336,19 @@ fn golden_records() {
         region: Some("r".to_owned()),
         configured: Hlc::ZERO,
         versioning: None,
+        lock: None,
         unknown: unknown(),
     };
     check_golden(&bucket, "0201 0f 020162 080123456789abcdef 02016f 020172");
     let configured = BucketRecord { configured: Hlc::from_bits(5), ..bucket.clone() };
     check_golden(&configured, "0201 1f 020162 080123456789abcdef 02016f 020172 080000000000000005");
-    let versioned = BucketRecord { versioning: Some(Versioning::Suspended), ..bucket };
+    let versioned = BucketRecord { versioning: Some(Versioning::Suspended), ..bucket.clone() };
     check_golden(&versioned, "0201 2f 020162 080123456789abcdef 02016f 020172 0102");
+    let locked = BucketRecord { lock: Some(BucketLock::default()), ..bucket.clone() };
+    check_golden(&locked, "0201 4f 020162 080123456789abcdef 02016f 020172 00");
+    let default = DefaultRetention { mode: RetentionMode::Governance, period: RetentionPeriod::Days(30) };
+    let locked = BucketRecord { lock: Some(BucketLock { default: Some(default) }), ..bucket };
+    check_golden(&locked, "0201 4f 020162 080123456789abcdef 02016f 020172 0301011e");
     let configuration = ConfigurationRecord { value: Bytes::from_static(b"v"), unknown: unknown() };
     check_golden(&configuration, "0601 01 0176");
     let body = BodyRecord { bytes: Bytes::from_static(b"body"), unknown: unknown() };
@@ -407,10 +415,12 @@ fn check_golden_versions(time: Hlc, etag: Etag) {
         body: Body::Apart,
         version: Some(id),
         acl: None,
+        lock: VersionLock::default(),
         unknown: unknown(),
     };
     let golden = "1001 8730 0100 080000000000000005 110122222222222222222222222222222222 00 0a0123456789abcdef0001";
     check_golden(&object, golden);
+    check_golden_locks(object);
     let marker = MarkerRecord { modified: Hlc::from_bits(5), version: Some(id), unknown: unknown() };
     check_golden(&marker, "1101 03 080000000000000005 0a0123456789abcdef0001");
     let null_marker = MarkerRecord { version: None, ..marker };
@@ -424,6 +434,16 @@ fn check_golden_versions(time: Hlc, etag: Etag) {
     let deleted = ObjectDeleted { existed: false, version: Some(VersionName::Null), is_marker: true };
     let deleted = ResultRecord { reply: RememberedReply::Deleted(deleted), unknown: unknown() };
     check_golden(&deleted, "4601 70 0100 00 00");
+}
+
+/// What came with object lock.
+fn check_golden_locks(object: ObjectRecord) {
+    let retention = Retention { mode: RetentionMode::Compliance, until: UnixMillis(300) };
+    let lock = VersionLock { retention: Some(retention), hold: Some(LegalHold::On) };
+    let golden = "1001 87b006 0100 080000000000000005 110122222222222222222222222222222222 00 0a0123456789abcdef0001";
+    check_golden(&ObjectRecord { lock, ..object }, &format!("{golden} 0302ac02 0101"));
+    let lock = VersionLock { retention: None, hold: Some(LegalHold::Off) };
+    check_golden(&UploadRecord { lock, ..UploadRecord::default() }, "2001 8002 0100");
 }
 
 #[test]

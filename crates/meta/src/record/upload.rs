@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::hlc::{format_stamp, parse_stamp};
-use super::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, Hlc, Record, Segment, UnknownFields};
+use super::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, Hlc, Record, Segment, UnknownFields, VersionLock};
 use crate::codec::{FieldReader, FieldWriter, Input, Value};
 use crate::error::CodecError;
 
@@ -55,6 +55,8 @@ pub struct UploadRecord {
     pub tags: BTreeMap<String, String>,
     /// Access control list of the object to be.
     pub acl: Option<String>,
+    /// Lock of the object to be.
+    pub lock: VersionLock,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -80,6 +82,9 @@ const HEADERS: u8 = 2;
 const USER_METADATA: u8 = 3;
 const TAGS: u8 = 4;
 const ACL: u8 = 5;
+// 6 is given out.
+const RETENTION: u8 = 7;
+const LEGAL_HOLD: u8 = 8;
 
 impl Record for UploadRecord {
     const KIND: u8 = 0x20;
@@ -92,6 +97,8 @@ impl Record for UploadRecord {
         fields.collection(USER_METADATA, &self.user_metadata);
         fields.collection(TAGS, &self.tags);
         fields.option(ACL, self.acl.as_ref());
+        fields.option(RETENTION, self.lock.retention.as_ref());
+        fields.option(LEGAL_HOLD, self.lock.hold.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -103,8 +110,9 @@ impl Record for UploadRecord {
         let user_metadata = fields.collection(USER_METADATA)?;
         let tags = fields.collection(TAGS)?;
         let acl = fields.option(ACL)?;
+        let lock = VersionLock { retention: fields.option(RETENTION)?, hold: fields.option(LEGAL_HOLD)? };
         let unknown = fields.finish(encoded)?;
-        Ok(Self { storage_class, checksum, headers, user_metadata, tags, acl, unknown })
+        Ok(Self { storage_class, checksum, headers, user_metadata, tags, acl, lock, unknown })
     }
 }
 

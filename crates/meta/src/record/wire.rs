@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{BucketRecord, Checksum, Etag, ObjectRecord, PartRecord, Record, UploadRecord};
+use super::{BucketLock, BucketRecord, Checksum, Etag, ObjectRecord, PartRecord, Record, Retention, UploadRecord};
 use crate::codec::{Value, read_whole};
 
 /// Takes the bytes that `serialize_bytes` wrote.
@@ -74,4 +74,4 @@ macro_rules! serde_as_value {
     )* };
 }
 
-serde_as_value!(Etag, Checksum);
+serde_as_value!(Etag, Checksum, Retention, BucketLock);

@@ -2,7 +2,8 @@
 //!
 //! [`Frontend::enter`] runs before every operation. It reads the bucket's record and settings, once for the whole
 //! request, and asks for the action that the operation names, and for those that single headers add. DeleteObjects asks
-//! for each of its keys itself, and copies ask for their source.
+//! for each of its keys itself, copies ask for their source, and the few operations whose body policies may depend on ask
+//! once they have read it.
 
 mod context;
 
@@ -101,9 +102,20 @@ impl Frontend {
         Ok(Admission { may_list, charged })
     }
 
+    /// Whether `request` may do `action`, now that its headers tell what its body says.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied`.
+    pub(crate) async fn check_described(&self, request: &mut Request, action: Action) -> Result<()> {
+        let object = self.object_facts(request, action).await?;
+        let scene = Scene { access: Some(request.access()), object: object.as_ref() };
+        self.check(request, scene, action, &resource_name(request.bucket(), request.target.key()))
+    }
+
     /// Whether `request` may do everything that its operation and its headers ask for.
     fn check_all(&self, request: &Request, scene: Scene<'_>, action: Action) -> Result<()> {
-        if request.operation == Operation::DeleteObjects {
+        if request.operation == Operation::DeleteObjects || request.operation.is_described_by_body() {
             return Ok(());
         }
         let resource = resource_name(request.bucket(), request.target.key());

@@ -4,10 +4,9 @@
 use http::HeaderMap;
 
 use crate::error::{Error, Result};
-use crate::header::single;
 
-/// Headers of writes that ask for encryption, locks or appending.
-const UNSUPPORTED: [&str; 13] = [
+/// Headers of writes that ask for encryption or appending.
+const UNSUPPORTED: [&str; 11] = [
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
     "x-amz-server-side-encryption-context",
@@ -18,8 +17,6 @@ const UNSUPPORTED: [&str; 13] = [
     "x-amz-copy-source-server-side-encryption-customer-algorithm",
     "x-amz-copy-source-server-side-encryption-customer-key",
     "x-amz-copy-source-server-side-encryption-customer-key-md5",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-retain-until-date",
     "x-amz-write-offset-bytes",
 ];
 
@@ -34,10 +31,7 @@ pub(crate) fn check_object_headers(headers: &HeaderMap) -> Result<()> {
             return Err(Error::header_not_implemented(name));
         }
     }
-    match single(headers, "x-amz-object-lock-legal-hold")? {
-        None | Some("OFF") => Ok(()),
-        Some(_) => Err(Error::header_not_implemented("x-amz-object-lock-legal-hold")),
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -51,8 +45,6 @@ mod tests {
         for (name, value, expected) in [
             ("x-amz-acl", "public-read", None),
             ("x-amz-server-side-encryption", "AES256", Some(ErrorCode::NotImplemented)),
-            ("x-amz-object-lock-legal-hold", "ON", Some(ErrorCode::NotImplemented)),
-            ("x-amz-object-lock-legal-hold", "OFF", None),
             ("x-amz-meta-color", "red", None),
         ] {
             let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);

@@ -1,9 +1,12 @@
 //! CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation.
 
+use std::collections::BTreeMap;
+
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode};
 use iam::ObjectOwnership;
 use iam::acl::Acl;
+use store::bucket::{ConfigurationKind, NewBucket};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
@@ -11,6 +14,7 @@ use crate::header::{self, single};
 use crate::operation::bucket_configuration;
 use crate::request::Request;
 use crate::response::{self, Response};
+use crate::settings::{Document, kind};
 use crate::xml::{Element, Writer};
 
 /// Largest CreateBucketConfiguration.
@@ -28,22 +32,15 @@ pub(super) async fn create_bucket(frontend: &Frontend, mut request: Request) -> 
     drop((body, room));
     let owner = request.caller.account.canonical_id();
 
-    let created = frontend.store.create_bucket(request.bucket(), owner, region.as_deref()).await;
-    let access = frontend.bucket_access(request.bucket()).await?;
-    match created {
-        Ok(_) => {}
-        Err(store::Error::BucketExists) if access.bucket.owner != owner => {
-            return Err(ErrorCode::BucketAlreadyExists.into());
-        }
-        Err(store::Error::BucketExists) if frontend.config.region == REGION_CLASSIC => {}
-        Err(error) => return Err(error.into()),
-    }
-    // A crash in between leaves a bucket that lets nobody in but its owner.
-    if wanted.ownership.is_some() {
-        bucket_configuration::set(frontend, &access, wanted.ownership.as_ref()).await?;
-    }
-    if wanted.acl.is_some() {
-        bucket_configuration::set(frontend, &access, wanted.acl.as_ref()).await?;
+    let bucket = NewBucket {
+        region,
+        has_lock: wanted.has_lock,
+        configurations: wanted.configurations(),
+        ..NewBucket::new(request.bucket(), owner)
+    };
+    match frontend.store.create_bucket(bucket).await {
+        Err(store::Error::BucketExists) => recreate(frontend, request.bucket(), owner, &wanted).await?,
+        created => drop(created?),
     }
 
     let mut created = response::empty(StatusCode::OK);
@@ -51,8 +48,29 @@ pub(super) async fn create_bucket(frontend: &Frontend, mut request: Request) -> 
     Ok(created)
 }
 
+/// Creates a bucket that exists: its owner may in one region, and replaces its list then.
+async fn recreate(frontend: &Frontend, name: &str, owner: &str, wanted: &Wanted) -> Result<()> {
+    let access = frontend.bucket_access(name).await?;
+    if access.bucket.owner != owner {
+        return Err(ErrorCode::BucketAlreadyExists.into());
+    }
+    // Nobody must believe that a bucket has a lock that it has not.
+    let lacks_lock = wanted.has_lock && access.bucket.lock.is_none();
+    if frontend.config.region != REGION_CLASSIC || lacks_lock {
+        return Err(ErrorCode::BucketAlreadyOwnedByYou.into());
+    }
+    if wanted.ownership.is_some() {
+        bucket_configuration::set(frontend, &access, wanted.ownership.as_ref()).await?;
+    }
+    if wanted.acl.is_some() {
+        bucket_configuration::set(frontend, &access, wanted.acl.as_ref()).await?;
+    }
+    Ok(())
+}
+
 /// What the headers of a CreateBucket ask for.
 struct Wanted {
+    has_lock: bool,
     ownership: Option<ObjectOwnership>,
     acl: Option<Acl>,
 }
@@ -61,9 +79,12 @@ impl Wanted {
     fn decode(frontend: &Frontend, request: &Request) -> Result<Self> {
         const LOCK: &str = "x-amz-bucket-object-lock-enabled";
         const OWNERSHIP: &str = "x-amz-object-ownership";
-        if single(&request.headers, LOCK)?.is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
-            return Err(Error::header_not_implemented(LOCK));
-        }
+        let has_lock = match single(&request.headers, LOCK)? {
+            None => false,
+            Some(value) if value.eq_ignore_ascii_case("false") => false,
+            Some(value) if value.eq_ignore_ascii_case("true") => true,
+            Some(other) => return Err(Error::invalid_argument("Must be true or false", LOCK, other)),
+        };
         let parse = |name| {
             let refused = || Error::invalid_argument("Invalid x-amz-object-ownership header", OWNERSHIP, name);
             ObjectOwnership::parse(name).ok_or_else(refused)
@@ -76,8 +97,19 @@ impl Wanted {
         if enforced && acl.as_ref().is_some_and(Acl::shares) {
             return Err(ErrorCode::InvalidBucketAclWithObjectOwnership.into());
         }
-        Ok(Self { ownership, acl })
+        Ok(Self { has_lock, ownership, acl })
     }
+
+    /// What the bucket is configured with from the beginning.
+    fn configurations(&self) -> BTreeMap<ConfigurationKind, Vec<u8>> {
+        let ownership = self.ownership.as_ref().map(stored);
+        ownership.into_iter().chain(self.acl.as_ref().map(stored)).collect()
+    }
+}
+
+/// A configuration as it is kept.
+fn stored<D: Document>(document: &D) -> (ConfigurationKind, Vec<u8>) {
+    (kind::<D>(), document.write().into_bytes())
 }
 
 /// The region that a configuration names, which can only be that of this server.

@@ -204,7 +204,6 @@ fn unset(operation: Operation) -> Option<Unset> {
         O::GetBucketLogging => Unset::Empty("BucketLoggingStatus"),
         O::ListBucketMetricsConfigurations => listing("ListMetricsConfigurationsResult"),
         O::GetBucketNotificationConfiguration => Unset::Empty("NotificationConfiguration"),
-        O::GetObjectLockConfiguration => Unset::Error(ErrorCode::ObjectLockConfigurationNotFound),
         O::GetBucketReplication => Unset::Error(ErrorCode::ReplicationConfigurationNotFound),
         O::GetBucketWebsite => Unset::Error(ErrorCode::NoSuchWebsiteConfiguration),
         _ => return None,

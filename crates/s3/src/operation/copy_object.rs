@@ -7,7 +7,7 @@ use store::copy::{Copied, CopyRequest, CopySource};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
-use crate::header::{checksum, condition, metadata, refusal, single};
+use crate::header::{checksum, condition, lock, metadata, refusal, single};
 use crate::operation::acl;
 use crate::request::{Request, parse_version};
 use crate::response::{self, Response};
@@ -69,6 +69,7 @@ fn decode(frontend: &Frontend, request: &Request, source: &CopySource) -> Result
         replaced_metadata,
         replaced_tags: replaced_tags(request)?,
         acl: acl::of_new_object(frontend, request)?,
+        lock: lock::requested(headers, frontend.env.clock.now())?,
         storage_class,
         checksum_algorithm,
         condition: condition::precondition(headers)?,

@@ -8,6 +8,7 @@ use crate::body::digest;
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
 use crate::header::{condition, single};
+use crate::operation::object_lock;
 use crate::request::{Request, parse_version};
 use crate::response::{self, Response};
 use crate::target::check_key;
@@ -23,7 +24,8 @@ const BODY_SIZE_MAX: usize = 8 * 1024 * 1024;
 /// DeleteObject. Succeeds when there is nothing to delete, whatever the conditions.
 pub(super) async fn delete_object(frontend: &Frontend, request: Request) -> Result<Response> {
     let (key, version) = (request.key().to_owned(), request.version()?);
-    let deletion = Deletion { key, version, conditions: precondition(&request.headers)? };
+    let governance = object_lock::governance(frontend, &request, &key)?;
+    let deletion = Deletion { key, version, conditions: precondition(&request.headers)?, governance };
     let deleted = ignore_missing(frontend.store.delete_object(request.found(), deletion).await)?;
     let mut response = response::empty(StatusCode::NO_CONTENT);
     response::set_version(response.headers_mut(), deleted.version);
@@ -96,7 +98,9 @@ fn read_entry(frontend: &Frontend, request: &Request, object: &Element) -> Resul
     let version = object.child_text("VersionId")?.filter(|version| !version.is_empty()).map(str::to_owned);
     let action = if version.is_some() { Action::DeleteObjectVersion } else { Action::DeleteObject };
     let permitted = frontend.check_object(request, action, &key);
+    let governance = object_lock::governance(frontend, request, &key)?;
     let deletion = permitted.and_then(|()| read_deletion(object, &key, version.as_deref()));
+    let deletion = deletion.map(|deletion| Deletion { governance, ..deletion });
     Ok(Entry { key, version, deletion })
 }
 
@@ -108,7 +112,7 @@ fn read_deletion(object: &Element, key: &str, version: Option<&str>) -> Result<D
         if_size: object.child_text("Size")?.map(parse_size).transpose()?,
         ..Precondition::default()
     };
-    Ok(Deletion { key: key.to_owned(), version: version.map(parse_version).transpose()?, conditions })
+    Ok(Deletion { version: version.map(parse_version).transpose()?, conditions, ..Deletion::of(key) })
 }
 
 /// Answers for each entry in its order: why it was not tried, or what became of it.

@@ -8,6 +8,7 @@ use store::{GetRequest, Object, ObjectReader, ReadConditions, Selection};
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
 use crate::header::{condition, metadata, range, single};
+use crate::operation::object_lock;
 use crate::request::Request;
 use crate::response::{self, Response};
 
@@ -37,7 +38,7 @@ pub(super) async fn get_object(frontend: &Frontend, request: Request) -> Result<
         Err(store::Error::NotModified(object)) => return Ok(not_modified(&object)),
         reader => reader?,
     };
-    let mut found = encode(&request, &wanted, &Selection { object, range, part })?;
+    let mut found = encode(frontend, &request, &wanted, &Selection { object, range, part })?;
     *found.body_mut() = Body::from_stream(body);
     Ok(found)
 }
@@ -56,7 +57,7 @@ pub(super) async fn head_object(frontend: &Frontend, request: Request) -> Result
 
     match found {
         Err(store::Error::NotModified(object)) => Ok(not_modified(&object)),
-        found => found.map(|selection| encode(&request, &wanted, &selection))?,
+        found => found.map(|selection| encode(frontend, &request, &wanted, &selection))?,
     }
 }
 
@@ -124,12 +125,13 @@ fn not_modified(object: &Object) -> Response {
 }
 
 /// The head of the answer.
-fn encode(request: &Request, wanted: &GetRequest, selection: &Selection) -> Result<Response> {
+fn encode(frontend: &Frontend, request: &Request, wanted: &GetRequest, selection: &Selection) -> Result<Response> {
     let Selection { object, range, .. } = selection;
     let partial = wanted.range.is_some() || wanted.part_number.is_some();
     let mut found = response::empty(if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK });
     let headers = found.headers_mut();
     metadata::write(object, headers);
+    object_lock::write(frontend, request, object, headers);
     response::set_validators(headers, object);
     response::set_version(headers, object.version);
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));

@@ -13,6 +13,7 @@ mod list_buckets;
 mod list_objects;
 mod list_versions;
 mod object_attributes;
+mod object_lock;
 mod preflight;
 mod put_object;
 mod tagging;
@@ -102,7 +103,8 @@ operations! {
     GetBucketLogging => bucket_configuration::get_unset, GetBucketLogging;
     ListBucketMetricsConfigurations => bucket_configuration::get_unset, GetMetricsConfiguration;
     GetBucketNotificationConfiguration => bucket_configuration::get_unset, GetBucketNotification;
-    GetObjectLockConfiguration => bucket_configuration::get_unset, GetBucketObjectLockConfiguration;
+    GetObjectLockConfiguration => object_lock::get_object_lock_configuration, GetBucketObjectLockConfiguration;
+    PutObjectLockConfiguration => object_lock::put_object_lock_configuration, PutBucketObjectLockConfiguration;
     GetBucketReplication => bucket_configuration::get_unset, GetReplicationConfiguration;
     GetBucketWebsite => bucket_configuration::get_unset, GetBucketWebsite;
     GetBucketAcl => acl::get_bucket_acl, GetBucketAcl;
@@ -118,6 +120,10 @@ operations! {
     GetObjectTagging => tagging::get_object_tagging, GetObjectTagging or GetObjectVersionTagging;
     PutObjectTagging => tagging::put_object_tagging, PutObjectTagging or PutObjectVersionTagging;
     DeleteObjectTagging => tagging::delete_object_tagging, DeleteObjectTagging or DeleteObjectVersionTagging;
+    GetObjectRetention => object_lock::get_object_retention, GetObjectRetention;
+    PutObjectRetention => object_lock::put_object_retention, PutObjectRetention;
+    GetObjectLegalHold => object_lock::get_object_legal_hold, GetObjectLegalHold;
+    PutObjectLegalHold => object_lock::put_object_legal_hold, PutObjectLegalHold;
     PutObject => put_object::put_object, PutObject;
     CopyObject => copy_object::copy_object, PutObject;
     DeleteObject => delete_object::delete_object, DeleteObject or DeleteObjectVersion;
@@ -152,8 +158,7 @@ const BUCKET_UNSUPPORTED: [&str; 7] = [
 ];
 
 /// The same for objects.
-const OBJECT_UNSUPPORTED: [&str; 8] =
-    ["annotation", "append", "encryption", "legal-hold", "renameObject", "restore", "retention", "select"];
+const OBJECT_UNSUPPORTED: [&str; 6] = ["annotation", "append", "encryption", "renameObject", "restore", "select"];
 
 /// Query parameters that name a configuration of a bucket, with the operations that read, set and remove it. What S3 has
 /// and this server has not is missing.
@@ -172,7 +177,7 @@ const CONFIGURATIONS: [(&str, [Option<Operation>; 3]); 22] = {
         ("logging", [Some(O::GetBucketLogging), None, None]),
         ("metrics", [Some(O::ListBucketMetricsConfigurations), None, None]),
         ("notification", [Some(O::GetBucketNotificationConfiguration), None, None]),
-        ("object-lock", [Some(O::GetObjectLockConfiguration), None, None]),
+        ("object-lock", [Some(O::GetObjectLockConfiguration), Some(O::PutObjectLockConfiguration), None]),
         (
             "ownershipControls",
             [
@@ -205,13 +210,20 @@ impl Operation {
                 | Self::GetObjectAttributes
                 | Self::GetObjectAcl
                 | Self::GetObjectTagging
+                | Self::GetObjectRetention
+                | Self::GetObjectLegalHold
         )
     }
 
     /// Whether it is about an object that is there already.
     pub(crate) fn needs_object(self) -> bool {
         let changes = matches!(self, Self::PutObjectAcl | Self::PutObjectTagging | Self::DeleteObjectTagging);
-        changes || self.reads_object()
+        changes || self.is_described_by_body() || self.reads_object()
+    }
+
+    /// Whether only its body says what permissions may depend on, so that it asks for them itself once that is read.
+    pub(crate) fn is_described_by_body(self) -> bool {
+        matches!(self, Self::PutObjectRetention | Self::PutObjectLegalHold)
     }
 
     /// Chooses the operation by method, target and query.
@@ -273,6 +285,8 @@ fn choose_for_object(call: &Call<'_>) -> Result<Operation> {
         "GET" if has("acl") => Ok(Operation::GetObjectAcl),
         "GET" if has("attributes") => Ok(Operation::GetObjectAttributes),
         "GET" if has("tagging") => Ok(Operation::GetObjectTagging),
+        "GET" if has("retention") => Ok(Operation::GetObjectRetention),
+        "GET" if has("legal-hold") => Ok(Operation::GetObjectLegalHold),
         "GET" => Ok(Operation::GetObject),
         "HEAD" => Ok(Operation::HeadObject),
         "PUT" if part && *copies => Ok(Operation::UploadPartCopy),
@@ -283,8 +297,12 @@ fn choose_for_object(call: &Call<'_>) -> Result<Operation> {
         }
         "PUT" if has("acl") => Ok(Operation::PutObjectAcl),
         "PUT" if has("tagging") => Ok(Operation::PutObjectTagging),
+        "PUT" if has("retention") => Ok(Operation::PutObjectRetention),
+        "PUT" if has("legal-hold") => Ok(Operation::PutObjectLegalHold),
         "DELETE" if has("tagging") => Ok(Operation::DeleteObjectTagging),
-        _ if has("tagging") || has("acl") => Err(method_not_allowed(method, "OBJECT")),
+        _ if ["acl", "legal-hold", "retention", "tagging"].iter().any(|name| query.has(name)) => {
+            Err(method_not_allowed(method, "OBJECT"))
+        }
         "PUT" if *copies => Ok(Operation::CopyObject),
         "PUT" => Ok(Operation::PutObject),
         "DELETE" if has("uploadId") => Ok(Operation::AbortMultipartUpload),
@@ -325,7 +343,7 @@ mod tests {
                 let of_object = name.contains("Object") && !name.starts_with("ListObject");
                 let expected = match name {
                     "ListBuckets" => ActionResource::Other,
-                    "GetObjectLockConfiguration" => ActionResource::Bucket,
+                    "GetObjectLockConfiguration" | "PutObjectLockConfiguration" => ActionResource::Bucket,
                     "UploadPart" | "UploadPartCopy" | "ListParts" => ActionResource::Object,
                     _ if of_object || name.ends_with("MultipartUpload") => ActionResource::Object,
                     _ => ActionResource::Bucket,
@@ -367,7 +385,10 @@ mod tests {
         for (method, query, copies, expected) in [
             ("GET", "x-id=GetObject", false, Ok(Operation::GetObject)),
             ("GET", "uploadId=1", false, Ok(Operation::ListParts)),
-            ("GET", "retention", false, Err(ErrorCode::NotImplemented)),
+            ("GET", "retention", false, Ok(Operation::GetObjectRetention)),
+            ("PUT", "legal-hold", false, Ok(Operation::PutObjectLegalHold)),
+            ("DELETE", "legal-hold", false, Err(ErrorCode::MethodNotAllowed)),
+            ("GET", "restore", false, Err(ErrorCode::NotImplemented)),
             ("PUT", "", false, Ok(Operation::PutObject)),
             ("PUT", "", true, Ok(Operation::CopyObject)),
             ("PUT", "partNumber=1&uploadId=1", false, Ok(Operation::UploadPart)),

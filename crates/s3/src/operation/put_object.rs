@@ -2,11 +2,13 @@
 
 use http::StatusCode;
 use http::header::TRANSFER_ENCODING;
-use store::{PutRequest, PutResult};
+use store::object::VersionLock;
+use store::put::ExpectedBody;
+use store::{ChecksumRequest, PutRequest, PutResult};
 
 use crate::error::{ErrorCode, Result};
 use crate::frontend::{Frontend, content_length};
-use crate::header::{checksum, condition, metadata, refusal};
+use crate::header::{checksum, condition, lock, metadata, refusal};
 use crate::operation::acl;
 use crate::request::Request;
 use crate::response::{self, Response};
@@ -15,14 +17,18 @@ use crate::settings::tags;
 /// Stores the body under the key.
 pub(super) async fn put_object(frontend: &Frontend, request: Request) -> Result<Response> {
     refusal::check_object_headers(&request.headers)?;
+    let lock = lock::requested(&request.headers, frontend.env.clock.now())?;
+    let expected = expected_body(&request)?;
+    check_digest(&request, &lock, &expected)?;
     let put = PutRequest {
         headers: metadata::standard(&request.headers)?,
         user_metadata: metadata::user(&request.headers)?,
         storage_class: metadata::storage_class(&request.headers)?,
         tags: tags::requested(&request.headers)?,
         acl: acl::of_new_object(frontend, &request)?,
+        lock,
         condition: condition::precondition(&request.headers)?,
-        expected: expected_body(&request)?,
+        expected,
     };
     let (bucket, key) = (request.found().clone(), request.key().to_owned());
 
@@ -31,17 +37,25 @@ pub(super) async fn put_object(frontend: &Frontend, request: Request) -> Result<
     Ok(encode(&result))
 }
 
+/// Whether there is a digest of what will be locked, as S3 demands.
+fn check_digest(request: &Request, lock: &VersionLock, expected: &ExpectedBody) -> Result<()> {
+    let by_default = request.access().bucket.lock.is_some_and(|lock| lock.default.is_some());
+    let declared = matches!(expected.checksum, ChecksumRequest::Expect(_) | ChecksumRequest::Trailer(_));
+    let proven = declared || expected.md5.is_some();
+    if proven || lock.is_empty() && !by_default { Ok(()) } else { Err(lock::digest_missing()) }
+}
+
 /// What the client declared about the body of an object or of a part.
 ///
 /// # Errors
 ///
 /// `MissingContentLength` without any declaration of its size, and what is wrong with the checksums.
-pub(super) fn expected_body(request: &Request) -> Result<store::put::ExpectedBody> {
+pub(super) fn expected_body(request: &Request) -> Result<ExpectedBody> {
     let framed = content_length(&request.headers)?.is_some() || request.headers.contains_key(TRANSFER_ENCODING);
     if !framed {
         return Err(ErrorCode::MissingContentLength.into());
     }
-    Ok(store::put::ExpectedBody {
+    Ok(ExpectedBody {
         size: request.body.declared_size(),
         md5: checksum::content_md5(&request.headers)?,
         checksum: checksum::request(&request.headers)?,

@@ -6,7 +6,7 @@ use store::{ChecksumAlgorithm, ChecksumKind};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
-use crate::header::{checksum, metadata, refusal};
+use crate::header::{checksum, lock, metadata, refusal};
 use crate::operation::acl;
 use crate::request::Request;
 use crate::response::{self, Response};
@@ -23,6 +23,7 @@ pub(super) async fn create_multipart_upload(frontend: &Frontend, request: Reques
         storage_class: metadata::storage_class(&request.headers)?,
         tags: tags::requested(&request.headers)?,
         acl: acl::of_new_object(frontend, &request)?,
+        lock: lock::requested(&request.headers, frontend.env.clock.now())?,
         checksum,
     };
 

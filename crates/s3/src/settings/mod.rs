@@ -161,6 +161,7 @@ mod tests {
             configured: Hlc::from_bits(configured),
             versioning: None,
             found_at: 0,
+            lock: None,
         }
     }
 

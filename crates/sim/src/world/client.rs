@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use md5::{Digest, Md5};
 use parking_lot::Mutex;
 use store::body::{Body, StreamBody};
-use store::bucket::Bucket;
+use store::bucket::{Bucket, NewBucket};
 use store::list::ListRequest;
 use store::multipart::{CompleteRequest, CompletedPart, CreateUploadRequest};
 use store::put::{ExpectedBody, PutRequest};
@@ -59,7 +59,8 @@ impl Client {
     /// Creates the bucket; tries until it is there.
     pub(super) async fn prepare(&self) {
         loop {
-            let created = self.visit(|store| async move { store.create_bucket(BUCKET, "root", None).await.map(drop) });
+            let created =
+                self.visit(|store| async move { store.create_bucket(NewBucket::new(BUCKET, "root")).await.map(drop) });
             if let Ok(()) | Err(Failed::Store(Error::BucketExists)) = created.await {
                 return;
             }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use env::SimFiles;
 use futures_util::{future, stream};
+use store::bucket::NewBucket;
 use store::condition::Precondition;
 use store::copy::{CopyRequest, CopySource};
 use store::list::ListRequest;
@@ -150,7 +151,7 @@ async fn deleted_keys_are_gone_and_their_bucket_can_follow() {
     let gone = node.bucket().await;
     node.store.delete_bucket(&gone).await.unwrap();
     assert!(matches!(node.store.head_bucket("bucket").await, Err(Error::NoSuchBucket)));
-    node.store.create_bucket("bucket", "somebody else", None).await.unwrap();
+    node.store.create_bucket(NewBucket::new("bucket", "somebody else")).await.unwrap();
     node.put("a", b"theirs".to_vec()).await.unwrap();
     let in_gone = node.store.get_object(&gone, "a", GetRequest::default()).await;
     assert!(
@@ -169,7 +170,7 @@ async fn deleted_keys_are_gone_and_their_bucket_can_follow() {
 async fn many_large_copies_at_once_do_not_wait_for_each_other_for_ever() {
     let config = StoreConfig { memory_size_max: 1, ..Node::config() };
     let node = Node::open_with(SimFiles::new(1), 6, "4+2", config).await;
-    node.store.create_bucket("bucket", "owner", None).await.unwrap();
+    node.store.create_bucket(NewBucket::new("bucket", "owner")).await.unwrap();
     let body = bytes(6, 3_000_000);
     node.put("source", body.clone()).await.unwrap();
     let source = CopySource {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use env::SimFiles;
+use store::bucket::NewBucket;
 use store::{Deletion, Error};
 
 use crate::node::{Node, bytes, disk_path};
@@ -12,7 +13,7 @@ async fn full_disks_refuse_objects_and_recover_when_space_returns() {
     let files = SimFiles::new(1);
     (0..6).for_each(|disk| files.set_capacity(&disk_path(disk), 120 << 20));
     let node = Node::open(files, 6, "4+2").await;
-    node.store.create_bucket("bucket", "owner", None).await.unwrap();
+    node.store.create_bucket(NewBucket::new("bucket", "owner")).await.unwrap();
     let mut stored = Vec::new();
     let refused = loop {
         let key = format!("key-{}", stored.len());

@@ -12,6 +12,7 @@ use env::{Env, Files, SimFiles};
 use erasure::ShardIdentity;
 use futures_util::TryStreamExt;
 use placement::{DiskId, Slot};
+use store::bucket::NewBucket;
 use store::{GetRequest, PutRequest, Queues, Store, StoreConfig};
 
 /// No test waits longer for anything; a test that does is stuck.
@@ -101,7 +102,7 @@ impl World {
             world.join(disks_per_node).await;
         }
         world.settle().await;
-        world.members[0].store.create_bucket("bucket", "owner", None).await.unwrap();
+        world.members[0].store.create_bucket(NewBucket::new("bucket", "owner")).await.unwrap();
         world
     }
 

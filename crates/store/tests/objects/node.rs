@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cluster::{Cluster, ClusterConfig};
 use env::{Env, Files, SimFiles};
 use futures_util::TryStreamExt;
-use store::bucket::Bucket;
+use store::bucket::{Bucket, NewBucket};
 use store::{GetRequest, Object, PutRequest, PutResult, Queues, Result, Store, StoreConfig};
 
 /// A running node. Its background work is done by the tests, step by step.
@@ -24,7 +24,7 @@ impl Node {
     /// A new cluster with one bucket.
     pub async fn start(disk_count: usize, profile: &str) -> Self {
         let node = Self::open(SimFiles::new(1), disk_count, profile).await;
-        node.store.create_bucket("bucket", "owner", None).await.unwrap();
+        node.store.create_bucket(NewBucket::new("bucket", "owner")).await.unwrap();
         node
     }
 

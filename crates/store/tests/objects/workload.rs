@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use store::bucket::NewBucket;
 use store::list::ListRequest;
 use store::multipart::{CompleteRequest, CompletedPart, CreateUploadRequest};
 use store::put::ExpectedBody;
@@ -42,7 +43,7 @@ async fn acknowledged_objects_survive_power_cuts() {
     let mut files = SimFiles::new(3);
     let mut model = Model::new();
     let node = Node::open(files.clone(), 6, "4+2").await;
-    node.store.create_bucket("bucket", "owner", None).await.unwrap();
+    node.store.create_bucket(NewBucket::new("bucket", "owner")).await.unwrap();
     files = node.stop().await;
     for round in 0..rounds() {
         let dice = Dice(SeededEntropy::new(round));

@@ -1,12 +1,14 @@
 //! Buckets.
 
+use std::collections::BTreeMap;
+
 use super::fixture::{Fixture, create_bucket};
 use crate::command::{
     CONFIGURATION_SIZE_MAX, Command, CreateBucket, DeleteBucket, DrainUploads, SetBucketConfiguration,
 };
 use crate::outcome::{Refusal, Reply};
 use crate::query;
-use crate::record::{ConfigurationKind, Hlc};
+use crate::record::{BucketLock, ConfigurationKind, Hlc, Versioning};
 use crate::view::{BucketId, TreeId};
 
 fn delete(bucket: BucketId) -> Command {
@@ -36,7 +38,8 @@ fn a_taken_name_is_refused_with_its_bucket() {
 fn an_impossible_name_is_refused() {
     let mut fixture = Fixture::new();
     for name in [String::new(), "x".repeat(256)] {
-        let command = CreateBucket { name, owner: String::new(), region: None };
+        let command =
+            CreateBucket { name, owner: String::new(), region: None, has_lock: false, configurations: BTreeMap::new() };
         assert_eq!(fixture.refusal(Command::CreateBucket(command)), Refusal::InvalidName);
     }
 }
@@ -174,6 +177,27 @@ fn the_configurations_of_a_bucket_vanish_with_it() {
         let found = query::bucket_configuration(&fixture.view, bucket, kind(number)).unwrap();
         assert_eq!(found.is_some(), exists, "{bucket:?} {number}");
     }
+}
+
+#[test]
+fn a_bucket_is_born_with_its_configurations_and_its_lock() {
+    let mut fixture = Fixture::new();
+    let create = |name: &str, size| CreateBucket {
+        name: name.to_owned(),
+        owner: "owner".to_owned(),
+        region: None,
+        has_lock: true,
+        configurations: BTreeMap::from([(kind(3), b"mine".to_vec()), (kind(4), vec![0; size])]),
+    };
+    let Ok(Reply::BucketCreated(id)) = fixture.apply(Command::CreateBucket(create("born", 1))) else { panic!() };
+    let record = query::bucket_by_id(&fixture.view, id).unwrap().unwrap();
+    assert_eq!((record.versioning, record.lock), (Some(Versioning::Enabled), Some(BucketLock::default())));
+    assert_eq!(record.configured, record.created);
+    let found = query::bucket_configuration(&fixture.view, id, kind(3)).unwrap();
+    assert_eq!(found.as_deref(), Some(&b"mine"[..]));
+    let size = CONFIGURATION_SIZE_MAX + 1;
+    let refusal = Refusal::ConfigurationTooLarge { size: size as u64 };
+    assert_eq!(fixture.refusal(Command::CreateBucket(create("stillborn", size))), refusal);
 }
 
 #[test]

@@ -15,11 +15,12 @@ use crate::keys;
 use crate::outcome::{Outcome, Refusal, Reply};
 use crate::query;
 use crate::record::{
-    Body, Etag, Hlc, IntentEpoch, ObjectRecord, PartRecord, PinnedWrite, Record, RetiredRecord, Segment, StripeSlot,
-    UnknownFields, UploadId, UploadRecord, VersionId, VersionName, VersionRecord, WriteId, WriteOwner,
+    Body, Etag, Hlc, IntentEpoch, ObjectRecord, PartRecord, PinnedWrite, Record, RetiredRecord, Segment, StateRecord,
+    StripeSlot, UnknownFields, UploadId, UploadRecord, VersionId, VersionLock, VersionName, VersionRecord, WriteId,
+    WriteOwner,
 };
 use crate::testing::MemoryView;
-use crate::view::{BucketId, Edit, TreeId};
+use crate::view::{BucketId, Edit, TreeId, View};
 
 pub(super) const GROUP_COUNT: u32 = 4;
 pub(super) const SHARD_SIZE: u32 = 1 << 20;
@@ -152,6 +153,13 @@ impl Fixture {
         self.apply(Command::AbortUpload(AbortUpload { bucket: self.bucket, key: key.to_owned(), upload }))
     }
 
+    /// The time of the next command.
+    pub(super) fn now(&self) -> UnixMillis {
+        let state = self.view.get(TreeId::Internal, &keys::state()).unwrap().unwrap();
+        let clock = StateRecord::decode(&state).unwrap().clock;
+        Hlc::from_millis(UnixMillis(self.time)).max(clock.next()).millis()
+    }
+
     pub(super) fn epoch(&self) -> IntentEpoch {
         query::intent_epochs(&self.view).unwrap().0
     }
@@ -163,7 +171,13 @@ impl Fixture {
 }
 
 pub(super) fn create_bucket(name: &str) -> Command {
-    Command::CreateBucket(CreateBucket { name: name.to_owned(), owner: "owner".to_owned(), region: None })
+    Command::CreateBucket(CreateBucket {
+        name: name.to_owned(),
+        owner: "owner".to_owned(),
+        region: None,
+        has_lock: false,
+        configurations: BTreeMap::new(),
+    })
 }
 
 /// A segment without exceptions, its stripes over all groups.
@@ -190,6 +204,7 @@ fn put_object(bucket: BucketId, key: &str, write_id: WriteId, size: u64, body: B
         body,
         version: None,
         acl: None,
+        lock: VersionLock::default(),
         unknown: UnknownFields::default(),
     };
     let precondition = Precondition::default();

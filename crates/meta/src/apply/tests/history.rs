@@ -2,20 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use env::UnixMillis;
 use proptest::prelude::*;
 
 use super::fixture::{Fixture, create_bucket};
 use super::model::{ModelBucket, ModelUpload, ModelVersion, Stored, Subject, condition_on};
 use crate::command::{
     AdvanceIntentEpoch, Command, CompletedPart, DeleteBucket, DeleteObject, DeleteVersion, DrainUploads, FreeRetired,
-    PutObject, RepairDone, RepairedStripe, ReportMissing, SetBucketVersioning,
+    ObjectDetail, PutObject, RepairDone, RepairedStripe, ReportMissing, SetBucketLock, SetBucketVersioning,
+    SetObjectDetail,
 };
 use crate::outcome::{ObjectDeleted, Outcome, Refusal, Reply};
 use crate::query::{
     self, ListObjects, ListUploads, ListVersions, ListedVersion, ObjectEntry, UploadEntry, VersionEntry,
 };
 use crate::record::{
-    Body, Etag, Hlc, ObjectRecord, PART_SIZE_MIN, Segment, UploadId, VersionId, VersionName, Versioning, WriteId,
+    Body, BucketLock, DefaultRetention, Etag, Governance, Hlc, LegalHold, ObjectRecord, PART_SIZE_MIN, Retention,
+    RetentionMode, RetentionPeriod, Segment, UploadId, VersionId, VersionLock, VersionName, Versioning, WriteId,
 };
 use crate::view::BucketId;
 
@@ -24,9 +27,12 @@ use crate::view::BucketId;
 enum Step {
     CreateBucket(usize),
     DeleteBucket(usize),
-    Put { bucket: usize, key: usize, size: u64, inline: bool, condition: usize },
+    Put { bucket: usize, key: usize, size: u64, inline: bool, condition: usize, retained: Option<Term> },
     Delete { bucket: usize, key: usize, condition: usize },
-    DeleteVersion { bucket: usize, key: usize, version: usize, condition: usize },
+    DeleteVersion { bucket: usize, key: usize, version: usize, condition: usize, governance: Governance },
+    SetLock { bucket: usize, default: Option<RetentionMode> },
+    SetRetention { bucket: usize, key: usize, version: usize, term: Option<Term>, governance: Governance },
+    SetHold { bucket: usize, key: usize, version: usize, hold: LegalHold },
     SetVersioning { bucket: usize, versioning: Versioning },
     CreateUpload { bucket: usize, key: usize },
     PutPart { bucket: usize, upload: usize, number: u16, size: u64 },
@@ -41,10 +47,26 @@ enum Step {
     Wait(u64),
 }
 
+/// Who may end a retention early, and the seconds that it lasts.
+type Term = (RetentionMode, u64);
+
 const BUCKETS: [&str; 3] = ["one", "two", "three"];
 /// Of different sizes and contents, so that none is taken for another.
 const BODIES: [&str; 4] = ["", "some body", "same size", "another body"];
 const KEYS: [&str; 5] = ["a", "a/b", "a\0", "", "🦀/../"];
+
+fn mode() -> impl Strategy<Value = RetentionMode> {
+    prop::sample::select(vec![RetentionMode::Governance, RetentionMode::Compliance])
+}
+
+/// About as long as a step waits, so that some are over.
+fn term() -> impl Strategy<Value = Term> {
+    (mode(), 0_u64..200)
+}
+
+fn governance() -> impl Strategy<Value = Governance> {
+    prop::sample::select(vec![Governance::Observed, Governance::Bypassed])
+}
 
 fn step() -> impl Strategy<Value = Step> {
     // Mostly the same few, so that much happens to them.
@@ -55,12 +77,23 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => bucket().prop_map(Step::CreateBucket),
         1 => bucket().prop_map(Step::DeleteBucket),
-        6 => (bucket(), key(), 0_u64..20 << 20, any::<bool>(), condition())
-            .prop_map(|(bucket, key, size, inline, condition)| Step::Put { bucket, key, size, inline, condition }),
+        6 => (bucket(), key(), 0_u64..20 << 20, any::<bool>(), condition(), prop::option::weighted(0.1, term())).prop_map(
+            |(bucket, key, size, inline, condition, retained)| {
+                Step::Put { bucket, key, size, inline, condition, retained }
+            }
+        ),
         4 => (bucket(), key(), condition()).prop_map(|(bucket, key, condition)| Step::Delete { bucket, key, condition }),
-        6 => (bucket(), key(), any_index(), condition()).prop_map(|(bucket, key, version, condition)| {
-            Step::DeleteVersion { bucket, key, version, condition }
-        }),
+        6 => (bucket(), key(), any_index(), condition(), governance()).prop_map(
+            |(bucket, key, version, condition, governance)| {
+                Step::DeleteVersion { bucket, key, version, condition, governance }
+            }
+        ),
+        1 => (bucket(), prop::option::of(mode())).prop_map(|(bucket, default)| Step::SetLock { bucket, default }),
+        3 => (bucket(), key(), any_index(), prop::option::weighted(0.8, term()), governance()).prop_map(
+            |(bucket, key, version, term, governance)| Step::SetRetention { bucket, key, version, term, governance }
+        ),
+        1 => (bucket(), key(), any_index(), prop::sample::select(vec![LegalHold::On, LegalHold::Off]))
+            .prop_map(|(bucket, key, version, hold)| Step::SetHold { bucket, key, version, hold }),
         3 => (bucket(), prop::sample::select(vec![Versioning::Enabled, Versioning::Suspended]))
             .prop_map(|(bucket, versioning)| Step::SetVersioning { bucket, versioning }),
         2 => (bucket(), key()).prop_map(|(bucket, key)| Step::CreateUpload { bucket, key }),
@@ -104,10 +137,21 @@ impl History {
         match step {
             Step::CreateBucket(bucket) => self.create_bucket(bucket),
             Step::DeleteBucket(bucket) => self.delete_bucket(bucket),
-            Step::Put { bucket, key, size, inline, condition } => self.put(bucket, KEYS[key], size, inline, condition),
+            Step::Put { bucket, key, size, inline, condition, retained } => {
+                self.put(bucket, KEYS[key], (size, inline), condition, retained);
+            }
             Step::Delete { bucket, key, condition } => self.delete(bucket, KEYS[key], condition),
-            Step::DeleteVersion { bucket, key, version, condition } => {
-                self.delete_version(bucket, KEYS[key], version, condition);
+            Step::DeleteVersion { bucket, key, version, condition, governance } => {
+                self.delete_version(bucket, KEYS[key], version, condition, governance);
+            }
+            Step::SetLock { bucket, default } => self.set_lock(bucket, default),
+            Step::SetRetention { bucket, key, version, term, governance } => {
+                let retention = term.map(|term| self.retention(term));
+                let detail = ObjectDetail::Retention { retention, governance };
+                self.set_lock_detail(bucket, KEYS[key], version, detail);
+            }
+            Step::SetHold { bucket, key, version, hold } => {
+                self.set_lock_detail(bucket, KEYS[key], version, ObjectDetail::LegalHold(hold));
             }
             Step::SetVersioning { bucket, versioning } => self.set_versioning(bucket, versioning),
             Step::CreateUpload { bucket, key } => self.create_upload(bucket, KEYS[key]),
@@ -160,12 +204,77 @@ impl History {
     }
 
     fn set_versioning(&mut self, bucket: usize, versioning: Versioning) {
-        let expected = self.enter(bucket).map(|()| Reply::Done);
+        let expected = self.enter(bucket).and_then(|()| {
+            let locked = self.model(bucket).lock.is_some() && versioning == Versioning::Suspended;
+            if locked { Err(Refusal::VersioningLocked) } else { Ok(Reply::Done) }
+        });
         let command = SetBucketVersioning { bucket: self.fixture.bucket, versioning };
         assert_eq!(self.fixture.apply(Command::SetBucketVersioning(command)), expected);
         if expected.is_ok() {
             self.model(bucket).versioning = Some(versioning);
         }
+    }
+
+    /// The retention of this term from now on.
+    fn retention(&self, (mode, seconds): Term) -> Retention {
+        Retention { mode, until: UnixMillis(self.fixture.now().0 + seconds * 1000) }
+    }
+
+    fn set_lock(&mut self, bucket: usize, default: Option<RetentionMode>) {
+        let period = RetentionPeriod::Days(1);
+        let lock = BucketLock { default: default.map(|mode| DefaultRetention { mode, period }) };
+        let expected = self.enter(bucket).and_then(|()| match self.model(bucket).versioning {
+            Some(Versioning::Enabled) => Ok(Reply::Done),
+            _ => Err(Refusal::NotVersioned),
+        });
+        let command = SetBucketLock { bucket: self.fixture.bucket, lock };
+        assert_eq!(self.fixture.apply(Command::SetBucketLock(command)), expected);
+        if expected.is_ok() {
+            self.model(bucket).lock = Some(lock);
+        }
+    }
+
+    /// Changes the lock of one of the versions of a key, or of the current one.
+    fn set_lock_detail(&mut self, bucket: usize, key: &str, version: usize, detail: ObjectDetail) {
+        let entered = self.enter(bucket);
+        let versions = self.buckets[bucket].as_ref().and_then(|(_, model)| model.keys.get(key));
+        let named = versions.and_then(|versions| versions.get(version % (versions.len() + 1)));
+        let named = named.map(|version| version.name);
+        let now = self.fixture.now();
+        let mut nowhere = ModelBucket::default();
+        let model = self.buckets[bucket].as_mut().map_or(&mut nowhere, |(_, model)| model);
+        let has_lock = if model.lock.is_some() { Ok(()) } else { Err(Refusal::NoObjectLock) };
+        let found = model.object_mut(key, named);
+        let allowed = match (&found, &detail) {
+            (None, _) => Err(Refusal::NoSuchKey),
+            (Some(object), ObjectDetail::Retention { retention, governance }) => {
+                has_lock.and(object.check_retention(*retention, now, *governance))
+            }
+            (Some(_), _) => has_lock,
+        };
+        let expected = check_key(key).and(entered).and(allowed);
+        let command = SetObjectDetail {
+            bucket: self.fixture.bucket,
+            key: key.to_owned(),
+            version: named,
+            detail: detail.clone(),
+        };
+        let outcome = self.fixture.apply(Command::SetObjectDetail(command));
+        assert_eq!(outcome, expected.map(|()| Reply::Done));
+        if let Some(object) = found.filter(|_| outcome.is_ok()) {
+            match detail {
+                ObjectDetail::Retention { retention, .. } => object.lock.retention = retention,
+                ObjectDetail::LegalHold(hold) => object.lock.hold = Some(hold),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The lock of a version that is put now and asks for `retention`.
+    fn lock_of_new(&self, bucket: usize, retention: Option<Retention>) -> VersionLock {
+        let lock = self.buckets[bucket].as_ref().and_then(|(_, model)| model.lock);
+        let default = lock.and_then(|lock| lock.default).map(|default| self.retention((default.mode, 24 * 3600)));
+        VersionLock { retention: retention.or(default), hold: None }
     }
 
     fn create_bucket(&mut self, bucket: usize) {
@@ -188,21 +297,26 @@ impl History {
         }
     }
 
-    fn put(&mut self, bucket: usize, key: &str, size: u64, inline: bool, condition: usize) {
+    fn put(&mut self, bucket: usize, key: &str, (size, inline): (u64, bool), condition: usize, retained: Option<Term>) {
         let entered = self.enter(bucket);
+        let requested = retained.map(|term| self.retention(term));
+        let lock = self.lock_of_new(bucket, requested);
+        let has_lock = self.buckets[bucket].as_ref().is_some_and(|(_, model)| model.lock.is_some());
+        let lockable = if requested.is_none() || has_lock { Ok(()) } else { Err(Refusal::NoObjectLock) };
         let body = inline.then(|| BODIES[self.writes.len() % BODIES.len()]);
         let put = match body {
             Some(body) => self.fixture.inline(key, body),
             None => self.fixture.striped(key, size),
         };
         let (precondition, allowed) = condition_on(condition, &Subject::of_current(self.current(bucket, key)));
-        let put = PutObject { precondition, intent_epoch: self.fixture.epoch(), ..put };
+        let mut put = PutObject { precondition, intent_epoch: self.fixture.epoch(), ..put };
+        put.object.lock.retention = requested;
         let write_id = put.write_id;
         let writes = if inline { Vec::new() } else { vec![write_id] };
-        let stored = Stored { etag: put.object.etag.clone(), size: put.object.size, body, writes };
+        let stored = Stored { etag: put.object.etag.clone(), size: put.object.size, body, writes, lock };
         let command = Command::PutObject(Box::new(put));
         let outcome = self.fixture.apply(command.clone());
-        let expected = check_key(key).and(entered).and(allowed);
+        let expected = check_key(key).and(entered).and(allowed).and(lockable);
         assert_eq!(outcome.clone().map(|_| ()), expected);
         if let Ok(Reply::ObjectPut(put)) = &outcome {
             let name = self.check_new(bucket, put.version);
@@ -242,7 +356,7 @@ impl History {
         self.done.push((command, outcome));
     }
 
-    fn delete_version(&mut self, bucket: usize, key: &str, version: usize, condition: usize) {
+    fn delete_version(&mut self, bucket: usize, key: &str, version: usize, condition: usize, governance: Governance) {
         let entered = self.enter(bucket);
         let versions = self.buckets[bucket].as_ref().and_then(|(_, model)| model.keys.get(key));
         let chosen = versions.and_then(|versions| versions.get(version % (versions.len() + 1)));
@@ -251,13 +365,15 @@ impl History {
         let name = chosen.map_or(elsewhere, |chosen| chosen.name);
         let found = self.buckets[bucket].as_ref().and_then(|(_, model)| model.version(key, name));
         let (precondition, allowed) = condition_on(condition, &Subject::of_version(found));
-        let (existed, is_marker) = (found.is_some(), found.is_some_and(|found| found.object.is_none()));
+        let object = found.and_then(|found| found.object.as_ref());
+        let unlocked = object.map_or(Ok(()), |object| object.check_removal(self.fixture.now(), governance));
+        let (existed, is_marker) = (found.is_some(), found.is_some() && object.is_none());
         let deletion = self.fixture.deletion(key);
         let DeleteObject { bucket: id, key: owned, write_id, .. } = deletion;
-        let deletion = DeleteVersion { bucket: id, key: owned, version: name, precondition, write_id };
+        let deletion = DeleteVersion { bucket: id, key: owned, version: name, precondition, governance, write_id };
         let command = Command::DeleteVersion(deletion);
         let outcome = self.fixture.apply(command.clone());
-        let expected = check_key(key).and(entered).and(if existed { allowed } else { Ok(()) });
+        let expected = check_key(key).and(entered).and(if existed { allowed.and(unlocked) } else { Ok(()) });
         let deleted = ObjectDeleted { existed, version: Some(name), is_marker };
         assert_eq!(outcome, expected.map(|()| Reply::ObjectDeleted(deleted)));
         if outcome.is_ok() && existed {
@@ -287,7 +403,8 @@ impl History {
         let mut part = self.fixture.part(&key, id, number, size);
         part.intent_epoch = self.fixture.epoch();
         let write_id = part.part.segment.write_id;
-        let stored = Stored { etag: part.part.etag.clone(), size, body: None, writes: vec![write_id] };
+        let lock = VersionLock::default();
+        let stored = Stored { etag: part.part.etag.clone(), size, body: None, writes: vec![write_id], lock };
         self.writes.push(write_id);
         let outcome = self.fixture.put_part(part).map(|_| ());
         if number == 0 {
@@ -322,7 +439,8 @@ impl History {
         };
         let size = chosen.iter().map(|(_, part)| part.size).sum();
         let writes = chosen.iter().flat_map(|(_, part)| part.writes.clone()).collect();
-        let stored = Stored { etag: completion.etag.clone(), size, body: None, writes };
+        let lock = self.lock_of_new(bucket, None);
+        let stored = Stored { etag: completion.etag.clone(), size, body: None, writes, lock };
         let command = Command::CompleteUpload(Box::new(completion));
         let outcome = self.fixture.apply(command.clone());
         assert_eq!(outcome.clone().map(|_| ()), expected);
@@ -476,7 +594,8 @@ impl History {
             let parts = query::parts(view, id, *upload_id).unwrap().into_iter();
             let parts = parts.map(|(number, part)| {
                 let writes = vec![part.segment.write_id];
-                (number, Stored { etag: part.etag, size: part.segment.size, body: None, writes })
+                let lock = VersionLock::default();
+                (number, Stored { etag: part.etag, size: part.segment.size, body: None, writes, lock })
             });
             assert_eq!(parts.collect::<BTreeMap<_, _>>(), upload.parts);
         }
@@ -492,7 +611,7 @@ fn stored(object: ObjectRecord) -> Stored {
         Body::Striped(segments) => (None, writes(segments)),
         Body::Apart => panic!("a body is missing"),
     };
-    Stored { etag: object.etag, size: object.size, body, writes }
+    Stored { etag: object.etag, size: object.size, body, writes, lock: object.lock }
 }
 
 /// What the model knows of a listed version.

@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::command::{EtagCondition, Precondition};
 use crate::outcome::Refusal;
-use crate::record::{Etag, UploadId, VersionName, Versioning, WriteId};
+use env::UnixMillis;
+
+use crate::record::{
+    BucketLock, Etag, Governance, LegalHold, Retention, RetentionMode, UploadId, VersionLock, VersionName, Versioning,
+    WriteId,
+};
 
 /// What S3 would know of an object or a part.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +20,7 @@ pub(super) struct Stored {
     pub(super) body: Option<&'static str>,
     /// The writes that have the bytes otherwise.
     pub(super) writes: Vec<WriteId>,
+    pub(super) lock: VersionLock,
 }
 
 /// A version of a key.
@@ -34,6 +40,7 @@ pub(super) struct ModelUpload {
 #[derive(Debug, Default)]
 pub(super) struct ModelBucket {
     pub(super) versioning: Option<Versioning>,
+    pub(super) lock: Option<BucketLock>,
     /// Newest first; no key without a version.
     pub(super) keys: BTreeMap<String, Vec<ModelVersion>>,
     pub(super) uploads: BTreeMap<UploadId, ModelUpload>,
@@ -52,6 +59,16 @@ impl ModelBucket {
 
     pub(super) fn version(&self, key: &str, name: VersionName) -> Option<&ModelVersion> {
         self.keys.get(key)?.iter().find(|version| version.name == name)
+    }
+
+    /// The object that is this version of a key, or its current one.
+    pub(super) fn object_mut(&mut self, key: &str, name: Option<VersionName>) -> Option<&mut Stored> {
+        let versions = self.keys.get_mut(key)?;
+        let found = match name {
+            None => versions.first_mut(),
+            Some(name) => versions.iter_mut().find(|version| version.name == name),
+        };
+        found?.object.as_mut()
     }
 
     /// All versions of all keys in order.
@@ -81,6 +98,38 @@ impl ModelBucket {
         let objects = self.versions().filter_map(|(_, version)| version.object.as_ref());
         let parts = self.uploads.values().flat_map(|upload| upload.parts.values());
         objects.chain(parts).any(|stored| stored.writes.contains(&write_id))
+    }
+}
+
+impl Stored {
+    /// Whether it may be removed.
+    pub(super) fn check_removal(&self, now: UnixMillis, governance: Governance) -> Result<(), Refusal> {
+        let free = self.lock.hold != Some(LegalHold::On) && free_of(self.lock.retention, now, governance);
+        if free { Ok(()) } else { Err(Refusal::Locked) }
+    }
+
+    /// Whether its retention may be replaced.
+    pub(super) fn check_retention(
+        &self,
+        next: Option<Retention>,
+        now: UnixMillis,
+        governance: Governance,
+    ) -> Result<(), Refusal> {
+        let longer = match (self.lock.retention, next) {
+            (Some(old), Some(next)) => old.mode == next.mode && old.until <= next.until,
+            (None, _) => true,
+            (Some(_), None) => false,
+        };
+        if longer || free_of(self.lock.retention, now, governance) { Ok(()) } else { Err(Refusal::Locked) }
+    }
+}
+
+fn free_of(retention: Option<Retention>, now: UnixMillis, governance: Governance) -> bool {
+    match retention {
+        None => true,
+        Some(Retention { until, .. }) if until <= now => true,
+        Some(Retention { mode: RetentionMode::Governance, .. }) => governance == Governance::Bypassed,
+        Some(Retention { mode: RetentionMode::Compliance, .. }) => false,
     }
 }
 

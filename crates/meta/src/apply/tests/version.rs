@@ -13,7 +13,7 @@ use crate::command::{
 use crate::keys;
 use crate::outcome::{ObjectDeleted, Refusal, Reply};
 use crate::query::{self, ListVersions, ListedVersion, VersionEntry};
-use crate::record::{Hlc, VersionId, VersionName, VersionRecord, Versioning, WriteId};
+use crate::record::{Governance, Hlc, VersionId, VersionName, VersionRecord, Versioning, WriteId};
 use crate::testing::CountingView;
 use crate::view::{BucketId, TreeId};
 
@@ -52,7 +52,7 @@ impl Fixture {
 
     fn deletion_of(&mut self, version: VersionName) -> DeleteVersion {
         let DeleteObject { bucket, key, precondition, write_id } = self.deletion("key");
-        DeleteVersion { bucket, key, version, precondition, write_id }
+        DeleteVersion { bucket, key, version, precondition, governance: Governance::Observed, write_id }
     }
 
     fn delete_version(&mut self, version: VersionName) -> ObjectDeleted {
