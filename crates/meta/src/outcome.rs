@@ -169,6 +169,36 @@ pub enum Refusal {
     VersioningLocked,
 }
 
+impl Refusal {
+    /// Whether the same command may be taken later: what forbids it now may change back. The others are for ever, as
+    /// identifiers are never used again and epochs only grow.
+    pub fn may_be_lifted(&self) -> bool {
+        match self {
+            Self::BucketExists(_)
+            | Self::BucketNotEmpty
+            | Self::NoSuchKey
+            | Self::PreconditionFailed
+            | Self::InvalidPart(_)
+            | Self::PartTooSmall { .. }
+            | Self::NoSuchWrite
+            | Self::VersionChanged { .. } => true,
+            Self::NoSuchBucket
+            | Self::InvalidName
+            | Self::NoSuchUpload
+            | Self::InvalidPartNumber(_)
+            | Self::NoParts
+            | Self::InvalidPartOrder(_)
+            | Self::IntentEpochPassed { .. }
+            | Self::WriteIdUsed
+            | Self::InvalidManifest(_)
+            | Self::StaleGroup { .. }
+            | Self::TooFewShards { .. }
+            | Self::NoSuchShard { .. }
+            | Self::ConfigurationTooLarge { .. } => false,
+        }
+    }
+}
+
 /// How a manifest contradicts itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum InvalidManifest {

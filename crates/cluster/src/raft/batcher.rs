@@ -88,7 +88,7 @@ impl Batcher {
                     assert_eq!(answers.len(), proposals.len(), "every command of a batch has its outcome");
                     for (proposal, answer) in proposals.into_iter().zip(answers) {
                         // A caller that stopped waiting needs no answer.
-                        let _ = proposal.answer.send(answer);
+                        let _ = proposal.answer.send(settled(answer, proposal.attempted));
                     }
                     return;
                 }
@@ -182,6 +182,15 @@ impl Batcher {
     }
 }
 
+/// What the proposer of a command is told. The refusal of a command that was `attempted` before is not the last word
+/// where it may be lifted: the earlier attempt, still on its way to a leader, may then be taken.
+fn settled(answer: meta::Result<Outcome>, attempted: bool) -> meta::Result<Outcome> {
+    match answer {
+        Ok(Err(refusal)) if attempted && refusal.may_be_lifted() => Err(meta::Error::Undecided),
+        answer => answer,
+    }
+}
+
 /// Takes what is queued, up to the bounds of an entry, and the first proposal that was too much.
 fn gather(first: Proposal, queue: &mut mpsc::Receiver<Proposal>) -> (Vec<Proposal>, Option<Proposal>) {
     let mut bytes = first.encoded.len();
@@ -195,4 +204,19 @@ fn gather(first: Proposal, queue: &mut mpsc::Receiver<Proposal>) -> (Vec<Proposa
         proposals.push(next);
     }
     (proposals, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meta::Refusal;
+
+    #[test]
+    fn refusals_of_what_may_yet_be_taken_are_not_final() {
+        let told = |refusal, attempted| settled(Ok(Err(refusal)), attempted);
+        assert!(matches!(told(Refusal::PreconditionFailed, false), Ok(Err(Refusal::PreconditionFailed))));
+        assert!(matches!(told(Refusal::PreconditionFailed, true), Err(meta::Error::Undecided)));
+        assert!(matches!(told(Refusal::NoSuchBucket, true), Ok(Err(Refusal::NoSuchBucket))));
+        assert!(matches!(settled(Ok(Ok(meta::Reply::Done)), true), Ok(Ok(meta::Reply::Done))));
+    }
 }
