@@ -9,6 +9,8 @@ pub struct Config {
     pub region: String,
     /// Domains below which a host names a bucket (`bucket.domain`), in lower case and without port.
     pub domains: Vec<String>,
+    /// Domains below which a host names a bucket whose website is asked for, in lower case and without port.
+    pub website_domains: Vec<String>,
     /// Whether signatures of version 2 are accepted, which cover less than those of version 4.
     pub version_2_signatures: bool,
     /// Limits of time and size.
@@ -20,6 +22,7 @@ impl Default for Config {
         Self {
             region: "us-east-1".to_owned(),
             domains: Vec::new(),
+            website_domains: Vec::new(),
             version_2_signatures: false,
             limits: Limits::default(),
         }

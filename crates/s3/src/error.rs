@@ -230,6 +230,7 @@ error_codes! {
     InvalidPartOrder, "InvalidPartOrder", BAD_REQUEST, "The list of parts was not in ascending order. Parts must be ordered by part number.";
     InvalidPolicyDocument, "InvalidPolicyDocument", BAD_REQUEST, "The content of the form does not meet the conditions specified in the policy document.";
     InvalidRange, "InvalidRange", RANGE_NOT_SATISFIABLE, "The requested range is not satisfiable";
+    InvalidRedirectLocation, "InvalidRedirectLocation", BAD_REQUEST, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
     InvalidRequest, "InvalidRequest", BAD_REQUEST, "Invalid Request";
     InvalidRetentionPeriod, "InvalidRetentionPeriod", BAD_REQUEST, "Default retention period must be a positive integer value, at most 36500 days or 100 years.";
     InvalidStorageClass, "InvalidStorageClass", BAD_REQUEST, "The storage class you specified is not valid";

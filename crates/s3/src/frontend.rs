@@ -28,7 +28,7 @@ use crate::operation::{self, Call, Operation};
 use crate::request::Request;
 use crate::response::{self, ErrorContext, Response};
 use crate::settings::{Crossing, SettingsCache};
-use crate::target::Target;
+use crate::target::{Target, bucket_of_host};
 use crate::timestamp;
 use crate::uri::Query;
 
@@ -46,7 +46,7 @@ pub struct Frontend {
     authenticator: Authenticator,
     xml_bytes: Semaphore,
     /// Names this server in `x-amz-id-2`.
-    host_id: String,
+    pub(crate) host_id: String,
 }
 
 impl Frontend {
@@ -67,26 +67,19 @@ impl Frontend {
         let target = Target::parse(&head, &self.config.domains);
         let mut log = AccessLog::new(self.env.clock.clone(), &request_id, &head, remote);
         log.set_target(target.as_ref().ok());
-        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-        let known_target = target.as_ref().ok().cloned();
-
-        let bucket = known_target.as_ref().and_then(Target::bucket);
-        let span = tracing::info_span!("request", request_id, bucket, operation = tracing::field::Empty);
+        let website = bucket_of_host(&head, &self.config.website_domains);
+        let bucket = website.clone().or_else(|| target.as_ref().ok()?.bucket().map(str::to_owned));
+        let method = head.method.clone();
         let crossing = head.headers.contains_key(ORIGIN).then(|| head.headers.clone());
-        let answer = self.answer(head, body, target, remote, &mut log).instrument(span);
-        let mut response = match answer.await {
-            Ok(response) => response,
-            Err(error) => {
-                let target = known_target.as_ref();
-                let (host_id, request_id) = (self.host_id.as_str(), request_id.as_str());
-                log.set_error(&error);
-                response::error(&error, &ErrorContext { method: &method, path: &path, target, request_id, host_id })
-            }
+        let span = tracing::info_span!("request", request_id, bucket, operation = tracing::field::Empty);
+        let mut response = match website {
+            Some(bucket) => self.visit(&bucket, &head, remote, &request_id, &mut log).instrument(span).await,
+            None => self.answer_or_fail(head, body, target, remote, &request_id, &mut log).instrument(span).await,
         };
         if let (Some(crossing), Some(bucket)) = (crossing, bucket)
             && method != Method::OPTIONS
         {
-            self.allow_crossing(&crossing, &method, bucket, response.headers_mut()).await;
+            self.allow_crossing(&crossing, &method, &bucket, response.headers_mut()).await;
         }
         let headers = response.headers_mut();
         response::set(headers, HeaderName::from_static("x-amz-request-id"), &request_id);
@@ -94,6 +87,25 @@ impl Frontend {
         headers.insert(SERVER, HeaderValue::from_static("Stonecrop"));
         response::set(headers, DATE, &timestamp::http_date(self.env.clock.now()));
         log.attach(response)
+    }
+
+    /// Answers a client of the S3 API.
+    async fn answer_or_fail(
+        &self,
+        head: Parts,
+        body: Body,
+        target: Result<Target>,
+        remote: Option<SocketAddr>,
+        request_id: &str,
+        log: &mut AccessLog,
+    ) -> Response {
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        let known = target.as_ref().ok().cloned();
+        self.answer(head, body, target, remote, log).await.unwrap_or_else(|error| {
+            log.set_error(&error);
+            let (target, host_id) = (known.as_ref(), self.host_id.as_str());
+            response::error(&error, &ErrorContext { method: &method, path: &path, target, request_id, host_id })
+        })
     }
 
     async fn answer(
@@ -156,7 +168,7 @@ impl Frontend {
     }
 
     /// Decides about `request`, and does what it asks for.
-    async fn perform(&self, mut request: Request) -> Result<Response> {
+    pub(crate) async fn perform(&self, mut request: Request) -> Result<Response> {
         let operation = request.operation;
         let Admission { may_list, charged } = self.enter(&mut request).await?;
         let mut answer = operation.run(self, request).await.map_err(|error| match error.code() {
@@ -203,7 +215,7 @@ impl Frontend {
         if by_root { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
     }
 
-    fn framing(&self, payload: Payload, headers: &http::HeaderMap) -> Result<BodyFraming> {
+    pub(crate) fn framing(&self, payload: Payload, headers: &http::HeaderMap) -> Result<BodyFraming> {
         let chunked = headers.contains_key(TRANSFER_ENCODING);
         let content_length = if chunked { None } else { Some(content_length(headers)?.unwrap_or(0)) };
         let checksum_trailer = checksum::announced_trailer(headers)?;

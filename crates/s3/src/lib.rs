@@ -29,6 +29,7 @@ mod signed;
 mod target;
 mod timestamp;
 mod uri;
+mod website;
 mod xml;
 
 pub use config::{Config, Limits};

@@ -22,6 +22,7 @@ struct RawFile {
     erasure: Option<String>,
     region: Option<String>,
     domain: Option<Vec<String>>,
+    website_domain: Option<Vec<String>>,
     signature_v2: Option<bool>,
     body_memory_mib: Option<u32>,
     scrub_days: Option<u32>,
@@ -47,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) erasure: Option<Profile>,
     pub(crate) region: String,
     pub(crate) domains: Vec<String>,
+    /// Domains of websites.
+    pub(crate) website_domains: Vec<String>,
     pub(crate) signature_v2: bool,
     pub(crate) body_memory_bytes: usize,
     /// Time in which each disk is reread once.
@@ -103,8 +106,8 @@ pub(crate) enum Error {
     Rack { value: String },
     #[error("--region takes 1 to 64 letters, digits and dashes; got {value:?}")]
     Region { value: String },
-    #[error("--domain takes a DNS name such as s3.example.com; got {value:?}")]
-    Domain { value: String },
+    #[error("{flag} takes a DNS name such as s3.example.com; got {value:?}")]
+    Domain { flag: &'static str, value: String },
     #[error("--body-memory-mib takes 32 to 65536; got {value}")]
     BodyMemory { value: u32 },
     #[error("--scrub-days takes 1 to 365; got {value}")]
@@ -155,7 +158,8 @@ fn merge(arguments: ServerArguments, file: RawFile) -> RawFile {
         admin_address: arguments.admin_address.or(file.admin_address),
         erasure: arguments.erasure.or(file.erasure),
         region: arguments.region.or(file.region),
-        domain: (!arguments.domain.is_empty()).then_some(arguments.domain).or(file.domain),
+        domain: some_if_any(arguments.domain).or(file.domain),
+        website_domain: some_if_any(arguments.website_domain).or(file.website_domain),
         signature_v2: arguments.signature_v2.then_some(true).or(file.signature_v2),
         body_memory_mib: arguments.body_memory_mib.or(file.body_memory_mib),
         scrub_days: arguments.scrub_days.or(file.scrub_days),
@@ -180,7 +184,8 @@ fn check(raw: RawFile) -> Result<Config, Error> {
         admin_address: check_admin_address(raw.admin_address)?,
         erasure: raw.erasure.map(|value| value.parse().map_err(|_| Error::Erasure { value })).transpose()?,
         region: check_region(raw.region.unwrap_or_else(|| "us-east-1".to_owned()))?,
-        domains: raw.domain.unwrap_or_default().into_iter().map(check_domain).collect::<Result<_, _>>()?,
+        domains: check_domains("--domain", raw.domain)?,
+        website_domains: check_domains("--website-domain", raw.website_domain)?,
         signature_v2: raw.signature_v2.unwrap_or(false),
         body_memory_bytes: check_body_memory(raw.body_memory_mib.unwrap_or(BODY_MEMORY_MIB_DEFAULT))?,
         scrub_period: check_scrub_days(raw.scrub_days.unwrap_or(SCRUB_DAYS_DEFAULT))?,
@@ -260,14 +265,18 @@ fn check_region(value: String) -> Result<String, Error> {
     if valid { Ok(value) } else { Err(Error::Region { value }) }
 }
 
-fn check_domain(value: String) -> Result<String, Error> {
+fn check_domains(flag: &'static str, values: Option<Vec<String>>) -> Result<Vec<String>, Error> {
+    values.unwrap_or_default().into_iter().map(|value| check_domain(flag, value)).collect()
+}
+
+fn check_domain(flag: &'static str, value: String) -> Result<String, Error> {
     let is_label = |label: &str| {
         !label.is_empty() && label.len() <= 63 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     if value.len() <= 253 && value.split('.').all(is_label) {
         Ok(value.to_ascii_lowercase())
     } else {
-        Err(Error::Domain { value })
+        Err(Error::Domain { flag, value })
     }
 }
 

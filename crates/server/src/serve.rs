@@ -75,6 +75,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
         s3::Config {
             region: config.region.clone(),
             domains: config.domains,
+            website_domains: config.website_domains,
             version_2_signatures: config.signature_v2,
             limits: Limits::default(),
         },

@@ -23,8 +23,14 @@ const STANDARD: [&str; 7] = [
     "content-language",
     "content-type",
     "expires",
-    "x-amz-website-redirect-location",
+    REDIRECT_LOCATION,
 ];
+
+/// Where visitors of the object as a page of a website are sent.
+pub(crate) const REDIRECT_LOCATION: &str = "x-amz-website-redirect-location";
+
+/// Longest such place, in bytes.
+const REDIRECT_LOCATION_SIZE_MAX: usize = 2048;
 
 /// What an object without `Content-Type` gets.
 const CONTENT_TYPE_DEFAULT: &str = "binary/octet-stream";
@@ -46,6 +52,9 @@ pub(crate) fn standard(headers: &HeaderMap) -> Result<BTreeMap<String, String>> 
     let mut kept = BTreeMap::new();
     for name in STANDARD {
         let Some(value) = single(headers, name)? else { continue };
+        if name == REDIRECT_LOCATION {
+            check_redirect_location(value)?;
+        }
         let value = if name == "content-encoding" { without_aws_chunked(value) } else { value.to_owned() };
         if !value.is_empty() {
             kept.insert(name.to_owned(), value);
@@ -53,6 +62,15 @@ pub(crate) fn standard(headers: &HeaderMap) -> Result<BTreeMap<String, String>> 
     }
     kept.entry("content-type".to_owned()).or_insert_with(|| CONTENT_TYPE_DEFAULT.to_owned());
     Ok(kept)
+}
+
+fn check_redirect_location(value: &str) -> Result<()> {
+    let is_address = ["http://", "https://", "/"].iter().any(|start| value.starts_with(start));
+    if is_address && value.len() <= REDIRECT_LOCATION_SIZE_MAX {
+        Ok(())
+    } else {
+        Err(ErrorCode::InvalidRedirectLocation.into())
+    }
 }
 
 /// `aws-chunked` is how the request was sent, not what the object is.

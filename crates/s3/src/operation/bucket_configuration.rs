@@ -7,12 +7,12 @@ use iam::{ObjectOwnership, PublicAccessBlock};
 
 use crate::access::BucketAccess;
 use crate::body::digest;
-use crate::error::{ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
 use crate::operation::Operation;
 use crate::request::Request;
 use crate::response::{self, Response};
-use crate::settings::{BucketPolicy, Cors, Document, Payer, Tags, kind};
+use crate::settings::{BucketPolicy, Cors, Document, Payer, Tags, Website, kind};
 use crate::xml::Writer;
 
 /// Reads a configuration from the body, has `check` compare it with what else is configured, and sets it.
@@ -161,6 +161,26 @@ pub(super) async fn put_bucket_request_payment(frontend: &Frontend, mut request:
     Ok(response::empty(StatusCode::OK))
 }
 
+/// GetBucketWebsite.
+pub(super) async fn get_bucket_website(_: &Frontend, request: Request) -> Result<Response> {
+    found(request.settings().website.as_ref(), ErrorCode::NoSuchWebsiteConfiguration)
+}
+
+/// PutBucketWebsite. A server that has no domain for websites keeps none.
+pub(super) async fn put_bucket_website(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    if frontend.config.website_domains.is_empty() {
+        let message = "This server serves no websites: it was started without --website-domain.";
+        return Err(Error::with_message(ErrorCode::NotImplemented, message));
+    }
+    put::<Website>(frontend, &mut request, |_, _| Ok(())).await?;
+    Ok(response::empty(StatusCode::OK))
+}
+
+/// DeleteBucketWebsite.
+pub(super) async fn delete_bucket_website(frontend: &Frontend, request: Request) -> Result<Response> {
+    remove::<Website>(frontend, request.access()).await
+}
+
 async fn remove<D: Document>(frontend: &Frontend, access: &BucketAccess) -> Result<Response> {
     set::<D>(frontend, access, None).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
@@ -205,7 +225,6 @@ fn unset(operation: Operation) -> Option<Unset> {
         O::ListBucketMetricsConfigurations => listing("ListMetricsConfigurationsResult"),
         O::GetBucketNotificationConfiguration => Unset::Empty("NotificationConfiguration"),
         O::GetBucketReplication => Unset::Error(ErrorCode::ReplicationConfigurationNotFound),
-        O::GetBucketWebsite => Unset::Error(ErrorCode::NoSuchWebsiteConfiguration),
         _ => return None,
     })
 }

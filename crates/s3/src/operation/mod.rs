@@ -94,6 +94,9 @@ operations! {
     DeleteBucketCors => bucket_configuration::delete_bucket_cors, PutBucketCors;
     GetBucketRequestPayment => bucket_configuration::get_bucket_request_payment, GetBucketRequestPayment;
     PutBucketRequestPayment => bucket_configuration::put_bucket_request_payment, PutBucketRequestPayment;
+    GetBucketWebsite => bucket_configuration::get_bucket_website, GetBucketWebsite;
+    PutBucketWebsite => bucket_configuration::put_bucket_website, PutBucketWebsite;
+    DeleteBucketWebsite => bucket_configuration::delete_bucket_website, DeleteBucketWebsite;
     GetBucketAccelerateConfiguration => bucket_configuration::get_unset, GetAccelerateConfiguration;
     ListBucketAnalyticsConfigurations => bucket_configuration::get_unset, GetAnalyticsConfiguration;
     GetBucketEncryption => bucket_configuration::get_unset, GetEncryptionConfiguration;
@@ -106,7 +109,6 @@ operations! {
     GetObjectLockConfiguration => object_lock::get_object_lock_configuration, GetBucketObjectLockConfiguration;
     PutObjectLockConfiguration => object_lock::put_object_lock_configuration, PutBucketObjectLockConfiguration;
     GetBucketReplication => bucket_configuration::get_unset, GetReplicationConfiguration;
-    GetBucketWebsite => bucket_configuration::get_unset, GetBucketWebsite;
     GetBucketAcl => acl::get_bucket_acl, GetBucketAcl;
     PutBucketAcl => acl::put_bucket_acl, PutBucketAcl;
     GetObjectAcl => acl::get_object_acl, GetObjectAcl or GetObjectVersionAcl;
@@ -196,7 +198,7 @@ const CONFIGURATIONS: [(&str, [Option<Operation>; 3]); 22] = {
         ("requestPayment", [Some(O::GetBucketRequestPayment), Some(O::PutBucketRequestPayment), None]),
         ("tagging", [Some(O::GetBucketTagging), Some(O::PutBucketTagging), Some(O::DeleteBucketTagging)]),
         ("versioning", [Some(O::GetBucketVersioning), Some(O::PutBucketVersioning), None]),
-        ("website", [Some(O::GetBucketWebsite), None, None]),
+        ("website", [Some(O::GetBucketWebsite), Some(O::PutBucketWebsite), Some(O::DeleteBucketWebsite)]),
     ]
 };
 

@@ -11,6 +11,7 @@ mod policy;
 mod public_access;
 mod request_payment;
 pub(crate) mod tags;
+mod website;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub(crate) use cors::{Allowed, Cors, Crossing};
 pub(crate) use document::Document;
 pub(crate) use policy::BucketPolicy;
 pub(crate) use tags::Tags;
+pub(crate) use website::{Elsewhere, Pages, Website};
 
 use crate::error::{ErrorCode, Result};
 
@@ -54,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) cors: Option<Cors>,
     /// Who pays.
     pub(crate) payer: Option<Payer>,
+    /// What browsers see.
+    pub(crate) website: Option<Website>,
 }
 
 impl Settings {
@@ -76,6 +80,7 @@ impl Settings {
             tags: read(store, bucket).await?,
             cors: read(store, bucket).await?,
             payer: read(store, bucket).await?,
+            website: read(store, bucket).await?,
         })
     }
 }

@@ -35,6 +35,10 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "DOMAIN", env = "STONECROP_DOMAIN", value_delimiter = ',')]
     pub(crate) domain: Vec<String>,
 
+    /// Domain whose subdomains name buckets whose websites browsers visit; may be given several times.
+    #[arg(long, value_name = "DOMAIN", env = "STONECROP_WEBSITE_DOMAIN", value_delimiter = ',')]
+    pub(crate) website_domain: Vec<String>,
+
     /// Accept signatures of version 2 as well, for clients that know no other.
     #[arg(long, env = "STONECROP_SIGNATURE_V2")]
     pub(crate) signature_v2: bool,
