@@ -28,6 +28,7 @@ use crate::monitor::{Monitor, SCRUB_PAUSE_MIN};
 use crate::nodes::{NODES, NodeRecord, Nodes};
 use crate::opening::{OpenDisks, close_disks, open_disks, open_metadata, survey_all};
 use crate::raft::RaftConsensus;
+use crate::raft::regrow::regrow;
 use crate::readers::Readers;
 use crate::renewal::Renewal;
 use crate::rooms::RoomsHandler;
@@ -84,7 +85,9 @@ async fn start_consensus(
     sites: &[Site],
     open: &OpenDisks,
 ) -> Result<Arc<RaftConsensus>> {
-    let opened = open_metadata(env, config, sites, open).await?;
+    let mut config = config.clone();
+    config.meta.may_regrow = identity.file.is_some() && config.node.is_some() && config.purpose == Purpose::Serve;
+    let opened = open_metadata(env, &config, sites, open).await?;
     let listening = match (&identity.file, &config.node) {
         (Some(file), Some(node)) if config.purpose == Purpose::Serve => {
             Some(links.open(&file.passport, &node.address).await?)
@@ -95,6 +98,13 @@ async fn start_consensus(
         _ => None,
     };
     let peers = links.peers.clone();
+    if let Some(file) = identity.file.as_ref().filter(|_| listening.is_some() && opened.engine.is_damaged()) {
+        let others = || file.peers.iter().filter(|(node, _)| *node != identity.node).cloned();
+        links.expect(others());
+        let nodes: Vec<NodeId> = others().map(|(node, _)| node).collect();
+        regrow(&opened.engine, &peers, &nodes, env.clock.as_ref()).await;
+        opened.engine.check_gap()?;
+    }
     let consensus = RaftConsensus::start(env, opened, identity.node, peers, config.propose_deadline).await?;
     if let (Some(server), Some(file)) = (listening, &identity.file) {
         // What the log says is newer than what was known when the file was written.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use env::{File, OpenMode};
@@ -26,11 +27,38 @@ pub(crate) struct MirroredPacks {
     open: Mutex<BTreeMap<(PackId, PathBuf), Arc<dyn File>>>,
     /// Packs that were sealed and not taken yet.
     sealed: Arc<Mutex<PackList>>,
+    /// Whether something is damaged in every copy.
+    damaged: AtomicBool,
 }
 
 impl MirroredPacks {
     pub(crate) fn new(mirrors: Arc<Mirrors>) -> Self {
-        Self { mirrors, open: Mutex::new(BTreeMap::new()), sealed: Arc::new(Mutex::new(BTreeMap::new())) }
+        let damaged = mirrors.in_service().iter().any(|mirror| mirror.is_marked_damaged());
+        Self { mirrors, open: Mutex::default(), sealed: Arc::default(), damaged: AtomicBool::new(damaged) }
+    }
+
+    /// Whether something has been found damaged in every copy, before or after the last start.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Acquire)
+    }
+
+    /// Something is damaged in every copy: the next start shall know it before it is read again.
+    fn note_damage(&self) {
+        if !self.damaged.swap(true, Ordering::AcqRel) {
+            tracing::error!("some of the metadata is damaged in every copy");
+            self.mirrors.in_service().iter().for_each(|mirror| mirror.mark_damaged());
+        }
+    }
+
+    /// Nothing is damaged any more: everything was replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub(crate) fn forget_damage(&self) -> Result<()> {
+        self.mirrors.in_service().iter().try_for_each(|mirror| mirror.unmark_damaged())?;
+        self.damaged.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Lengths and digests of these packs, which were sealed and not taken before.
@@ -145,6 +173,10 @@ impl PackStorage for MirroredPacks {
         let path = path(&mirror, pack);
         let (Some(bytes), true) = (intact, mirror.in_service()) else {
             tracing::warn!(path = %path.display(), offset, "bad copy of metadata");
+            // What cannot be read at all may be read again later.
+            if intact.is_none() && self.read(pack, damage.copy, offset, 1).is_ok() {
+                self.note_damage();
+            }
             return;
         };
         // Sealed bytes are never changed but for this: the same bytes are written again.

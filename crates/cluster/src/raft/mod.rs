@@ -14,6 +14,7 @@ mod log_store;
 mod network;
 mod purge;
 mod reader;
+pub(crate) mod regrow;
 #[cfg(test)]
 mod snapshot_tests;
 mod state_machine;

@@ -37,14 +37,14 @@ pub(crate) struct TransferHandler {
 }
 
 /// The node that offers a state.
-struct Source {
-    node: NodeId,
-    peers: Arc<Peers>,
+pub(super) struct Source {
+    pub(super) node: NodeId,
+    pub(super) peers: Arc<Peers>,
 }
 
 impl TransferHandler {
     /// The methods that it answers.
-    pub(crate) const METHODS: [Method; 2] = [Method::RaftSnapshot, Method::Pages];
+    pub(crate) const METHODS: [Method; 3] = [Method::RaftSnapshot, Method::Offer, Method::Pages];
 
     /// What Raft answers once the state is here; `None` when it could not be fetched.
     async fn take_over(&self, from: NodeId, transfer: Transfer) -> Option<SnapshotResponse<u64>> {
@@ -64,6 +64,13 @@ impl TransferHandler {
     async fn answer(&self, from: NodeId, call: Call) -> Option<Answer> {
         match call.method {
             Method::RaftSnapshot => Some(Answer::new(&self.take_over(from, call.parse()?).await)),
+            Method::Offer => {
+                let offer = self.engine.offer_since(call.parse()?).await;
+                Some(Answer::new(&offer.unwrap_or_else(|error| {
+                    tracing::warn!(%error, node = from.0, "cannot offer the metadata");
+                    None
+                })))
+            }
             Method::Pages => {
                 let request: PageRequest = call.parse()?;
                 let pages = self.engine.serve(request).await;

@@ -34,6 +34,8 @@ pub(crate) enum Method {
     Propose,
     /// Learn from the leader up to which entry a read must see.
     ReadIndex,
+    /// Offer the metadata's durable state; its pages are fetched with [`Method::Pages`].
+    Offer,
     /// Pages of the metadata's trees.
     Pages,
     /// Liveness hints.
@@ -60,13 +62,14 @@ pub(crate) enum Method {
 
 impl Method {
     /// All of them.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Join,
         Self::RaftAppend,
         Self::RaftVote,
         Self::RaftSnapshot,
         Self::Propose,
         Self::ReadIndex,
+        Self::Offer,
         Self::Pages,
         Self::Gossip,
         Self::EffectsMarks,
@@ -89,6 +92,7 @@ impl Method {
             Self::RaftSnapshot => "/1/raft/snapshot",
             Self::Propose => "/1/meta/propose",
             Self::ReadIndex => "/1/meta/read-index",
+            Self::Offer => "/1/meta/offer",
             Self::Pages => "/1/meta/pages",
             Self::Gossip => "/1/node/gossip",
             Self::EffectsMarks => "/1/meta/effects-marks",
@@ -114,7 +118,9 @@ impl Method {
             Self::Join | Self::RaftVote | Self::Gossip | Self::EffectsMarks | Self::OldestReader => Class::Control,
             Self::RaftAppend | Self::RaftSnapshot | Self::Propose | Self::ReadIndex => Class::Metadata,
             Self::AddDisk | Self::DiskRooms | Self::Work => Class::Metadata,
-            Self::Pages | Self::ShardAppend | Self::ShardRead | Self::ShardLookup | Self::ShardDelete => Class::Bulk,
+            Self::Offer | Self::Pages | Self::ShardAppend | Self::ShardRead | Self::ShardLookup | Self::ShardDelete => {
+                Class::Bulk
+            }
         }
     }
 }

@@ -52,6 +52,11 @@ impl Base {
         Self { ground, forest, packs, stored_bytes, open: RwLock::new(BTreeMap::new()) }
     }
 
+    /// No trees at all, on the same ground.
+    pub(super) fn bare(&self) -> Self {
+        Self::new(self.ground.clone(), self.ground.empty_tree(), PackList::new())
+    }
+
     pub(super) fn ground(&self) -> &Ground {
         &self.ground
     }

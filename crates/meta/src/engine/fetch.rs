@@ -158,9 +158,19 @@ impl MetaEngine {
     ///
     /// What `source` reports; [`Error::Trees`] when it does not send what was asked for, or nothing can be written.
     pub async fn fetch(&self, offer: &Offer, source: &dyn PageSource) -> Result<Fetched> {
+        self.fetch_beside(self.core.current().base.clone(), offer, source).await
+    }
+
+    /// Fetches what `base` lacks of an offered state.
+    pub(super) async fn fetch_beside(
+        &self,
+        base: Arc<Base>,
+        offer: &Offer,
+        source: &dyn PageSource,
+    ) -> Result<Fetched> {
         let _turn = self.core.fetching.turn.lock().await;
         let (core, offer) = (self.core.clone(), offer.clone());
-        self.env.blocking(move || core.fetching.begin(&offer, core.current().base.clone())).await?;
+        self.env.blocking(move || core.fetching.begin(&offer, base)).await?;
         loop {
             let core = self.core.clone();
             let request = match self.env.blocking(move || core.fetching.step()).await? {

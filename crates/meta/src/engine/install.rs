@@ -50,7 +50,9 @@ impl Worker {
     /// works.
     pub(super) fn install(&mut self, fetched: Fetched) -> Result<Installed> {
         let Fetched { offer, roots, mut writer, base } = fetched;
-        if self.core.current().marks.applied.is_some_and(|applied| offer.applied().index <= applied.index) {
+        // Of what is damaged a copy that is no newer is of use, too.
+        let oldest = offer.applied().index + u64::from(self.core.storage.is_damaged());
+        if self.core.current().marks.applied.is_some_and(|applied| oldest <= applied.index) {
             tracing::info!(index = offer.applied().index, "a fetched state came too late to be of use");
             return Ok(Installed::TooLate);
         }

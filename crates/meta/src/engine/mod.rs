@@ -28,6 +28,7 @@ mod install;
 mod layers;
 mod offer;
 mod open;
+mod regrow;
 mod scrub;
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,9 @@ pub struct MetaConfig {
     /// Identity of the cluster's metadata, for a node that joins it: trees of different realms cannot be compared. `None`
     /// begins a new realm where there is none. Directories that are mirrors already keep their own.
     pub realm: Option<u128>,
+    /// Whether other nodes may have the state: then it opens even where too much of it is damaged to be used, for
+    /// [`MetaEngine::regrow`].
+    pub may_regrow: bool,
     /// How many of the candidate directories hold copies.
     pub mirror_count: usize,
     /// The overlay may always take this much memory, in bytes; a second one of this size is being folded meanwhile.
@@ -98,6 +102,7 @@ impl Default for MetaConfig {
     fn default() -> Self {
         Self {
             realm: None,
+            may_regrow: false,
             mirror_count: 3,
             overlay_bytes_min: 32 << 20,
             overlay_bytes_max: 96 << 20,

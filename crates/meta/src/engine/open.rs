@@ -62,7 +62,12 @@ fn open_state(
     let chosen = choose(&records, &mirrors, &storage, &config)?;
     let previous =
         records.iter().find(|record| chosen.record.as_ref().is_some_and(|chosen| record.number < chosen.number));
-    refuse_gap(&chosen, &log)?;
+    match refuse_gap(chosen.record.as_ref().and_then(|record| record.applied), &log) {
+        Err(error) if config.may_regrow && storage.is_damaged() => {
+            tracing::error!(%error, "the metadata must be regrown")
+        }
+        checked => checked?,
+    }
     let start = Start {
         next_number: records.first().map_or(0, |record| record.number + 1),
         newest: chosen.record.clone(),
@@ -169,8 +174,7 @@ fn sealed_packs(packs: &PackList) -> Vec<SealedPack> {
 }
 
 /// The log must go on where the state ends.
-fn refuse_gap(chosen: &Chosen, log: &MetaLog) -> Result<()> {
-    let applied = chosen.record.as_ref().and_then(|record| record.applied);
+pub(super) fn refuse_gap(applied: Option<LogId>, log: &MetaLog) -> Result<()> {
     let index = |id: Option<LogId>| id.map_or(0, |id| id.index + 1);
     match log.state().purged {
         Some(purged) if index(applied) < index(Some(purged)) => Err(Error::NoRoot { purged: purged.index }),

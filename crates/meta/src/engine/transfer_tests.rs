@@ -8,6 +8,7 @@ use env::{Clock, Env, Failure, ManualClock, RealClock, SimFiles};
 
 use super::tests::{check_recovered, check_same, config, effects_of, id, model_of, replay, run};
 use super::*;
+use crate::log::LogEntry;
 use crate::sim::{block_on, case_factor, directories, env_of, new_files};
 use crate::view::{BucketId, Edit, TreeId};
 
@@ -206,6 +207,55 @@ fn a_state_that_is_not_what_was_offered_is_not_installed() {
     assert_eq!(run(&opened, 31..61), (60, 60));
     check_recovered(&opened, 60, (60, 60), "after the refusal");
     block_on(opened.engine.close());
+    block_on(from.engine.close());
+}
+
+/// Whether the scrub finds something that is damaged in every copy.
+fn finds_loss(opened: &Opened) -> bool {
+    let lost_in =
+        |found: Result<Option<MetaScrub>>| found.map_or(true, |found| found.is_some_and(|found| 0 < found.lost));
+    (0..50).any(|_| lost_in(opened.engine.scrub_next()))
+}
+
+#[test]
+fn what_is_damaged_in_every_copy_is_taken_from_another_node() {
+    let from = leader(60);
+    // So many flips leave some pages, or not even a root.
+    for (index, has_diverged, flips) in
+        [(60, false, 30), (45, false, 30), (30, true, 30), (45, false, 8000), (30, true, 8000)]
+    {
+        let context = format!("from entry {index}, diverged: {has_diverged}, {flips} flips");
+        let files = new_files(2, 9);
+        let opened = open(&files, 9).unwrap();
+        run(&opened, 1..index + 1);
+        block_on(opened.engine.flush()).unwrap();
+        assert!(!opened.engine.is_damaged());
+        for directory in directories(2) {
+            files.flip_bits(&directory.join("packs"), flips, 1);
+        }
+        if has_diverged {
+            // What a leader sent that nobody followed.
+            let stray = |index| LogEntry { id: LogId { term: 99, ..id(index) }, kind: 1, payload: Bytes::new() };
+            block_on(opened.log.append((31..70).map(stray).collect(), Box::new(|_| {}))).unwrap();
+        }
+        assert!(finds_loss(&opened) && opened.engine.is_damaged(), "{context}");
+        block_on(opened.engine.close());
+
+        let may_regrow = MetaConfig { may_regrow: true, ..config() };
+        let opened = open_in(&env_of(&files, 10), may_regrow).unwrap();
+        assert!(opened.engine.is_damaged(), "the next start knows it: {context}");
+        let offered = block_on(from.engine.offer_since(30)).unwrap().unwrap();
+        block_on(opened.engine.regrow(&offered, &Road::new(&from, u64::MAX))).unwrap();
+        assert!(!finds_loss(&opened), "{context}");
+        check_taken_over(&opened, &from, 60, &context);
+        assert_eq!(run(&opened, 61..73), (72, 72), "{context}");
+        block_on(opened.engine.close());
+        let opened = open(&files, 11).unwrap();
+        assert!(!opened.engine.is_damaged(), "{context}");
+        check_recovered(&opened, replay(&opened).unwrap(), (72, 72), &context);
+        block_on(opened.engine.close());
+    }
+    assert!(block_on(from.engine.offer_since(61)).unwrap().is_none(), "nobody offers what he does not have");
     block_on(from.engine.close());
 }
 

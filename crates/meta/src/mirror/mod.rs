@@ -21,6 +21,9 @@ use crate::error::{Error, Result};
 /// Marks a mirror that missed writes: it must not be the only one a node starts from.
 const RETIRED_FILE: &str = "retired";
 
+/// Marks a mirror of metadata of which something is damaged in every copy.
+const DAMAGED_FILE: &str = "damaged";
+
 /// Whether `directory` may hold a copy of some metadata: also where that cannot be read, which is for
 /// [`MetaEngine::open`](crate::MetaEngine::open) to judge, who knows the other mirrors. Blocks.
 pub fn may_be_mirror(env: &env::Env, directory: &Path) -> bool {
@@ -148,7 +151,16 @@ impl Mirror {
 
     /// Leaves a note in the directory, if it takes one, that this copy missed writes.
     pub(crate) fn mark_retired(&self) {
-        let path = self.directory.join(RETIRED_FILE);
+        self.mark(RETIRED_FILE);
+    }
+
+    /// Leaves a note in the directory, if it takes one, that something is damaged in every copy.
+    pub(crate) fn mark_damaged(&self) {
+        self.mark(DAMAGED_FILE);
+    }
+
+    fn mark(&self, name: &str) {
+        let path = self.directory.join(name);
         let marked = self.files.exists(&self.directory.join(identity::FILE)).and_then(|is_mirror| {
             // Another mirror may be about to begin here.
             if is_mirror {
@@ -158,13 +170,40 @@ impl Mirror {
             Ok(())
         });
         if let Err(error) = marked {
-            tracing::warn!(directory = %self.directory.display(), %error, "cannot mark the mirror as retired");
+            tracing::warn!(directory = %self.directory.display(), %error, "cannot mark the mirror as {name}");
         }
     }
 
     fn is_marked_retired(&self) -> Result<bool> {
-        let path = self.directory.join(RETIRED_FILE);
+        self.is_marked(RETIRED_FILE)
+    }
+
+    /// Whether [`Mirror::mark_damaged`] has left its note.
+    pub(crate) fn is_marked_damaged(&self) -> bool {
+        // One that cannot be read is no reason for anything.
+        self.is_marked(DAMAGED_FILE).unwrap_or(false)
+    }
+
+    fn is_marked(&self, name: &str) -> Result<bool> {
+        let path = self.directory.join(name);
         self.files.exists(&path).map_err(|source| Error::Io { operation: "look for", path, source })
+    }
+
+    /// Takes back the note of [`Mirror::mark_damaged`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub(crate) fn unmark_damaged(&self) -> Result<()> {
+        self.unmark(DAMAGED_FILE)
+    }
+
+    fn unmark(&self, name: &str) -> Result<()> {
+        if self.is_marked(name)? {
+            self.remove(&self.directory.join(name))?;
+            self.sync_directory(&self.directory)?;
+        }
+        Ok(())
     }
 
     /// Runs `call` on `path` and says which call failed on what.
@@ -258,11 +297,7 @@ impl Mirror {
         if self.read_whole(&path)?.as_deref() != Some(&identity::encode(realm)) {
             self.replace(&path, &[&identity::encode(realm)])?;
         }
-        if self.is_marked_retired()? {
-            self.remove(&self.directory.join(RETIRED_FILE))?;
-            self.sync_directory(&self.directory)?;
-        }
-        Ok(())
+        self.unmark(RETIRED_FILE)
     }
 
     /// Ends the directory's time as a mirror and empties it.

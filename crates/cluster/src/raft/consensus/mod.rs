@@ -47,6 +47,8 @@ pub(crate) struct RaftConsensus {
     deadline: Duration,
     /// This node's state is not what the log says: it must not be read, nor decide.
     condemned: AtomicBool,
+    /// Whether some of its metadata was damaged in every copy when it started.
+    began_damaged: bool,
     /// `None` once the node is stopping.
     queues: Mutex<Option<Queues>>,
     tasks: Mutex<Vec<Task>>,
@@ -73,6 +75,7 @@ impl RaftConsensus {
         deadline: Duration,
     ) -> Result<Arc<Self>> {
         let recent = Recent::default();
+        let began_damaged = opened.engine.is_damaged();
         let inherited = opened.log.state().last.filter(|_| !Bug::InheritedIgnored.is_planted());
         let inherited = inherited.map(entry::raft_log_id);
         let log_store = LogStore::new(env.clone(), opened.log, recent.clone(), opened.engine.durable());
@@ -108,6 +111,7 @@ impl RaftConsensus {
             peers,
             deadline,
             condemned: AtomicBool::new(false),
+            began_damaged,
             queues: Mutex::new(Some(Queues { proposals, reads })),
             tasks: Mutex::new(tasks),
         }))
@@ -217,11 +221,25 @@ impl RaftConsensus {
                 Err(_) => None,
             },
             () = self.mirrors_lost() => Some("no mirror of the metadata works".to_owned()),
+            () = self.pages_lost() => {
+                Some("some of the metadata is damaged in every copy: the next start takes it from another node".to_owned())
+            }
         };
         match reason {
             Some(reason) if self.queues.lock().is_some() && !self.condemned.load(Ordering::Acquire) => reason,
             // It was asked to stop, or condemned.
             _ => std::future::pending().await,
+        }
+    }
+
+    /// Waits until some of the metadata turns out to be damaged in every copy while there are other nodes. A node that has
+    /// known it from its start on has not got it from them, and goes on with what it can read.
+    async fn pages_lost(&self) {
+        if self.began_damaged {
+            return std::future::pending().await;
+        }
+        while !self.engine.is_damaged() || decides_alone(&self.raft.metrics().borrow()) {
+            self.env.clock.sleep(MIRRORS_PERIOD).await;
         }
     }
 
