@@ -181,7 +181,10 @@ impl Refusal {
             | Self::InvalidPart(_)
             | Self::PartTooSmall { .. }
             | Self::NoSuchWrite
-            | Self::VersionChanged { .. } => true,
+            | Self::VersionChanged { .. }
+            | Self::Locked
+            | Self::NoObjectLock
+            | Self::NotVersioned => true,
             Self::NoSuchBucket
             | Self::InvalidName
             | Self::NoSuchUpload
@@ -194,6 +197,7 @@ impl Refusal {
             | Self::StaleGroup { .. }
             | Self::TooFewShards { .. }
             | Self::NoSuchShard { .. }
+            | Self::VersioningLocked
             | Self::ConfigurationTooLarge { .. } => false,
         }
     }

@@ -69,12 +69,20 @@ impl Frontend {
         log.set_target(target.as_ref().ok());
         let website = bucket_of_host(&head, &self.config.website_domains);
         let bucket = website.clone().or_else(|| target.as_ref().ok()?.bucket().map(str::to_owned));
-        let method = head.method.clone();
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
         let crossing = head.headers.contains_key(ORIGIN).then(|| head.headers.clone());
         let span = tracing::info_span!("request", request_id, bucket, operation = tracing::field::Empty);
         let mut response = match website {
             Some(bucket) => self.visit(&bucket, &head, remote, &request_id, &mut log).instrument(span).await,
-            None => self.answer_or_fail(head, body, target, remote, &request_id, &mut log).instrument(span).await,
+            None => {
+                let known = target.as_ref().ok().cloned();
+                let answer = self.answer(head, body, target, remote, &mut log).instrument(span).await;
+                answer.unwrap_or_else(|error| {
+                    log.set_error(&error);
+                    let (target, request_id, host_id) = (known.as_ref(), request_id.as_str(), self.host_id.as_str());
+                    response::error(&error, &ErrorContext { method: &method, path: &path, target, request_id, host_id })
+                })
+            }
         };
         if let (Some(crossing), Some(bucket)) = (crossing, bucket)
             && method != Method::OPTIONS
@@ -87,25 +95,6 @@ impl Frontend {
         headers.insert(SERVER, HeaderValue::from_static("Stonecrop"));
         response::set(headers, DATE, &timestamp::http_date(self.env.clock.now()));
         log.attach(response)
-    }
-
-    /// Answers a client of the S3 API.
-    async fn answer_or_fail(
-        &self,
-        head: Parts,
-        body: Body,
-        target: Result<Target>,
-        remote: Option<SocketAddr>,
-        request_id: &str,
-        log: &mut AccessLog,
-    ) -> Response {
-        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-        let known = target.as_ref().ok().cloned();
-        self.answer(head, body, target, remote, log).await.unwrap_or_else(|error| {
-            log.set_error(&error);
-            let (target, host_id) = (known.as_ref(), self.host_id.as_str());
-            response::error(&error, &ErrorContext { method: &method, path: &path, target, request_id, host_id })
-        })
     }
 
     async fn answer(
