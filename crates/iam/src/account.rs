@@ -33,6 +33,11 @@ impl Account {
         Self { canonical_id, display_name: name.to_owned(), account_id }
     }
 
+    /// The account with this canonical id, 64 hexadecimal digits, and this name.
+    pub fn new(canonical_id: &str, name: &str) -> Self {
+        Self { display_name: name.to_owned(), ..Self::nameless(canonical_id) }
+    }
+
     /// The twelve digits that belong to a canonical id; `None` for one that is not of this server.
     pub fn account_id_of(canonical_id: &str) -> Option<String> {
         let leading = canonical_id.get(..16).filter(|_| canonical_id.len() == 64)?;

@@ -118,6 +118,19 @@ impl Principal {
         self.session_arn().or(self.arn())
     }
 
+    /// The name of the user that it is.
+    pub fn user_name(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::User { name } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a session of a role.
+    pub fn is_assumed_role(&self) -> bool {
+        self.session_arn().is_some()
+    }
+
     /// The unique id, `aws:userid`.
     pub fn user_id(&self) -> &str {
         &self.user_id
