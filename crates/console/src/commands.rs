@@ -15,9 +15,11 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use cluster::{Cluster, DiskCommand, NodeCommand};
 use http::StatusCode;
+use identity::Directory;
 use serde_json::json;
 use store::Store;
 
+use crate::accounts;
 use crate::answer::{answer, refusal};
 use crate::work::{heal, heal_order, info, rebalance, rebalance_order, scrub, scrub_order};
 
@@ -29,15 +31,20 @@ const TOKEN_VALIDITY: Duration = Duration::from_secs(24 * 3600);
 pub(crate) struct Acted {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) store: Store,
+    pub(crate) directory: Arc<Directory>,
 }
 
-/// Routes below `/admin/v1`: `GET info`, `table`, `heal`, `rebalance`, `scrub`, `node/NUMBER/safe-to-stop`; `POST token`,
-/// `disk/ID/COMMAND`, `node/NUMBER/COMMAND`, `node/NUMBER/add-disk/DIRECTORY`, `heal/COMMAND`, `rebalance/COMMAND`,
+/// Routes below `/admin/v1`: `GET info`, `accounts`, `table`, `heal`, `rebalance`, `scrub`, `node/NUMBER/safe-to-stop`;
+/// `POST token`, `account/NAME/create`, `account/NAME/create/MAIL`, `account/NAME/remove`, `disk/ID/COMMAND`, `node/NUMBER/COMMAND`, `node/NUMBER/add-disk/DIRECTORY`, `heal/COMMAND`, `rebalance/COMMAND`,
 /// `scrub/COMMAND`.
-pub fn command_routes(cluster: Arc<Cluster>, store: Store) -> Router {
+pub fn command_routes(cluster: Arc<Cluster>, store: Store, directory: Arc<Directory>) -> Router {
     Router::new()
         .route("/admin/v1/info", get(info))
         .route("/admin/v1/token", post(token))
+        .route("/admin/v1/accounts", get(accounts::list))
+        .route("/admin/v1/account/{name}/create", post(accounts::create))
+        .route("/admin/v1/account/{name}/create/{email}", post(accounts::create_with_email))
+        .route("/admin/v1/account/{name}/remove", post(accounts::remove))
         .route("/admin/v1/disk/{disk}/{command}", post(disk))
         .route("/admin/v1/node/{node}/add-disk/{directory}", post(add_disk))
         .route("/admin/v1/node/{node}/{command}", post(node))
@@ -49,7 +56,7 @@ pub fn command_routes(cluster: Arc<Cluster>, store: Store) -> Router {
         .route("/admin/v1/rebalance/{command}", post(rebalance_order))
         .route("/admin/v1/scrub", get(scrub))
         .route("/admin/v1/scrub/{command}", post(scrub_order))
-        .with_state(Acted { cluster, store })
+        .with_state(Acted { cluster, store, directory })
 }
 
 async fn token(State(acted): State<Acted>) -> Response {

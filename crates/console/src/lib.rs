@@ -7,6 +7,7 @@
 //!
 //! Invariant: this crate knows nothing of S3's XML, nor who may ask.
 
+mod accounts;
 mod answer;
 mod commands;
 mod gauges;

@@ -11,6 +11,8 @@ pub const GRANTS_MAX: usize = 100;
 pub enum Grantee {
     /// An account, by its canonical id.
     Account(String),
+    /// The account with this mail address: somebody still has to find out which one that is, until then it is nobody.
+    Mail(String),
     /// A predefined group.
     Group(Group),
 }
@@ -197,6 +199,7 @@ impl Grantee {
     fn naming(&self, caller: &Principal) -> Option<AclNaming> {
         match self {
             Self::Account(id) => (caller.canonical_id() == Some(id)).then_some(AclNaming::Account),
+            Self::Mail(_) => None,
             Self::Group(Group::AllUsers) => Some(AclNaming::Everyone),
             Self::Group(Group::AuthenticatedUsers) => caller.canonical_id().map(|_| AclNaming::Everyone),
             Self::Group(Group::LogDelivery) => {

@@ -1,6 +1,6 @@
 //! Who may call, and what they may do: access keys, accounts, policies, access control lists and the one evaluator.
 //!
-//! A request names an access key; [`KeyStore::find`] returns the [`Credential`] whose secret proves the name. Documents
+//! A request names an access key, whose [`Credential`] has the secret that proves the name. Documents
 //! become a [`Policy`] once, when they are stored or loaded. [`evaluate()`] then answers each request from the policies of
 //! the caller ([`IdentityPolicies`]) and of the resource ([`ResourcePolicies`]), asking a [`condition::Context`] for the values that
 //! conditions name, and says why.
@@ -15,7 +15,6 @@ pub mod condition;
 mod credential;
 mod error;
 mod evaluate;
-mod key_store;
 mod ownership;
 mod policy;
 mod principal;
@@ -27,7 +26,6 @@ pub use error::{Error, Result};
 pub use evaluate::{
     AccessRequest, Allowed, Decision, Denied, IdentityPolicies, PolicySource, ResourcePolicies, evaluate,
 };
-pub use key_store::KeyStore;
 pub use ownership::{ObjectOwnership, PublicAccessBlock};
 pub use policy::{Policy, PolicyError, PolicyLimit, Resource};
 pub use principal::{Principal, Session};

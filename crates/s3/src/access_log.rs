@@ -74,6 +74,16 @@ impl AccessLog {
         self.access_key = caller.access_key.as_ref().map(AccessKey::to_string);
     }
 
+    /// The id of the request.
+    pub(crate) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Notes why a call failed.
+    pub(crate) fn set_error_code(&mut self, code: &'static str) {
+        self.error_code = Some(code);
+    }
+
     /// Notes why the request failed.
     pub(crate) fn set_error(&mut self, error: &Error) {
         self.error_code = Some(error.code().as_str());

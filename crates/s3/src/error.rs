@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::header::{ALLOW, LAST_MODIFIED};
 use http::{HeaderName, StatusCode};
+use identity::LookUpError;
 use store::{BodyError, DeleteMarker};
 
 use crate::response::{DELETE_MARKER, VERSION_ID};
@@ -159,6 +160,30 @@ impl From<store::Error> for Error {
     }
 }
 
+impl From<LookUpError> for Error {
+    fn from(error: LookUpError) -> Self {
+        match error {
+            LookUpError::UnknownKey => ErrorCode::InvalidAccessKeyId.into(),
+            LookUpError::BadToken => ErrorCode::InvalidToken.into(),
+            LookUpError::Expired => ErrorCode::ExpiredToken.into(),
+            LookUpError::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<identity::Error> for Error {
+    /// Of look-ups: S3's operations change no identities.
+    fn from(error: identity::Error) -> Self {
+        match error {
+            identity::Error::Meta(_) | identity::Error::Contended => ErrorCode::ServiceUnavailable.into(),
+            error => {
+                tracing::error!(%error, "an identity cannot be read");
+                ErrorCode::InternalError.into()
+            }
+        }
+    }
+}
+
 impl From<BodyError> for Error {
     fn from(error: BodyError) -> Self {
         match error {
@@ -214,6 +239,7 @@ error_codes! {
     BucketNotEmpty, "BucketNotEmpty", CONFLICT, "The bucket you tried to delete is not empty";
     EntityTooLarge, "EntityTooLarge", BAD_REQUEST, "Your proposed upload exceeds the maximum allowed size";
     EntityTooSmall, "EntityTooSmall", BAD_REQUEST, "Your proposed upload is smaller than the minimum allowed size";
+    ExpiredToken, "ExpiredToken", BAD_REQUEST, "The provided token has expired.";
     IllegalLocationConstraint, "IllegalLocationConstraintException", BAD_REQUEST, "The specified location constraint is incompatible for the region specific endpoint this request was sent to.";
     IllegalVersioningConfiguration, "IllegalVersioningConfigurationException", BAD_REQUEST, "The Versioning element must be specified";
     IncompleteBody, "IncompleteBody", BAD_REQUEST, "You did not provide the number of bytes specified by the Content-Length HTTP header";

@@ -10,14 +10,15 @@ use env::Env;
 use http::header::{CONTENT_LENGTH, DATE, HOST, ORIGIN, SERVER, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use iam::{Account, KeyStore};
+use iam::Account;
+use identity::{Directory, Known, LookUpError};
 use store::Store;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
 
 use crate::access::Admission;
 use crate::access_log::AccessLog;
-use crate::auth::{Authenticated, Authenticator, Payload};
+use crate::auth::{self, Authenticated, Authenticator, Payload, Service};
 use crate::body::{BodyFraming, RequestBody};
 use crate::caller::Caller;
 use crate::config::Config;
@@ -25,6 +26,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::form::{self, Form};
 use crate::header::checksum;
 use crate::operation::{self, Call, Operation};
+use crate::query_api;
 use crate::request::Request;
 use crate::response::{self, ErrorContext, Response};
 use crate::settings::{Crossing, SettingsCache};
@@ -42,22 +44,22 @@ pub struct Frontend {
     pub(crate) config: Config,
     pub(crate) env: Env,
     pub(crate) settings: SettingsCache,
-    keys: Arc<KeyStore>,
-    authenticator: Authenticator,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) authenticator: Authenticator,
     xml_bytes: Semaphore,
     /// Names this server in `x-amz-id-2`.
     pub(crate) host_id: String,
 }
 
 impl Frontend {
-    /// Serves `store` to whoever holds a key of `keys`.
-    pub fn new(env: Env, store: Store, keys: Arc<KeyStore>, config: Config) -> Self {
+    /// Serves `store` to whoever holds a key of `directory`.
+    pub fn new(env: Env, store: Store, directory: Arc<Directory>, config: Config) -> Self {
         let mut host_id = [0; 24];
         env.entropy.fill(&mut host_id);
-        let authenticator = Authenticator::new(keys.clone(), &config, env.clock.clone());
+        let authenticator = Authenticator::new(&config, env.clock.clone());
         let xml_bytes = Semaphore::new(config.limits.xml_bytes_max);
         let settings = SettingsCache::default();
-        Self { store, config, env, settings, keys, authenticator, xml_bytes, host_id: STANDARD.encode(host_id) }
+        Self { store, config, env, settings, directory, authenticator, xml_bytes, host_id: STANDARD.encode(host_id) }
     }
 
     /// Answers one request. Always answers: what goes wrong becomes an S3 error.
@@ -109,13 +111,18 @@ impl Frontend {
         if head.method == Method::OPTIONS {
             return operation::preflight(self, &head, &target?).await;
         }
+        if let Ok(Target::Service) = &target
+            && query_api::is_call(&head)
+        {
+            return Ok(self.answer_call(head, body, remote, log).await);
+        }
         if let Ok(Target::Bucket(bucket)) = &target
             && form::is_form(&head)
         {
             return self.post_form(bucket, &head, body, remote, log).await;
         }
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        let Authenticated { signature, payload } = self.authenticator.authenticate(&head, &query)?;
+        let Authenticated { signature, payload } = self.authenticate(&head, &query).await?;
         let mut headers = head.headers;
         if signature.as_ref().is_some_and(|signature| signature.presigned) {
             hoist(&query, &mut headers);
@@ -144,7 +151,14 @@ impl Frontend {
         let framing = self.framing(Payload::Unsigned, &head.headers)?;
         let body = RequestBody::new(body, framing, self.env.clock.clone(), log.received());
         let mut form = Form::read(bucket, head, body).await?;
-        let signature = form.authenticate(&self.authenticator, self.env.clock.now())?;
+        let claimed = form.claim()?.map(|claim| self.authenticator.form_access_key(&claim)).transpose()?;
+        let signature = match claimed {
+            Some(access_key) => {
+                let known = self.find(&access_key, form.token()).await?;
+                Some(form.verify(&self.authenticator, known, self.env.clock.now())?)
+            }
+            None => None,
+        };
         let caller = Caller::of(signature.as_ref());
         log.set_operation(form::OPERATION, &caller);
         let (sent, put) = form.open();
@@ -181,27 +195,74 @@ impl Frontend {
         }
     }
 
+    /// Finds out who sent the request with this head, and whether they signed all of it.
+    async fn authenticate(&self, head: &Parts, query: &Query) -> Result<Authenticated> {
+        let Some(claim) = self.authenticator.claim(head, query, &[Service::S3])? else {
+            return auth::unsigned(head, query);
+        };
+        let known = self.find(claim.access_key(), claim.token()).await?;
+        let region = claim.region().to_owned();
+        let authenticated = self.authenticator.verify(claim, head, query, known.clone())?;
+        self.note_use(&known, Service::S3, &region);
+        Ok(authenticated)
+    }
+
+    /// Whose access key it is.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidAccessKeyId`, `InvalidToken`, `ExpiredToken`.
+    async fn find(&self, access_key: &str, token: Option<&str>) -> Result<Arc<Known>> {
+        self.directory.find(access_key, token).await.map_err(|error| match error {
+            LookUpError::UnknownKey => Error::new(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key),
+            error => error.into(),
+        })
+    }
+
+    /// Notes that a lasting key was used; the one that the server was started with is always in use.
+    pub(crate) fn note_use(&self, known: &Known, service: Service, region: &str) {
+        let access_key = known.credential.access_key.as_str();
+        if !known.is_temporary() && access_key != self.directory.root().credential.access_key.as_str() {
+            self.directory.note_use(access_key, service.name(), region);
+        }
+    }
+
     /// The account with this canonical id, if it is one of this server's.
-    pub(crate) fn known_account(&self, canonical_id: &str) -> Option<&Account> {
-        self.keys.account(canonical_id)
+    ///
+    /// # Errors
+    ///
+    /// `ServiceUnavailable` when the metadata does not answer.
+    pub(crate) async fn known_account(&self, canonical_id: &str) -> Result<Option<Account>> {
+        let root = self.directory.root();
+        let root = &root.credential.account;
+        if root.canonical_id() == canonical_id {
+            return Ok(Some(root.clone()));
+        }
+        Ok(self.directory.account(canonical_id).await?)
     }
 
     /// The account with this canonical id.
-    pub(crate) fn account(&self, canonical_id: &str) -> Account {
-        self.known_account(canonical_id).cloned().unwrap_or_else(|| Account::nameless(canonical_id))
+    ///
+    /// # Errors
+    ///
+    /// `ServiceUnavailable` when the metadata does not answer.
+    pub(crate) async fn account(&self, canonical_id: &str) -> Result<Account> {
+        let known = self.known_account(canonical_id).await?;
+        Ok(known.unwrap_or_else(|| Account::nameless(canonical_id)))
     }
 
-    /// Checks that the request with this head is signed by the owner of the server's own account.
+    /// Checks that the request with this head is signed by the root user of the cluster's own account.
     ///
     /// # Errors
     ///
     /// As the signature fails; `AccessDenied` for anybody else.
-    pub(crate) fn check_signature(&self, head: &Parts) -> Result<()> {
+    pub(crate) async fn check_signature(&self, head: &Parts) -> Result<()> {
         check_head(head)?;
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        let signature = self.authenticator.authenticate(head, &query)?.signature;
-        let by_root = signature.is_some_and(|signature| signature.credential.account == Account::root());
-        if by_root { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
+        let signature = self.authenticate(head, &query).await?.signature;
+        let is_operator = |known: &Known| known.principal.is_root() && known.credential.account == Account::root();
+        let by_operator = signature.is_some_and(|signature| is_operator(&signature.known));
+        if by_operator { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
     }
 
     pub(crate) fn framing(&self, payload: Payload, headers: &http::HeaderMap) -> Result<BodyFraming> {
@@ -236,7 +297,7 @@ impl Frontend {
 }
 
 /// Checks what HTTP leaves open.
-fn check_head(head: &Parts) -> Result<()> {
+pub(crate) fn check_head(head: &Parts) -> Result<()> {
     let headers: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if HEADER_SECTION_SIZE_MAX < headers + target {

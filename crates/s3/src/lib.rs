@@ -21,6 +21,7 @@ mod form;
 mod frontend;
 mod header;
 mod operation;
+mod query_api;
 mod request;
 mod response;
 mod serve;

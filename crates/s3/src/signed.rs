@@ -19,7 +19,7 @@ pub fn signed(frontend: Arc<Frontend>, routes: Router) -> Router {
         next: Next,
     ) -> axum::response::Response {
         let (head, body) = request.into_parts();
-        match frontend.check_signature(&head) {
+        match frontend.check_signature(&head).await {
             Ok(()) => next.run(Request::from_parts(head, body)).await,
             Err(error) => (error.code().status(), format!("{:?}\n", error.code())).into_response(),
         }

@@ -57,6 +57,11 @@ pub(crate) fn iso_8601(moment: UnixMillis) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// Writes `moment` for an XML body of a service that knows no parts of seconds.
+pub(crate) fn iso_8601_seconds(moment: UnixMillis) -> String {
+    format(moment, ISO_8601_SECONDS)
+}
+
 /// Writes `moment` for a string to sign.
 pub(crate) fn iso_8601_basic(moment: UnixMillis) -> String {
     format(moment, ISO_8601_BASIC)

@@ -35,6 +35,7 @@ struct RawFile {
     log: Option<String>,
     access_key: Option<String>,
     secret_key: Option<String>,
+    previous_secret_key: Option<String>,
 }
 
 /// A checked configuration of `stonecrop server`.
@@ -61,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) log_filter: String,
     /// `None` generates and keeps root credentials.
     pub(crate) credentials: Option<KeyPair>,
+    /// Under which secrets of other users are still sealed.
+    pub(crate) previous_secret: Option<SecretKey>,
 }
 
 /// Root credentials.
@@ -172,6 +175,7 @@ fn merge(arguments: ServerArguments, file: RawFile) -> RawFile {
         log: arguments.log.or(file.log),
         access_key: arguments.access_key.or(file.access_key),
         secret_key: arguments.secret_key.or(file.secret_key),
+        previous_secret_key: arguments.previous_secret_key.or(file.previous_secret_key),
     }
 }
 
@@ -192,6 +196,7 @@ fn check(raw: RawFile) -> Result<Config, Error> {
         log_format: raw.log_format,
         log_filter: raw.log.unwrap_or_else(|| "info,openraft=off".to_owned()),
         credentials: check_key_pair(raw.access_key, raw.secret_key)?,
+        previous_secret: raw.previous_secret_key.as_deref().map(check_secret).transpose()?,
     })
 }
 
@@ -288,6 +293,10 @@ fn check_body_memory(mib: u32) -> Result<usize, Error> {
 fn check_scrub_days(days: u32) -> Result<Duration, Error> {
     let valid = (1..=365).contains(&days);
     if valid { Ok(Duration::from_secs(u64::from(days) * 86_400)) } else { Err(Error::ScrubDays { value: days }) }
+}
+
+fn check_secret(secret_key: &str) -> Result<SecretKey, Error> {
+    SecretKey::parse(secret_key).map_err(|reason| Error::KeyPair { reason })
 }
 
 fn check_key_pair(access_key: Option<String>, secret_key: Option<String>) -> Result<Option<KeyPair>, Error> {

@@ -11,7 +11,8 @@ use axum::Router;
 use cluster::{Cluster, ClusterConfig, Entry, Health, MemberState};
 use console::Metrics;
 use env::{CountedFiles, Env};
-use iam::{Account, Credential, KeyStore};
+use iam::{Account, Credential};
+use identity::Directory;
 use s3::{Frontend, Limits};
 use store::{Store, StoreConfig};
 use tokio::net::TcpListener;
@@ -68,10 +69,14 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
         Some(node) if node.entry == Entry::Init => Some(stack.cluster.create_join_token(TOKEN_VALIDITY).await?),
         _ => None,
     };
+    let root = root_credential(&pair);
+    let directory =
+        Directory::open(env.clone(), stack.cluster.consensus(), root, config.previous_secret.as_ref()).await?;
+    let directory = Arc::new(directory);
     let frontend = Frontend::new(
         env.clone(),
         stack.store.clone(),
-        key_store(&pair),
+        directory.clone(),
         s3::Config {
             region: config.region.clone(),
             domains: config.domains,
@@ -81,7 +86,10 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
         },
     );
     let frontend = Arc::new(frontend);
-    let commands = s3::signed(frontend.clone(), console::command_routes(stack.cluster.clone(), stack.store.clone()));
+    let commands = s3::signed(
+        frontend.clone(),
+        console::command_routes(stack.cluster.clone(), stack.store.clone(), directory.clone()),
+    );
     let admin = console::admin_routes(metrics, &stack.store).merge(commands);
     let router = s3::router(frontend).merge(console::health_routes(&stack.store));
 
@@ -99,6 +107,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
 
     let shutdown = CancellationToken::new();
     let limits = Limits::default();
+    let uses = note_uses(&env, directory, &shutdown);
     let mut servers = vec![start(&env, listener, router, limits.clone(), &shutdown)];
     if let Some(listener) = admin_listener {
         servers.push(start(&env, listener, admin, limits, &shutdown));
@@ -112,6 +121,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
     for server in servers {
         server.join().await?;
     }
+    uses.join().await?;
     let closed = stack.close().await;
     if let Some(failure) = failed {
         return Err(failure).context("this node can serve nobody any more: start it again");
@@ -145,9 +155,21 @@ fn stack_config(config: &Config) -> StackConfig {
     StackConfig { cluster, store, work: Work::Background }
 }
 
-fn key_store(pair: &KeyPair) -> Arc<KeyStore> {
+fn root_credential(pair: &KeyPair) -> Credential {
     let KeyPair { access_key, secret_key } = pair.clone();
-    Arc::new(KeyStore::new(Credential { access_key, secret_key, account: Account::root() }))
+    Credential { access_key, secret_key, account: Account::root() }
+}
+
+/// Writes down now and then, and at the end, which access keys were used.
+fn note_uses(env: &Env, directory: Arc<Directory>, shutdown: &CancellationToken) -> env::Task {
+    let shutdown = shutdown.clone();
+    let uses = async move {
+        tokio::select! {
+            () = directory.keep_uses() => {}
+            () = shutdown.cancelled() => directory.flush_uses().await,
+        }
+    };
+    env.spawn.task("uses of access keys", Box::pin(uses))
 }
 
 /// Standard output is for people and scripts that start the server; the log carries the rest.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use iam::acl::Acl;
 use iam::condition::ConditionKey;
-use iam::{AccessRequest, Action, Decision, IdentityPolicies, Resource, ResourcePolicies, evaluate};
+use iam::{AccessRequest, Action, Decision, Resource, ResourcePolicies, evaluate};
 use store::VersionName;
 use store::bucket::{Bucket, Hlc};
 
@@ -248,7 +248,7 @@ impl Frontend {
             ownership: settings.ownership(),
             block: settings.public_access.unwrap_or_default(),
         });
-        match evaluate(&asked, &IdentityPolicies::default(), policies.as_ref()) {
+        match evaluate(&asked, &request.caller.policies(), policies.as_ref()) {
             Decision::Allowed(_) => Ok(()),
             Decision::Denied(denied) => Err(denied.explain(action)),
         }

@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, DATE};
 use http::request::Parts;
 
 use crate::auth::scope::{self, Scope};
-use crate::auth::{Claim, Location, unsupported_version};
+use crate::auth::{Location, Version4, unsupported_version};
 use crate::error::{Error, ErrorCode, Result};
 use crate::timestamp;
 
@@ -25,7 +25,7 @@ pub(super) fn header(head: &Parts) -> Result<Option<&str>> {
 }
 
 /// Reads the claim that the header makes.
-pub(super) fn claim(value: &str, head: &Parts) -> Result<Claim> {
+pub(super) fn claim(value: &str, head: &Parts) -> Result<Version4> {
     let malformed = |reason: &str| scope::refuse(Location::Header, reason);
     let (algorithm, fields) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
     if algorithm != ALGORITHM {
@@ -52,7 +52,7 @@ pub(super) fn claim(value: &str, head: &Parts) -> Result<Claim> {
     }
     let signature = signature.to_owned();
     let signed_headers = parse_signed_headers(signed_headers);
-    Ok(Claim { scope, signed_headers, signature, signed_at, location: Location::Header })
+    Ok(Version4 { scope, signed_headers, signature, signed_at, location: Location::Header })
 }
 
 /// The list of signed headers, sorted: the order in which it must have been signed.

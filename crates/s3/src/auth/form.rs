@@ -1,15 +1,13 @@
 //! Signatures of forms: what is signed is the policy, as the form holds it.
 
-use std::sync::Arc;
-
 use iam::Credential;
 
-use super::scope::{self, Scope};
+use super::scope::{self, Scope, Service};
 use super::{Authenticator, Location, authorization, version_2};
 use crate::error::{Error, ErrorCode, Result};
 
 /// How the policy of a form is signed, and by whom it claims to be.
-pub(crate) enum FormSignature<'a> {
+pub(crate) enum FormClaim<'a> {
     /// HMAC-SHA256 with a key for a day, a region and a service.
     Version4 {
         /// `X-Amz-Algorithm`.
@@ -31,27 +29,40 @@ pub(crate) enum FormSignature<'a> {
 }
 
 impl Authenticator {
-    /// Finds out who signed `policy`, which is still in base64.
+    /// The access key that the signature of a form names.
     ///
     /// # Errors
     ///
-    /// `InvalidAccessKeyId`, `SignatureDoesNotMatch`, `InvalidArgument` for a malformed claim.
-    pub(crate) fn authenticate_form(&self, policy: &str, claim: &FormSignature<'_>) -> Result<Arc<Credential>> {
-        let (credential, matches) = match *claim {
-            FormSignature::Version4 { algorithm, credential, date, signature } => {
-                let scope = self.form_scope(algorithm, credential, date)?;
-                let credential = self.find(&scope.access_key)?;
-                let matches = self.signing_keys.derive(&credential, &scope).verify(policy.as_bytes(), signature);
-                (credential, matches)
+    /// `InvalidArgument` for a malformed claim; `InvalidRequest` for a version that is not allowed.
+    pub(crate) fn form_access_key(&self, claim: &FormClaim<'_>) -> Result<String> {
+        match *claim {
+            FormClaim::Version4 { algorithm, credential, date, .. } => {
+                Ok(self.form_scope(algorithm, credential, date)?.access_key)
             }
-            FormSignature::Version2 { access_key, signature } => {
+            FormClaim::Version2 { access_key, .. } => {
                 self.require_version_2()?;
-                let credential = self.find(access_key)?;
-                let matches = version_2::verify(&credential.secret_key, policy.as_bytes(), signature);
-                (credential, matches)
+                Ok(access_key.to_owned())
+            }
+        }
+    }
+
+    /// Checks that `credential` signed `policy`, which is still in base64.
+    ///
+    /// # Errors
+    ///
+    /// `SignatureDoesNotMatch`, and as [`Authenticator::form_access_key`].
+    pub(crate) fn verify_form(&self, policy: &str, claim: &FormClaim<'_>, credential: &Credential) -> Result<()> {
+        let matches = match *claim {
+            FormClaim::Version4 { algorithm, credential: claimed, date, signature } => {
+                let scope = self.form_scope(algorithm, claimed, date)?;
+                self.signing_keys.derive(credential, &scope).verify(policy.as_bytes(), signature)
+            }
+            FormClaim::Version2 { signature, .. } => {
+                self.require_version_2()?;
+                version_2::verify(&credential.secret_key, policy.as_bytes(), signature)
             }
         };
-        if matches { Ok(credential) } else { Err(ErrorCode::SignatureDoesNotMatch.into()) }
+        if matches { Ok(()) } else { Err(ErrorCode::SignatureDoesNotMatch.into()) }
     }
 
     fn form_scope(&self, algorithm: &str, credential: &str, date: &str) -> Result<Scope> {
@@ -69,7 +80,7 @@ impl Authenticator {
             )
         };
         let scope = Scope::parse(credential).ok_or_else(malformed)?;
-        scope.check_names(&self.region, Location::Header)?;
+        scope.check_names(&self.region, &[Service::S3], Location::Header)?;
         if !date.starts_with(&scope.date) {
             return Err(Error::invalid_argument(
                 "X-Amz-Date is of another day than X-Amz-Credential",

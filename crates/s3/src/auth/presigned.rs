@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::auth::authorization::{ALGORITHM, parse_signed_headers};
 use crate::auth::scope::{self, Scope};
-use crate::auth::{Claim, Location, unsupported_version};
+use crate::auth::{Location, Version4, unsupported_version};
 use crate::error::{Error, ErrorCode, Result};
 use crate::timestamp;
 use crate::uri::Query;
@@ -23,7 +23,7 @@ fn is_version_2(query: &Query) -> bool {
 }
 
 /// Reads the claim that the query makes.
-pub(super) fn claim(query: &Query) -> Result<Claim> {
+pub(super) fn claim(query: &Query) -> Result<Version4> {
     if is_version_2(query) {
         return Err(unsupported_version());
     }
@@ -48,7 +48,7 @@ pub(super) fn claim(query: &Query) -> Result<Claim> {
         return Err(scope::refuse(location, &reason));
     }
     let signed_headers = parse_signed_headers(signed_headers);
-    Ok(Claim { scope, signed_headers, signature: signature.to_owned(), signed_at, location })
+    Ok(Version4 { scope, signed_headers, signature: signature.to_owned(), signed_at, location })
 }
 
 /// The six parameters, each of which must occur exactly once.

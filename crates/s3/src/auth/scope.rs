@@ -6,8 +6,35 @@ use crate::error::{Error, ErrorCode, Result};
 /// What ends every scope.
 const TERMINATOR: &str = "aws4_request";
 
-/// The only service that this server is.
-const SERVICE: &str = "s3";
+/// Where AWS has its services that know no regions.
+const REGION_GLOBAL: &str = "us-east-1";
+
+/// A service that this server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// Buckets and objects.
+    S3,
+    /// Identities.
+    Iam,
+    /// Temporary credentials.
+    Sts,
+}
+
+impl Service {
+    /// The service that scopes call `name`.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        [Self::S3, Self::Iam, Self::Sts].into_iter().find(|service| service.name() == name)
+    }
+
+    /// What scopes call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+        }
+    }
+}
 
 /// `<access key>/<date>/<region>/<service>/aws4_request`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,15 +56,18 @@ impl Scope {
         date_valid.then_some(Self { access_key, date, region, service, terminator })
     }
 
-    /// Checks region, service and terminator.
-    pub(super) fn check_names(&self, region: &str, location: Location) -> Result<()> {
+    /// Checks region, service and terminator. A signature holds for one of `services`.
+    pub(super) fn check_names(&self, region: &str, services: &[Service], location: Location) -> Result<()> {
         let Self { service, terminator, .. } = self;
-        if self.region != region {
+        // Clients that were told no region sign for none, or for the one of services that know no regions.
+        let everywhere = !services.contains(&Service::S3) && self.region == REGION_GLOBAL;
+        if self.region != region && !self.region.is_empty() && !everywhere {
             let reason = format!("the region '{}' is wrong; expecting '{region}'", self.region);
             return Err(refuse(location, &reason).detail("Region", region));
         }
-        if service != SERVICE {
-            let reason = format!("incorrect service \"{service}\". This endpoint belongs to \"{SERVICE}\".");
+        if !services.iter().any(|own| own.name() == service) {
+            let names = services.iter().map(|own| own.name()).collect::<Vec<_>>().join("\" or \"");
+            let reason = format!("incorrect service \"{service}\". This endpoint belongs to \"{names}\".");
             return Err(refuse(location, &reason));
         }
         if terminator != TERMINATOR {

@@ -3,10 +3,10 @@
 use env::{ManualClock, UnixMillis};
 use futures_util::StreamExt;
 use http::Request;
-use iam::{AccessKey, Account, Credential, KeyStore, SecretKey};
 
 use super::*;
 use crate::auth::Authenticator;
+use crate::auth::tests::authenticate_with;
 use crate::uri::Query;
 
 /// 2013-05-24T00:00:00Z.
@@ -150,16 +150,11 @@ fn encode(mode: Mode, seed: &str, content: &[u8]) -> Vec<u8> {
 
 /// Authenticates the head, then reads the body to its end.
 fn receive(signed: &Signed) -> Result<(Bytes, Option<Checksum>)> {
-    let root = Credential {
-        access_key: AccessKey::parse("AKIAIOSFODNN7EXAMPLE").unwrap(),
-        secret_key: SecretKey::parse(SECRET_KEY).unwrap(),
-        account: Account::root(),
-    };
     let clock = Arc::new(ManualClock::new(NOW));
-    let authenticator =
-        Authenticator::new(Arc::new(KeyStore::new(root)), &crate::config::Config::default(), clock.clone());
+    let authenticator = Authenticator::new(&crate::config::Config::default(), clock.clone());
     let query = Query::parse(signed.head.uri.query().unwrap_or_default())?;
-    let payload = authenticator.authenticate(&signed.head, &query)?.payload;
+    let keys = ("AKIAIOSFODNN7EXAMPLE", SECRET_KEY);
+    let payload = authenticate_with(&authenticator, keys, &signed.head, &query)?.payload;
     let framing = BodyFraming {
         payload,
         content_length: None,

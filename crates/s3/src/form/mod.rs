@@ -8,20 +8,22 @@ mod file;
 mod policy;
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use axum::body::Body;
 use env::UnixMillis;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, LOCATION, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use identity::Known;
 use multer::Field;
 
 use self::fields::Fields;
 use self::file::{Fault, File};
 use self::policy::Policy;
-use crate::auth::{Authenticator, FormSignature, Signature};
+use crate::auth::{Authenticator, FormClaim, Signature};
 use crate::body::RequestBody;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::response::{self, Response};
 use crate::target::{Target, check_key};
 use crate::uri;
@@ -86,12 +88,12 @@ impl Form {
         Ok(Self { sent, sizes: 0..=u64::MAX, file })
     }
 
-    /// Finds out who signed the form's policy, and holds the form to it. `None` for a form without policy or signature.
+    /// What the form says about who signed its policy; `None` for a form without policy or signature.
     ///
     /// # Errors
     ///
-    /// As the signature fails, and what the policy forbids.
-    pub(crate) fn authenticate(&mut self, authenticator: &Authenticator, now: UnixMillis) -> Result<Option<Signature>> {
+    /// `InvalidArgument` for a claim of which something is missing.
+    pub(crate) fn claim(&self) -> Result<Option<FormClaim<'_>>> {
         let fields = &self.sent.fields;
         let has = |name: &&str| fields.get(name).is_some();
         let version_4 = ["x-amz-algorithm", "x-amz-credential", "x-amz-signature"].iter().any(has);
@@ -99,22 +101,42 @@ impl Form {
             return Ok(None);
         }
         let required = |name| fields.require(name);
-        let encoded = required("policy")?;
-        let signature = if version_4 {
-            FormSignature::Version4 {
+        required("policy")?;
+        Ok(Some(if version_4 {
+            FormClaim::Version4 {
                 algorithm: required("X-Amz-Algorithm")?,
                 credential: required("X-Amz-Credential")?,
                 date: required("X-Amz-Date")?,
                 signature: required("X-Amz-Signature")?,
             }
         } else {
-            FormSignature::Version2 { access_key: required("AWSAccessKeyId")?, signature: required("Signature")? }
-        };
-        let credential = authenticator.authenticate_form(encoded, &signature)?;
+            FormClaim::Version2 { access_key: required("AWSAccessKeyId")?, signature: required("Signature")? }
+        }))
+    }
+
+    /// The token that comes with temporary credentials.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.sent.fields.get("x-amz-security-token").map(String::as_str)
+    }
+
+    /// Checks that the holder of `known` signed the form's policy, and holds the form to it.
+    ///
+    /// # Errors
+    ///
+    /// As the signature fails, and what the policy forbids.
+    pub(crate) fn verify(
+        &mut self,
+        authenticator: &Authenticator,
+        known: Arc<Known>,
+        now: UnixMillis,
+    ) -> Result<Signature> {
+        let encoded = self.sent.fields.require("policy")?;
+        let claim = self.claim()?.ok_or(ErrorCode::AccessDenied)?;
+        authenticator.verify_form(encoded, &claim, &known.credential)?;
         let policy = Policy::decode(encoded)?;
-        policy.check(fields, now)?;
+        policy.check(&self.sent.fields, now)?;
         self.sizes = policy.sizes();
-        Ok(Some(Signature { credential, presigned: false, signed_at: now }))
+        Ok(Signature { known, presigned: false, signed_at: now })
     }
 
     /// The PutObject that the form stands for, and what turns its answer into that of the form.

@@ -34,7 +34,7 @@ pub(crate) fn canned(headers: &HeaderMap) -> Result<Option<CannedAcl>> {
 ///
 /// # Errors
 ///
-/// `InvalidArgument`, `UnresolvableGrantByEmailAddress`, and `InvalidRequest` for both ways at once.
+/// `InvalidArgument`, and `InvalidRequest` for both ways at once.
 pub(crate) fn requested(headers: &HeaderMap, owner: &str, bucket_owner: &str) -> Result<Option<Acl>> {
     let canned = canned(headers)?;
     let mut grants = Vec::new();
@@ -68,7 +68,7 @@ fn parse_grantee(name: &'static str, text: &str) -> Result<Grantee> {
             let group = Group::parse(value).map(Grantee::Group);
             group.ok_or_else(|| Error::invalid_argument("Invalid group uri", "uri", value))
         }
-        "emailAddress" => Err(ErrorCode::UnresolvableGrantByEmailAddress.into()),
+        "emailAddress" if !value.is_empty() => Ok(Grantee::Mail(value.to_owned())),
         _ => Err(invalid()),
     }
 }
@@ -95,13 +95,14 @@ mod tests {
         assert_eq!(all_users, Group::AllUsers.uri());
         let granted = requested(&[
             ("x-amz-grant-read", "id=\"a\", uri=\"http://acs.amazonaws.com/groups/global/AllUsers\""),
-            ("x-amz-grant-write-acp", "id=b"),
+            ("x-amz-grant-write-acp", "id=b, emailAddress=\"a@b.c\""),
         ]);
         let grant = |grantee, permission| Grant { grantee, permission };
         let grants = vec![
             grant(Grantee::Account("a".to_owned()), Permission::Read),
             grant(Grantee::Group(Group::AllUsers), Permission::Read),
             grant(Grantee::Account("b".to_owned()), Permission::WriteAcp),
+            grant(Grantee::Mail("a@b.c".to_owned()), Permission::WriteAcp),
         ];
         assert_eq!(granted, Ok(Some(Acl { owner: "owner".to_owned(), grants })));
     }
@@ -113,7 +114,7 @@ mod tests {
             (&[("x-amz-grant-read", "a")], ErrorCode::InvalidArgument),
             (&[("x-amz-grant-read", "id=\"\"")], ErrorCode::InvalidArgument),
             (&[("x-amz-grant-read", "uri=\"http://example.com\"")], ErrorCode::InvalidArgument),
-            (&[("x-amz-grant-read", "emailAddress=\"a@b.c\"")], ErrorCode::UnresolvableGrantByEmailAddress),
+            (&[("x-amz-grant-read", "emailAddress=\"\"")], ErrorCode::InvalidArgument),
             (&[("x-amz-acl", "private"), ("x-amz-grant-read", "id=a")], ErrorCode::InvalidRequest),
         ] {
             assert_eq!(requested(pairs), Err(code), "{pairs:?}");

@@ -1,5 +1,7 @@
 //! Access control lists of buckets and objects.
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
 use iam::acl::{Acl, CannedAcl, Grantee};
 use iam::{Account, ObjectOwnership};
@@ -19,7 +21,7 @@ use crate::xml::Writer;
 pub(super) async fn get_bucket_acl(frontend: &Frontend, request: Request) -> Result<Response> {
     let BucketAccess { bucket, settings } = request.access();
     let acl = if settings.ownership().has_acls() { settings.acl(bucket) } else { Acl::private(&bucket.owner) };
-    Ok(response::xml_text(write(frontend, &acl)))
+    Ok(response::xml_text(write(frontend, &acl).await?))
 }
 
 /// PutBucketAcl.
@@ -29,7 +31,8 @@ pub(super) async fn put_bucket_acl(frontend: &Frontend, mut request: Request) ->
         Some(acl) => acl,
         None => bucket_configuration::read::<Acl>(frontend, &mut request).await?,
     };
-    check(frontend, request.access(), &acl, &owner)?;
+    check(request.access(), &acl, &owner)?;
+    let acl = resolve(frontend, acl).await?;
     bucket_configuration::set(frontend, request.access(), Some(&acl)).await?;
     Ok(response::empty(StatusCode::OK))
 }
@@ -41,7 +44,7 @@ pub(super) async fn get_object_acl(frontend: &Frontend, request: Request) -> Res
     let BucketAccess { bucket, settings } = request.access();
     let acl =
         if settings.ownership().has_acls() { of_object(&object, &bucket.owner)? } else { Acl::private(&bucket.owner) };
-    Ok(response::xml_text(write(frontend, &acl)))
+    Ok(response::xml_text(write(frontend, &acl).await?))
 }
 
 /// PutObjectAcl.
@@ -55,7 +58,8 @@ pub(super) async fn put_object_acl(frontend: &Frontend, mut request: Request) ->
         Some(acl) => acl,
         None => bucket_configuration::read::<Acl>(frontend, &mut request).await?,
     };
-    check(frontend, request.access(), &acl, &owner)?;
+    check(request.access(), &acl, &owner)?;
+    let acl = resolve(frontend, acl).await?;
     frontend.store.set_object_acl(&bucket, &key, version, stored(&acl, &bucket_owner)).await?;
     Ok(response::empty(StatusCode::OK))
 }
@@ -77,7 +81,13 @@ fn stored(acl: &Acl, bucket_owner: &str) -> Option<String> {
 ///
 /// `AccessControlListNotSupported` where lists are off, `AccessDenied` for public ones where they are blocked, and what is
 /// wrong with the headers.
-pub(super) fn of_new_object(frontend: &Frontend, request: &Request) -> Result<Option<String>> {
+pub(super) async fn of_new_object(frontend: &Frontend, request: &mut Request) -> Result<Option<String>> {
+    let Some(acl) = requested_for_object(request)? else { return Ok(None) };
+    let bucket_owner = request.access().bucket.owner.clone();
+    Ok(stored(&resolve(frontend, acl).await?, &bucket_owner))
+}
+
+fn requested_for_object(request: &Request) -> Result<Option<Acl>> {
     let (access, headers) = (request.access(), &request.headers);
     let bucket_owner = access.bucket.owner.as_str();
     let gives_away = header::acl::canned(headers)? == Some(CannedAcl::BucketOwnerFullControl);
@@ -91,12 +101,12 @@ pub(super) fn of_new_object(frontend: &Frontend, request: &Request) -> Result<Op
     };
     let requested = header::acl::requested(headers, owner, bucket_owner)?;
     let acl = requested.unwrap_or_else(|| Acl::private(owner));
-    check(frontend, access, &acl, owner)?;
-    Ok(stored(&acl, bucket_owner))
+    check(access, &acl, owner)?;
+    Ok(Some(acl))
 }
 
 /// Whether `acl` may be set on something of `owner` in the bucket.
-fn check(frontend: &Frontend, access: &BucketAccess, acl: &Acl, owner: &str) -> Result<()> {
+fn check(access: &BucketAccess, acl: &Acl, owner: &str) -> Result<()> {
     if !access.settings.ownership().has_acls() {
         return Err(ErrorCode::AccessControlListNotSupported.into());
     }
@@ -104,28 +114,46 @@ fn check(frontend: &Frontend, access: &BucketAccess, acl: &Acl, owner: &str) -> 
     if acl.owner != owner || blocked && acl.is_public() {
         return Err(ErrorCode::AccessDenied.into());
     }
-    check_grantees(frontend, acl)
-}
-
-/// Whether all accounts that `acl` names exist.
-///
-/// # Errors
-///
-/// `InvalidArgument` with the one that does not.
-pub(super) fn check_grantees(frontend: &Frontend, acl: &Acl) -> Result<()> {
-    for grant in &acl.grants {
-        if let Grantee::Account(id) = &grant.grantee
-            && *id != acl.owner
-            && frontend.known_account(id).is_none()
-        {
-            return Err(Error::invalid_argument("Invalid id", "CanonicalUser/ID", id));
-        }
-    }
     Ok(())
 }
 
-fn write(frontend: &Frontend, acl: &Acl) -> String {
-    settings::acl::write(acl, |id| frontend.known_account(id))
+/// The same list with accounts in the place of their mail addresses, once all of them are known to exist.
+///
+/// # Errors
+///
+/// `InvalidArgument` with the account that does not, `UnresolvableGrantByEmailAddress`.
+pub(super) async fn resolve(frontend: &Frontend, mut acl: Acl) -> Result<Acl> {
+    for grant in &mut acl.grants {
+        match &grant.grantee {
+            Grantee::Account(id) if *id != acl.owner && frontend.known_account(id).await?.is_none() => {
+                return Err(Error::invalid_argument("Invalid id", "CanonicalUser/ID", id));
+            }
+            Grantee::Mail(address) => {
+                let found = frontend.directory.account_by_email(address).await?;
+                let found = found.ok_or(ErrorCode::UnresolvableGrantByEmailAddress)?;
+                grant.grantee = Grantee::Account(found.canonical_id().to_owned());
+            }
+            Grantee::Account(_) | Grantee::Group(_) => {}
+        }
+    }
+    Ok(acl)
+}
+
+/// The document of a list, with the names of the accounts in it.
+async fn write(frontend: &Frontend, acl: &Acl) -> Result<String> {
+    let mut accounts = BTreeMap::new();
+    let granted = acl.grants.iter().filter_map(|grant| match &grant.grantee {
+        Grantee::Account(id) => Some(id),
+        Grantee::Mail(_) | Grantee::Group(_) => None,
+    });
+    for id in std::iter::once(&acl.owner).chain(granted) {
+        if !accounts.contains_key(id)
+            && let Some(account) = frontend.known_account(id).await?
+        {
+            accounts.insert(id.clone(), account);
+        }
+    }
+    Ok(settings::acl::write(acl, |id| accounts.get(id)))
 }
 
 /// Writes who owns, or started, something.

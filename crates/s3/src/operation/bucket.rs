@@ -25,7 +25,11 @@ const REGION_CLASSIC: &str = "us-east-1";
 
 /// CreateBucket.
 pub(super) async fn create_bucket(frontend: &Frontend, mut request: Request) -> Result<Response> {
-    let wanted = Wanted::decode(frontend, &request)?;
+    let mut wanted = Wanted::decode(&request)?;
+    wanted.acl = match wanted.acl {
+        Some(acl) => Some(super::acl::resolve(frontend, acl).await?),
+        None => None,
+    };
     let room = frontend.reserve_xml(CONFIGURATION_SIZE_MAX).await?;
     let body = request.body.read_bounded(CONFIGURATION_SIZE_MAX).await?;
     let region = read_region(&body, &frontend.config.region)?;
@@ -76,7 +80,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn decode(frontend: &Frontend, request: &Request) -> Result<Self> {
+    fn decode(request: &Request) -> Result<Self> {
         const LOCK: &str = "x-amz-bucket-object-lock-enabled";
         const OWNERSHIP: &str = "x-amz-object-ownership";
         let has_lock = match single(&request.headers, LOCK)? {
@@ -92,7 +96,6 @@ impl Wanted {
         let ownership = single(&request.headers, OWNERSHIP)?.map(parse).transpose()?;
         let owner = request.caller.account.canonical_id();
         let acl = header::acl::requested(&request.headers, owner, owner)?;
-        acl.iter().try_for_each(|acl| super::acl::check_grantees(frontend, acl))?;
         let enforced = ownership.is_some_and(|ownership| !ownership.has_acls());
         if enforced && acl.as_ref().is_some_and(Acl::shares) {
             return Err(ErrorCode::InvalidBucketAclWithObjectOwnership.into());

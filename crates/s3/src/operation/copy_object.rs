@@ -21,7 +21,8 @@ use crate::xml::Writer;
 pub(super) async fn copy_object(frontend: &Frontend, mut request: Request) -> Result<Response> {
     refusal::check_object_headers(&request.headers)?;
     let source = copy_source(frontend, &mut request).await?;
-    let copy = decode(frontend, &request, &source)?;
+    let acl = acl::of_new_object(frontend, &mut request).await?;
+    let copy = CopyRequest { acl, ..decode(frontend, &request, &source)? };
 
     let copied = frontend.store.copy_object(&source, request.found(), request.key(), copy).await;
     let Copied { result, source_version } = copied.map_err(source_error)?;
@@ -68,7 +69,7 @@ fn decode(frontend: &Frontend, request: &Request, source: &CopySource) -> Result
     Ok(CopyRequest {
         replaced_metadata,
         replaced_tags: replaced_tags(request)?,
-        acl: acl::of_new_object(frontend, request)?,
+        acl: None,
         lock: lock::requested(headers, frontend.env.clock.now())?,
         storage_class,
         checksum_algorithm,

@@ -113,7 +113,7 @@ pub(super) async fn list_objects(frontend: &Frontend, request: Request) -> Resul
 
     let page = frontend.store.list_objects(request.found(), &listing.request(marker)).await?;
 
-    let owner = frontend.account(&request.access().bucket.owner);
+    let owner = frontend.account(&request.access().bucket.owner).await?;
     let mut document = Writer::new("ListBucketResult");
     document.text("Name", request.bucket());
     document.text("Prefix", &listing.own_prefix());
@@ -141,7 +141,10 @@ pub(super) async fn list_objects_v2(frontend: &Frontend, request: Request) -> Re
 
     let page = frontend.store.list_objects(request.found(), &listing.request(&after)).await?;
 
-    let owner = frontend.account(&request.access().bucket.owner);
+    let owner = match fetches_owner {
+        true => Some(frontend.account(&request.access().bucket.owner).await?),
+        false => None,
+    };
     let mut document = Writer::new("ListBucketResult");
     document.text("Name", request.bucket());
     document.text("Prefix", &listing.name(listing.prefix));
@@ -157,7 +160,7 @@ pub(super) async fn list_objects_v2(frontend: &Frontend, request: Request) -> Re
     document.value("KeyCount", page.objects.len() + page.common_prefixes.len());
     listing.write_request(&mut document, "MaxKeys");
     document.value("IsTruncated", page.next.is_some());
-    listing.write_page(&mut document, &page, fetches_owner.then_some(&owner));
+    listing.write_page(&mut document, &page, owner.as_ref());
     Ok(response::xml(document))
 }
 

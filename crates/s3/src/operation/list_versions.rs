@@ -28,7 +28,7 @@ pub(super) async fn list_object_versions(frontend: &Frontend, request: Request) 
 
     let page = frontend.store.list_versions(request.found(), &list).await?;
 
-    let owner = frontend.account(&request.access().bucket.owner);
+    let owner = frontend.account(&request.access().bucket.owner).await?;
     let mut document = Writer::new("ListVersionsResult");
     document.text("Name", request.bucket());
     document.text("Prefix", &listing.name(listing.prefix));

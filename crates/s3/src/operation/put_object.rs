@@ -15,7 +15,7 @@ use crate::response::{self, Response};
 use crate::settings::tags;
 
 /// Stores the body under the key.
-pub(super) async fn put_object(frontend: &Frontend, request: Request) -> Result<Response> {
+pub(super) async fn put_object(frontend: &Frontend, mut request: Request) -> Result<Response> {
     refusal::check_object_headers(&request.headers)?;
     let lock = lock::requested(&request.headers, frontend.env.clock.now())?;
     let expected = expected_body(&request)?;
@@ -25,7 +25,7 @@ pub(super) async fn put_object(frontend: &Frontend, request: Request) -> Result<
         user_metadata: metadata::user(&request.headers)?,
         storage_class: metadata::storage_class(&request.headers)?,
         tags: tags::requested(&request.headers)?,
-        acl: acl::of_new_object(frontend, &request)?,
+        acl: acl::of_new_object(frontend, &mut request).await?,
         lock,
         condition: condition::precondition(&request.headers)?,
         expected,

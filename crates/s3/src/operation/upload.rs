@@ -14,7 +14,7 @@ use crate::settings::tags;
 use crate::xml::Writer;
 
 /// CreateMultipartUpload.
-pub(super) async fn create_multipart_upload(frontend: &Frontend, request: Request) -> Result<Response> {
+pub(super) async fn create_multipart_upload(frontend: &Frontend, mut request: Request) -> Result<Response> {
     refusal::check_object_headers(&request.headers)?;
     let checksum = upload_checksum(&request.headers)?;
     let create = CreateUploadRequest {
@@ -22,7 +22,7 @@ pub(super) async fn create_multipart_upload(frontend: &Frontend, request: Reques
         user_metadata: metadata::user(&request.headers)?,
         storage_class: metadata::storage_class(&request.headers)?,
         tags: tags::requested(&request.headers)?,
-        acl: acl::of_new_object(frontend, &request)?,
+        acl: acl::of_new_object(frontend, &mut request).await?,
         lock: lock::requested(&request.headers, frontend.env.clock.now())?,
         checksum,
     };

@@ -24,7 +24,7 @@ pub(super) async fn list_parts(frontend: &Frontend, request: Request) -> Result<
 
     let page = frontend.store.list_parts(request.found(), &upload_id(&request), marker, usize::from(limit)).await?;
 
-    let account = &owner(frontend, &request, &page.upload)?;
+    let account = &frontend.account(&owner(&request.access().bucket.owner, &page.upload)?).await?;
     let mut document = Writer::new("ListPartsResult");
     document.text("Bucket", request.bucket());
     if encodes_keys {
@@ -82,11 +82,17 @@ pub(super) async fn list_multipart_uploads(frontend: &Frontend, request: Request
     document.text("Prefix", &listing.name(listing.prefix));
     listing.write_request(&mut document, "MaxUploads");
     document.value("IsTruncated", page.next.is_some());
+    // Most uploads have the same owner as the one before.
+    let mut account = None;
     for upload in &page.uploads {
         document.open("Upload");
         document.text("Key", &listing.name(&upload.id.key));
         document.text("UploadId", &upload.id.token);
-        let account = &owner(frontend, &request, upload)?;
+        let owner = owner(&request.access().bucket.owner, upload)?;
+        if account.as_ref().is_none_or(|account: &Account| account.canonical_id() != owner) {
+            account = Some(frontend.account(&owner).await?);
+        }
+        let account = account.as_ref().expect("found above");
         write_owner(&mut document, "Initiator", account);
         write_owner(&mut document, "Owner", account);
         document.text("StorageClass", metadata::storage_class_name(upload.storage_class.as_deref()));
@@ -98,10 +104,10 @@ pub(super) async fn list_multipart_uploads(frontend: &Frontend, request: Request
     Ok(response::xml(document))
 }
 
-/// The account that the object will belong to.
-fn owner(frontend: &Frontend, request: &Request, upload: &Upload) -> Result<Account> {
+/// Canonical id of the account that the object will belong to, in a bucket of `bucket_owner`.
+fn owner(bucket_owner: &str, upload: &Upload) -> Result<String> {
     let acl = upload.acl.as_deref().map(settings::acl::of_object).transpose()?;
-    Ok(frontend.account(acl.as_ref().map_or(&request.access().bucket.owner, |acl| &acl.owner)))
+    Ok(acl.map_or_else(|| bucket_owner.to_owned(), |acl| acl.owner))
 }
 
 fn write_kind(document: &mut Writer, checksum: Option<(ChecksumAlgorithm, store::ChecksumKind)>) {

@@ -51,8 +51,7 @@ fn parse_grant(grant: &Element) -> Result<Grant> {
         (None, Some(uri), None) => Group::parse(uri)
             .map(Grantee::Group)
             .ok_or_else(|| Error::invalid_argument("Invalid group uri", "Group/URI", uri))?,
-        // Nobody here has an address.
-        (None, None, Some(_)) => return Err(ErrorCode::UnresolvableGrantByEmailAddress.into()),
+        (None, None, Some(address)) if !address.is_empty() => Grantee::Mail(address.to_owned()),
         _ => return Err(malformed()),
     };
     let permission = grant.child_text("Permission")?.and_then(|name| Permission::parse(name.trim()));
@@ -78,6 +77,10 @@ pub(crate) fn write<'a>(acl: &Acl, account: impl Fn(&str) -> Option<&'a Account>
             Grantee::Account(id) => {
                 document.open_typed("Grantee", "CanonicalUser");
                 name(&mut document, id);
+            }
+            Grantee::Mail(address) => {
+                document.open_typed("Grantee", "AmazonCustomerByEmail");
+                document.text("EmailAddress", address);
             }
             Grantee::Group(group) => {
                 document.open_typed("Grantee", "Group");
@@ -122,10 +125,8 @@ mod tests {
         assert_eq!(with("<ID>1</ID>", "READ"), None);
         assert_eq!(with("<ID>1</ID>", "EAT"), Some(ErrorCode::MalformedAcl));
         assert_eq!(with("<URI>http://example.com</URI>", "READ"), Some(ErrorCode::InvalidArgument));
-        assert_eq!(
-            with("<EmailAddress>a@b.c</EmailAddress>", "READ"),
-            Some(ErrorCode::UnresolvableGrantByEmailAddress)
-        );
+        assert_eq!(with("<EmailAddress>a@b.c</EmailAddress>", "READ"), None);
+        assert_eq!(with("<EmailAddress/>", "READ"), Some(ErrorCode::MalformedAcl));
         assert_eq!(with("", "READ"), Some(ErrorCode::MalformedAcl));
         assert_eq!(code(&format!("{owner}<AccessControlList/>")), None);
         assert_eq!(code("<AccessControlList/>"), Some(ErrorCode::MalformedAcl));

@@ -16,6 +16,11 @@ impl Writer {
         Self::start(format!("<{root} xmlns=\"{NAMESPACE}\">"), root)
     }
 
+    /// Starts a document whose root is called `root`, in another namespace.
+    pub(crate) fn in_namespace(root: &'static str, namespace: &str) -> Self {
+        Self::start(format!("<{root} xmlns=\"{namespace}\">"), root)
+    }
+
     /// A document of one element that holds text.
     pub(crate) fn leaf(root: &'static str, text: &str) -> Self {
         let mut document = Self::new(root);

@@ -15,7 +15,9 @@ use client::{Connection, Keep};
 use env::Env;
 use serde_json::Value;
 
-use crate::cli::{AdminArguments, AdminCommand, Form, HealAction, RebalanceAction, ScrubAction, TableAction};
+use crate::cli::{
+    AccountAction, AdminArguments, AdminCommand, Form, HealAction, RebalanceAction, ScrubAction, TableAction,
+};
 
 /// Exit code of a question whose answer is no.
 const NOT_SAFE: u8 = 1;
@@ -56,6 +58,8 @@ fn form(command: &AdminCommand) -> Option<&Form> {
         AdminCommand::Heal(HealAction::Status(form)) => Some(form),
         AdminCommand::Rebalance(RebalanceAction::Status(form)) => Some(form),
         AdminCommand::Scrub(ScrubAction::Status(form)) => Some(form),
+        AdminCommand::Account(AccountAction::Create { form, .. } | AccountAction::List(form)) => Some(form),
+        AdminCommand::Account(AccountAction::Remove { .. }) => None,
         AdminCommand::Token | AdminCommand::Disk(_) | AdminCommand::Node(_) => None,
         AdminCommand::Heal(_) | AdminCommand::Rebalance(_) | AdminCommand::Scrub(_) => None,
     }

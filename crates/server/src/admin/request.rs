@@ -4,13 +4,16 @@ use std::os::unix::ffi::OsStrExt;
 
 use http::Method;
 
-use crate::cli::{AdminCommand, DiskAction, HealAction, NodeAction, RebalanceAction, ScrubAction, TableAction};
+use crate::cli::{
+    AccountAction, AdminCommand, DiskAction, HealAction, NodeAction, RebalanceAction, ScrubAction, TableAction,
+};
 
 /// Method and path of the request.
 pub(super) fn of(command: &AdminCommand) -> (Method, String) {
     let (method, path) = match command {
         AdminCommand::Info(_) => (Method::GET, "info".to_owned()),
         AdminCommand::Token => (Method::POST, "token".to_owned()),
+        AdminCommand::Account(action) => account(action),
         AdminCommand::Disk(action) => (Method::POST, disk(action)),
         AdminCommand::Node(action) => (Method::POST, node(action)),
         AdminCommand::Heal(action) => heal(action),
@@ -21,6 +24,17 @@ pub(super) fn of(command: &AdminCommand) -> (Method, String) {
         AdminCommand::SafeToStop { node, .. } => (Method::GET, format!("node/{node}/safe-to-stop")),
     };
     (method, format!("/admin/v1/{path}"))
+}
+
+fn account(action: &AccountAction) -> (Method, String) {
+    match action {
+        AccountAction::List(_) => (Method::GET, "accounts".to_owned()),
+        AccountAction::Create { name, email: None, .. } => (Method::POST, format!("account/{name}/create")),
+        AccountAction::Create { name, email: Some(email), .. } => {
+            (Method::POST, format!("account/{name}/create/{}", hex::encode(email)))
+        }
+        AccountAction::Remove { name } => (Method::POST, format!("account/{name}/remove")),
+    }
 }
 
 fn disk(action: &DiskAction) -> String {

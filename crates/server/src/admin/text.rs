@@ -5,13 +5,14 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{overview, table, work};
-use crate::cli::{AdminCommand, DiskAction, NodeAction, TableAction};
+use crate::cli::{AccountAction, AdminCommand, DiskAction, NodeAction, TableAction};
 
 /// What is printed for the answer to a command.
 pub(super) fn of(command: &AdminCommand, answer: &Value) -> Result<String, std::fmt::Error> {
     Ok(match command {
         AdminCommand::Info(_) => overview::of(answer)?,
         AdminCommand::Token => format!("{}\n", text(&answer["token"])),
+        AdminCommand::Account(action) => account(action, answer)?,
         AdminCommand::Disk(action) => format!("disk {} {}\n", text(&answer["disk"]), disk_outcome(action)),
         AdminCommand::Node(action) => node_outcome(action),
         AdminCommand::Heal(action) => work::heal(action, answer)?,
@@ -20,6 +21,33 @@ pub(super) fn of(command: &AdminCommand, answer: &Value) -> Result<String, std::
         AdminCommand::Table(TableAction::Show(_)) => table::of(answer)?,
         AdminCommand::SafeToStop { node, .. } => safety(*node, answer)?,
     })
+}
+
+fn account(action: &AccountAction, answer: &Value) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    match action {
+        AccountAction::Create { .. } => {
+            for (title, name) in [
+                ("account", "name"),
+                ("account id", "account_id"),
+                ("canonical id", "canonical_id"),
+                ("access key", "access_key"),
+                ("secret key", "secret_key"),
+            ] {
+                writeln!(out, "{title:<13} {}", text(&answer[name]))?;
+            }
+            writeln!(out, "The secret key is shown only now.")?;
+        }
+        AccountAction::List(_) => {
+            for account in list(&answer["accounts"]) {
+                let [id, canonical_id, name] =
+                    ["account_id", "canonical_id", "name"].map(|field| text(&account[field]));
+                writeln!(out, "{id} {canonical_id} {name} {}", text(&account["email"]))?;
+            }
+        }
+        AccountAction::Remove { name } => writeln!(out, "account {name} is removed")?,
+    }
+    Ok(out)
 }
 
 fn disk_outcome(action: &DiskAction) -> &'static str {

@@ -34,6 +34,9 @@ pub(crate) enum AdminCommand {
     Info(Form),
     /// Print a token with which nodes can join for a day.
     Token,
+    /// Make and remove accounts: each owns buckets, and has a root user and users of its own.
+    #[command(subcommand)]
+    Account(AccountAction),
     /// Change which disks there are, and what they are used for.
     #[command(subcommand)]
     Disk(DiskAction),
@@ -59,6 +62,29 @@ pub(crate) enum AdminCommand {
 
         #[command(flatten)]
         form: Form,
+    },
+}
+
+/// What to do with accounts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountAction {
+    /// Make an account, and print its ids and the keys of its root user; they are shown only now.
+    Create {
+        /// Its name.
+        name: String,
+        /// Its mail address, by which access control lists may name it.
+        #[arg(long, value_name = "ADDRESS")]
+        email: Option<String>,
+
+        #[command(flatten)]
+        form: Form,
+    },
+    /// All accounts with their ids.
+    List(Form),
+    /// Remove an account that owns no bucket and has no users, groups, roles or policies any more.
+    Remove {
+        /// Its name.
+        name: String,
     },
 }
 

@@ -10,7 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use client::Endpoint;
 
 pub(crate) use admin::{
-    AdminArguments, AdminCommand, DiskAction, Form, HealAction, NodeAction, RebalanceAction, ScrubAction, TableAction,
+    AccountAction, AdminArguments, AdminCommand, DiskAction, Form, HealAction, NodeAction, RebalanceAction,
+    ScrubAction, TableAction,
 };
 pub(crate) use bench::{BenchArguments, BenchOperation};
 pub(crate) use server::{LogFormat, ServerArguments};

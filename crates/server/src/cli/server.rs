@@ -86,6 +86,10 @@ pub(crate) struct ServerArguments {
     /// Secret key of the root user. Prefer the environment variable: other users of a machine can read flags.
     #[arg(long, value_name = "SECRET", env = "STONECROP_SECRET_KEY", hide_env_values = true)]
     pub(crate) secret_key: Option<String>,
+
+    /// The root user's former secret key: for the first start after it was changed, so that secrets of other users can be read.
+    #[arg(long, value_name = "SECRET", env = "STONECROP_PREVIOUS_SECRET_KEY", hide_env_values = true)]
+    pub(crate) previous_secret_key: Option<String>,
 }
 
 fn whole_number(text: &str) -> Result<u32, &'static str> {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use iam::Account;
 
-use crate::door::{Door, Proof, other_account};
+use crate::door::{Door, Proof};
 
 fn policy(effect: &str, principal: &str, actions: &str, more: &str) -> String {
     format!(
@@ -77,7 +77,7 @@ async fn a_policy_acts_from_the_next_request_on() {
         door.delete("/bucket?policy").send().await;
         assert_eq!(door.get("/bucket/key").anonymously().send().await.error(), (403, "AccessDenied"));
     }
-    let id = other_account().account_id().to_owned();
+    let id = door.other_account().account_id().to_owned();
     set_policy(&door, policy("Allow", &format!(r#"{{"AWS": "{id}"}}"#), r#""s3:*Object""#, "")).await;
     assert_eq!(door.put("/bucket/new").by_other().body("new").send().await.status, StatusCode::OK);
     assert_eq!(door.get("/bucket/new").by_other().send().await.text(), "new");
@@ -202,7 +202,7 @@ async fn lists_and_the_public_access_block_decide_about_the_public() {
 #[tokio::test]
 async fn lists_let_other_accounts_in() {
     let door = Door::open().await;
-    let grant = format!("id=\"{}\"", other_account().canonical_id());
+    let grant = format!("id=\"{}\"", door.other_account().canonical_id());
     let granted = door.put("/bucket?acl").header("x-amz-grant-write", &grant).send().await;
     assert_eq!(granted.status, StatusCode::OK);
     assert_eq!(door.put("/bucket/key").by_other().body("theirs").send().await.status, StatusCode::OK);
@@ -229,7 +229,7 @@ async fn requesters_pay_when_they_must_and_say_so() {
 #[tokio::test]
 async fn the_expected_owner_is_that_of_the_bucket() {
     let door = Door::open().await;
-    for (account, expected) in [(Account::root(), 200), (other_account(), 403)] {
+    for (account, expected) in [(&Account::root(), 200), (door.other_account(), 403)] {
         let call = door.get("/bucket").header("x-amz-expected-bucket-owner", account.account_id());
         assert_eq!(call.send().await.status, expected);
     }

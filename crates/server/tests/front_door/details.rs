@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::door::{Door, other_account};
+use crate::door::Door;
 
 const TAGGING: &str = "<Tagging><TagSet><Tag><Key>color</Key><Value>red</Value></Tag></TagSet></Tagging>";
 
@@ -122,7 +122,7 @@ async fn writers_own_what_they_write_as_the_bucket_has_it() {
     let text = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::bucket/*"}}"#;
     door.put("/bucket?policy").body(text).send().await;
     let (own, other) =
-        (door.get("/").send().await.element("ID").unwrap().to_owned(), other_account().canonical_id().to_owned());
+        (door.get("/").send().await.element("ID").unwrap().to_owned(), door.other_account().canonical_id().to_owned());
     for (ownership, plain_owner, given_owner) in
         [("ObjectWriter", &other, &other), ("BucketOwnerPreferred", &other, &own), ("BucketOwnerEnforced", &own, &own)]
     {

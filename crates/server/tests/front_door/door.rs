@@ -13,7 +13,8 @@ use axum::body::{Body, Bytes, to_bytes};
 use cluster::{Cluster, ClusterConfig};
 use env::Env;
 use http::{HeaderMap, Request, StatusCode};
-use iam::{AccessKey, Account, Credential, KeyStore, SecretKey};
+use iam::{AccessKey, Account, Credential, SecretKey};
+use identity::Directory;
 use s3::{Config, Frontend};
 use store::{Store, StoreConfig};
 use tempfile::TempDir;
@@ -30,6 +31,8 @@ pub const DOMAIN: &str = "s3.example.com";
 pub struct Door {
     pub env: Env,
     frontend: Frontend,
+    /// The account of the other keys.
+    other: Account,
     _directory: TempDir,
 }
 
@@ -87,30 +90,29 @@ pub struct Call<'a> {
     secret_key: &'static str,
 }
 
-/// The account of the other keys.
-pub fn other_account() -> Account {
-    Account::named("other")
-}
-
 impl Door {
     pub async fn open() -> Self {
         let env = Env::real();
-        let directory = TempDir::new().unwrap();
-        let disks = (1..=2).map(|number| directory.path().join(format!("disk{number}"))).collect();
+        let folder = TempDir::new().unwrap();
+        let disks = (1..=2).map(|number| folder.path().join(format!("disk{number}"))).collect();
         let cluster = Arc::new(Cluster::open(&env, ClusterConfig::new(disks)).await.unwrap());
-        let (store, _queues) = Store::open(env.clone(), cluster, StoreConfig::default()).await.unwrap();
-        let credential = |access_key, secret_key, account| Credential {
-            access_key: AccessKey::parse(access_key).unwrap(),
-            secret_key: SecretKey::parse(secret_key).unwrap(),
-            account,
-        };
-        let root = credential(ACCESS_KEY, SECRET_KEY, Account::root());
-        let keys = KeyStore::new(root).with(credential(OTHER_ACCESS_KEY, OTHER_SECRET_KEY, other_account()));
+        let (store, _queues) = Store::open(env.clone(), cluster.clone(), StoreConfig::default()).await.unwrap();
+        let pair =
+            |access_key, secret_key| (AccessKey::parse(access_key).unwrap(), SecretKey::parse(secret_key).unwrap());
+        let (access_key, secret_key) = pair(ACCESS_KEY, SECRET_KEY);
+        let root = Credential { access_key, secret_key, account: Account::root() };
+        let directory = Directory::open(env.clone(), cluster.consensus(), root, None).await.unwrap();
+        let keys = pair(OTHER_ACCESS_KEY, OTHER_SECRET_KEY);
+        let other = directory.create_account("other".to_owned(), None, Some(keys)).await.unwrap().entry.account;
         let config = Config { domains: vec![DOMAIN.to_owned()], ..Config::default() };
-        let frontend = Frontend::new(env.clone(), store, Arc::new(keys), config);
-        let door = Self { env, frontend, _directory: directory };
+        let frontend = Frontend::new(env.clone(), store, Arc::new(directory), config);
+        let door = Self { env, frontend, other, _directory: folder };
         door.put("/bucket").send().await;
         door
+    }
+
+    pub fn other_account(&self) -> &Account {
+        &self.other
     }
 
     fn call(&self, method: &'static str, uri: &str) -> Call<'_> {
