@@ -13,6 +13,8 @@ pub struct Config {
     pub website_domains: Vec<String>,
     /// Whether signatures of version 2 are accepted, which cover less than those of version 4.
     pub version_2_signatures: bool,
+    /// Whether identity providers may be at addresses that are not of the public internet, and without TLS.
+    pub private_issuers: bool,
     /// Limits of time and size.
     pub limits: Limits,
 }
@@ -24,6 +26,7 @@ impl Default for Config {
             domains: Vec::new(),
             website_domains: Vec::new(),
             version_2_signatures: false,
+            private_issuers: false,
             limits: Limits::default(),
         }
     }

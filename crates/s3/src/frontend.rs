@@ -23,6 +23,7 @@ use crate::body::{BodyFraming, RequestBody};
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::error::{Error, ErrorCode, Result};
+use crate::federation::Issuers;
 use crate::form::{self, Form};
 use crate::header::checksum;
 use crate::operation::{self, Call, Operation};
@@ -45,6 +46,7 @@ pub struct Frontend {
     pub(crate) env: Env,
     pub(crate) settings: SettingsCache,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) issuers: Issuers,
     pub(crate) authenticator: Authenticator,
     xml_bytes: Semaphore,
     /// Names this server in `x-amz-id-2`.
@@ -59,7 +61,18 @@ impl Frontend {
         let authenticator = Authenticator::new(&config, env.clock.clone());
         let xml_bytes = Semaphore::new(config.limits.xml_bytes_max);
         let settings = SettingsCache::default();
-        Self { store, config, env, settings, directory, authenticator, xml_bytes, host_id: STANDARD.encode(host_id) }
+        let issuers = Issuers::new(env.clone(), config.private_issuers);
+        Self {
+            store,
+            config,
+            env,
+            settings,
+            directory,
+            issuers,
+            authenticator,
+            xml_bytes,
+            host_id: STANDARD.encode(host_id),
+        }
     }
 
     /// Answers one request. Always answers: what goes wrong becomes an S3 error.

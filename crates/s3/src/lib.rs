@@ -17,6 +17,7 @@ mod caller;
 mod config;
 mod connection;
 mod error;
+mod federation;
 mod form;
 mod frontend;
 mod header;

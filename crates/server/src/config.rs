@@ -24,6 +24,7 @@ struct RawFile {
     domain: Option<Vec<String>>,
     website_domain: Option<Vec<String>>,
     signature_v2: Option<bool>,
+    private_issuers: Option<bool>,
     body_memory_mib: Option<u32>,
     scrub_days: Option<u32>,
     node_address: Option<String>,
@@ -52,6 +53,7 @@ pub(crate) struct Config {
     /// Domains of websites.
     pub(crate) website_domains: Vec<String>,
     pub(crate) signature_v2: bool,
+    pub(crate) private_issuers: bool,
     pub(crate) body_memory_bytes: usize,
     /// Time in which each disk is reread once.
     pub(crate) scrub_period: Duration,
@@ -164,6 +166,7 @@ fn merge(arguments: ServerArguments, file: RawFile) -> RawFile {
         domain: some_if_any(arguments.domain).or(file.domain),
         website_domain: some_if_any(arguments.website_domain).or(file.website_domain),
         signature_v2: arguments.signature_v2.then_some(true).or(file.signature_v2),
+        private_issuers: arguments.private_issuers.then_some(true).or(file.private_issuers),
         body_memory_mib: arguments.body_memory_mib.or(file.body_memory_mib),
         scrub_days: arguments.scrub_days.or(file.scrub_days),
         node_address: arguments.node_address.or(file.node_address),
@@ -191,6 +194,7 @@ fn check(raw: RawFile) -> Result<Config, Error> {
         domains: check_domains("--domain", raw.domain)?,
         website_domains: check_domains("--website-domain", raw.website_domain)?,
         signature_v2: raw.signature_v2.unwrap_or(false),
+        private_issuers: raw.private_issuers.unwrap_or(false),
         body_memory_bytes: check_body_memory(raw.body_memory_mib.unwrap_or(BODY_MEMORY_MIB_DEFAULT))?,
         scrub_period: check_scrub_days(raw.scrub_days.unwrap_or(SCRUB_DAYS_DEFAULT))?,
         log_format: raw.log_format,

@@ -82,6 +82,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
             domains: config.domains,
             website_domains: config.website_domains,
             version_2_signatures: config.signature_v2,
+            private_issuers: config.private_issuers,
             limits: Limits::default(),
         },
     );

@@ -7,6 +7,7 @@ use identity::LookUpError;
 
 use super::answer::IAM_NAMESPACE;
 use crate::error::{Error, ErrorCode};
+use crate::federation;
 use crate::response::{self, Response};
 use crate::xml::Writer;
 
@@ -60,6 +61,16 @@ impl CallError {
         Self::new("AccessDenied", StatusCode::FORBIDDEN, message)
     }
 
+    /// A token of another identity provider that proves nothing.
+    pub(super) fn bad_web_token(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new("InvalidIdentityToken", StatusCode::BAD_REQUEST, message)
+    }
+
+    /// A token of another identity provider whose time is over.
+    pub(super) fn expired_web_token() -> Self {
+        Self::new("ExpiredTokenException", StatusCode::BAD_REQUEST, "The web identity token has expired.")
+    }
+
     /// The code, for logs.
     pub(super) fn known_code(&self) -> &'static str {
         self.code
@@ -97,6 +108,17 @@ impl From<Error> for CallError {
 impl From<ErrorCode> for CallError {
     fn from(code: ErrorCode) -> Self {
         Error::new(code).into()
+    }
+}
+
+impl From<federation::Error> for CallError {
+    fn from(error: federation::Error) -> Self {
+        match error {
+            federation::Error::BadToken(reason) => Self::bad_web_token(reason),
+            federation::Error::Unreachable(reason) => {
+                Self::new("IDPCommunicationError", StatusCode::BAD_REQUEST, reason)
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod provider;
 mod role;
 mod session;
 mod user;
+mod web_identity;
 
 use std::net::SocketAddr;
 
@@ -43,6 +44,9 @@ use crate::xml::Writer;
 
 /// Most bytes in the form of a call.
 const FORM_SIZE_MAX: usize = 256 * 1024;
+
+/// The one action whose proof is no signature.
+const UNSIGNED: &str = "AssumeRoleWithWebIdentity";
 
 /// Whether a request about the service is a call of this protocol.
 pub(crate) fn is_call(head: &Parts) -> bool {
@@ -169,6 +173,7 @@ calls! {
         "GetCallerIdentity" => session::get_caller_identity, GetCallerIdentity on Oneself;
         "GetSessionToken" => session::get_session_token, GetSessionToken on Oneself;
         "AssumeRole" => session::assume_role, AssumeRole on RoleToTake;
+        "AssumeRoleWithWebIdentity" => web_identity::assume_role, AssumeRoleWithWebIdentity on RoleToTake;
     }
 }
 
@@ -211,7 +216,7 @@ impl Frontend {
         let caller = Caller::of(signature.as_ref());
         let name = parameters.required("Action")?.to_owned();
         log.set_operation(known_name(&name).unwrap_or("UnknownAction"), &caller);
-        if signature.is_none() {
+        if signature.is_none() && name != UNSIGNED {
             return Err(CallError::unsigned());
         }
         let Parts { headers, .. } = head;

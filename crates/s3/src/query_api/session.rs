@@ -122,7 +122,7 @@ fn check_trust(call: &Call<'_>, action: Action, account: &str, role: &Role) -> R
     }
 }
 
-fn session_name(call: &Call<'_>) -> Result<String> {
+pub(super) fn session_name(call: &Call<'_>) -> Result<String> {
     let name = call.parameters.required("RoleSessionName")?;
     check_name("RoleSessionName", name)?;
     Ok(name.to_owned())
@@ -141,7 +141,7 @@ fn check_name(parameter: &str, name: &str) -> Result<()> {
 }
 
 /// Checks how long a session is to last.
-fn check_duration(seconds: u32, longest: u32) -> Result<u32> {
+pub(super) fn check_duration(seconds: u32, longest: u32) -> Result<u32> {
     if (SECONDS_MIN..=longest).contains(&seconds) {
         return Ok(seconds);
     }
@@ -150,7 +150,7 @@ fn check_duration(seconds: u32, longest: u32) -> Result<u32> {
     )))
 }
 
-fn write_credential(document: &mut Writer, credential: &TemporaryCredential) {
+pub(super) fn write_credential(document: &mut Writer, credential: &TemporaryCredential) {
     document.open("Credentials");
     document.text("AccessKeyId", &credential.access_key);
     document.text("SecretAccessKey", &credential.secret_key);
@@ -159,7 +159,7 @@ fn write_credential(document: &mut Writer, credential: &TemporaryCredential) {
     document.close();
 }
 
-fn write_role_user(document: &mut Writer, role: &Role, session_name: &str) {
+pub(super) fn write_role_user(document: &mut Writer, role: &Role, session_name: &str) {
     let account = role.arn.split(':').nth(4).unwrap_or_default();
     document.open("AssumedRoleUser");
     document.value("AssumedRoleId", format_args!("{}:{session_name}", role.id));

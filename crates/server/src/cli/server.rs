@@ -43,6 +43,10 @@ pub(crate) struct ServerArguments {
     #[arg(long, env = "STONECROP_SIGNATURE_V2")]
     pub(crate) signature_v2: bool,
 
+    /// Let identity providers be at addresses that are not of the public internet, and without TLS.
+    #[arg(long, env = "STONECROP_PRIVATE_ISSUERS")]
+    pub(crate) private_issuers: bool,
+
     /// Memory that object bodies in flight may hold, in MiB [default: 128].
     #[arg(long, value_name = "MIB", env = "STONECROP_BODY_MEMORY_MIB", value_parser = whole_number)]
     pub(crate) body_memory_mib: Option<u32>,
