@@ -7,8 +7,12 @@ import time
 import urllib.request
 
 import boto3
+import botocore.auth
+import botocore.awsrequest
 import botocore.config
+import botocore.credentials
 import botocore.exceptions
+import botocore.httpsession
 import pytest
 
 from stonecrop import ACCESS_KEY, REGION, SECRET_KEY, Server, binary
@@ -152,6 +156,15 @@ def test_policies_allow_and_a_denial_wins(root, name, bucket):
     assert code(user.s3.get_object, Bucket=bucket, Key="key") is None
 
 
+def test_who_makes_a_bucket_needs_the_permissions_for_what_it_is_to_have(root, name):
+    user = root.user(name, allow("s3:CreateBucket"))
+    bucket = name.replace("_", "-")[:50]
+    for number, more in enumerate([{"ACL": "public-read"}, {"ObjectOwnership": "ObjectWriter"}, {"ObjectLockEnabledForBucket": True}, {"GrantRead": 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'}]):
+        assert code(user.s3.create_bucket, Bucket=f"{bucket}-{number}", **more) == "AccessDenied", more
+        assert code(root.s3.head_bucket, Bucket=f"{bucket}-{number}") == "404"
+    assert code(user.s3.create_bucket, Bucket=f"{bucket}-plain", ACL="private") is None
+
+
 def test_policies_have_variables_and_conditions(root, name, bucket):
     own = f"arn:aws:s3:::{bucket}/${{aws:username}}/*"
     user = root.user(name, allow("s3:PutObject", own), allow("s3:ListBucket", Condition={"StringEquals": {"s3:prefix": f"{name}/"}}))
@@ -235,6 +248,28 @@ def test_a_wrong_secret_is_refused_by_all_services(root, name):
     unknown = Identity(root.server, "AKIAUNKNOWNUNKNOWN00", user.secret_key)
     assert code(unknown.s3.list_buckets) == "InvalidAccessKeyId"
     assert code(unknown.iam.list_users) == "InvalidClientTokenId"
+
+
+def test_signatures_of_calls_cover_their_bodies(root, name):
+    """A call that is changed on its way, or whose body is not signed, is refused and changes nothing."""
+    credentials = botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY)
+    signed = f"Action=CreateUser&Version=2010-05-08&UserName={name}-signed"
+    sent = signed.replace("-signed", "-forged")
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    def send(body, service="iam", **more):
+        request = botocore.awsrequest.AWSRequest("POST", root.server.endpoint + "/", data=signed, headers={**headers, **more})
+        botocore.auth.SigV4Auth(credentials, service, REGION).add_auth(request)
+        return botocore.httpsession.URLLib3Session().send(
+            botocore.awsrequest.AWSRequest("POST", request.url, data=body, headers=dict(request.headers)).prepare()
+        )
+
+    for answer in [send(sent), send(signed, **{"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}), send(signed, service="s3")]:
+        assert answer.status_code in (400, 403), answer.text
+    for suffix in ("signed", "forged"):
+        assert code(root.iam.get_user, UserName=f"{name}-{suffix}") == "NoSuchEntity"
+    assert send(signed).status_code == 200
+    assert send(signed, service="sts").status_code == 409, "the signature may be for either service"
 
 
 def test_nobody_mints_more_than_it_has(root, name):

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use env::UnixMillis;
+use meta::Command;
 use meta::command::{DocumentState, SetDocument};
-use meta::{Command, query};
 use parking_lot::Mutex;
 
 use crate::directory::Directory;
 use crate::error::Result;
-use crate::record::{KeyOwner, UseRecord, decode, encode};
+use crate::record::{KeyOwner, UseRecord, encode};
 
 /// How long a use stays in this node's memory alone.
 const FLUSH_PERIOD: Duration = Duration::from_secs(10 * 60);
@@ -101,9 +101,7 @@ impl Directory {
             return Ok(waiting);
         }
         let name = UseRecord::document_name(access_key);
-        let reading = self.consensus.read().await?;
-        let Some(found) = query::document(reading.view.as_ref(), &name)? else { return Ok(None) };
-        let UseRecord { at, service, region } = decode(&name, &found.value)?;
-        Ok(Some(LastUse { at: UnixMillis(at), service, region }))
+        let found = self.view(move |transaction| transaction.read(&name)).await?;
+        Ok(found.map(|UseRecord { at, service, region }| LastUse { at: UnixMillis(at), service, region }))
     }
 }

@@ -85,7 +85,9 @@ impl Frontend {
         let action = operation.action(&request.query);
         let (Some(name), false) = (request.target.bucket(), operation == Operation::CreateBucket) else {
             let name = request.target.bucket().unwrap_or("*").to_owned();
-            self.check(request, Scene::default(), action, &name)?;
+            for action in std::iter::once(action).chain(creation_actions(request)) {
+                self.check(request, Scene::default(), action, &name)?;
+            }
             return Ok(Admission { may_list: true, charged: false });
         };
         let access = self.bucket_access(name).await?;
@@ -277,6 +279,27 @@ fn more_actions(request: &Request) -> Vec<Action> {
         Operation::GetObjectAttributes => vec![Action::GetObject],
         _ => Vec::new(),
     }
+}
+
+/// The actions that the headers of a CreateBucket add to its own: what they set could be set later only with these.
+fn creation_actions(request: &Request) -> Vec<Action> {
+    if request.operation != Operation::CreateBucket {
+        return Vec::new();
+    }
+    let headers = &request.headers;
+    let says = |name: &str, value: &str| {
+        headers.get(name).is_some_and(|own| own.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+    };
+    let shares = acl::is_requested(headers) && !says("x-amz-acl", "private");
+    let locks =
+        headers.contains_key("x-amz-bucket-object-lock-enabled") && !says("x-amz-bucket-object-lock-enabled", "false");
+    let added = [
+        (shares, Action::PutBucketAcl),
+        (headers.contains_key("x-amz-object-ownership"), Action::PutBucketOwnershipControls),
+        (locks, Action::PutBucketObjectLockConfiguration),
+        (locks, Action::PutBucketVersioning),
+    ];
+    added.into_iter().filter(|(needed, _)| *needed).map(|(_, action)| action).collect()
 }
 
 /// Compares the owner that the client expects with the one that the bucket has.

@@ -6,13 +6,13 @@ use iam::acl::{Acl, CannedAcl, Grant, Grantee, Group, Permission};
 use crate::error::{Error, ErrorCode, Result};
 use crate::header::single;
 
-/// Headers that grant a permission.
+/// Headers that grant a permission, in the order in which lists have them.
 const GRANTS: [(&str, Permission); 5] = [
-    ("x-amz-grant-full-control", Permission::FullControl),
     ("x-amz-grant-read", Permission::Read),
-    ("x-amz-grant-read-acp", Permission::ReadAcp),
     ("x-amz-grant-write", Permission::Write),
+    ("x-amz-grant-read-acp", Permission::ReadAcp),
     ("x-amz-grant-write-acp", Permission::WriteAcp),
+    ("x-amz-grant-full-control", Permission::FullControl),
 ];
 
 /// Whether some header says what the list is to be.

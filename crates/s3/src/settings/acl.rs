@@ -71,7 +71,10 @@ pub(crate) fn write<'a>(acl: &Acl, account: impl Fn(&str) -> Option<&'a Account>
     name(&mut document, &acl.owner);
     document.close();
     document.open("AccessControlList");
-    for grant in &acl.grants {
+    // Groups come first, as in the lists that have names.
+    let (groups, accounts): (Vec<_>, Vec<_>) =
+        acl.grants.iter().partition(|grant| matches!(grant.grantee, Grantee::Group(_)));
+    for grant in groups.into_iter().chain(accounts) {
         document.open("Grant");
         match &grant.grantee {
             Grantee::Account(id) => {
