@@ -127,6 +127,7 @@ fn put(bucket: BucketId, number: u64) -> Command {
         body: Body::Striped(vec![segment]),
         version: None,
         acl: None,
+        encryption: None,
         lock: VersionLock::default(),
         unknown: UnknownFields::default(),
     };

@@ -461,6 +461,13 @@ pub enum ObjectDetail {
     },
     /// Its legal hold.
     LegalHold(LegalHold),
+    /// The keys that it is encrypted with, wrapped in another way.
+    Envelope {
+        /// What must be there now.
+        from: Vec<u8>,
+        /// What is there from now on.
+        to: Vec<u8>,
+    },
 }
 
 /// Has the versions of a bucket be locked, which they can be from then on, and sets the default for new ones.

@@ -144,6 +144,7 @@ impl From<store::Error> for Error {
                 ),
             ),
             Store::InvalidRequest(reason) => Self::with_message(ErrorCode::InvalidRequest, reason),
+            Store::Key(error) => error.into(),
             Store::Locked => {
                 let message = "Access Denied because object protected by object lock.";
                 Self::with_message(ErrorCode::AccessDenied, message)
@@ -181,6 +182,42 @@ impl From<identity::Error> for Error {
                 ErrorCode::InternalError.into()
             }
         }
+    }
+}
+
+impl From<encryption::Error> for Error {
+    fn from(error: encryption::Error) -> Self {
+        use encryption::Error as Key;
+        let (code, message) = match error {
+            Key::NoSuchKey { name } => {
+                return Self::with_message(ErrorCode::KmsNotFound, format!("Invalid keyId {name}"));
+            }
+            Key::KeyRefused { name } => {
+                let message = format!("The key service does not let this server use the key {name}");
+                return Self::with_message(ErrorCode::AccessDenied, message);
+            }
+            Key::CustomerKeyMissing => (
+                ErrorCode::InvalidRequest,
+                "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to \
+                 retrieve the object.",
+            ),
+            Key::CustomerKeyWrong => (
+                ErrorCode::InvalidRequest,
+                "The provided encryption parameters did not match the ones used originally.",
+            ),
+            Key::CustomerKeyUnexpected => {
+                (ErrorCode::InvalidRequest, "The encryption parameters are not applicable to this object.")
+            }
+            Key::ServiceUnavailable { reason } => {
+                tracing::error!(reason, "the key service is unavailable");
+                (ErrorCode::ServiceUnavailable, "Please try again later: the key service does not answer.")
+            }
+            error @ (Key::Damaged { .. } | Key::Setting { .. }) => {
+                tracing::error!(%error, "an encrypted object cannot be opened");
+                return ErrorCode::InternalError.into();
+            }
+        };
+        Self::with_message(code, message)
     }
 }
 
@@ -264,6 +301,7 @@ error_codes! {
     InvalidToken, "InvalidToken", BAD_REQUEST, "The provided token is malformed or otherwise invalid.";
     InvalidUri, "InvalidURI", BAD_REQUEST, "Couldn't parse the specified URI.";
     KeyTooLong, "KeyTooLongError", BAD_REQUEST, "Your key is too long";
+    KmsNotFound, "KMS.NotFoundException", BAD_REQUEST, "Invalid keyId";
     MalformedAcl, "MalformedACLError", BAD_REQUEST, "The XML you provided was not well-formed or did not validate against our published schema";
     MalformedPolicy, "MalformedPolicy", BAD_REQUEST, "Policies must be valid JSON and the first byte must be '{'";
     MalformedPostRequest, "MalformedPOSTRequest", BAD_REQUEST, "The body of your POST request is not well-formed multipart/form-data.";

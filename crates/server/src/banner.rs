@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use cluster::{Health, MemberState};
 
 use crate::config::KeyPair;
-use crate::credentials::Origin;
+use crate::kept_secret::Origin;
 
 /// What there is to say.
 pub(crate) struct Banner<'a> {

@@ -32,6 +32,12 @@ struct RawFile {
     join: Option<Vec<String>>,
     token: Option<String>,
     rack: Option<String>,
+    key_file: Option<PathBuf>,
+    kms_vault_address: Option<String>,
+    kms_vault_token_file: Option<PathBuf>,
+    kms_vault_mount: Option<String>,
+    kms_vault_ca_file: Option<PathBuf>,
+    sse_s3_key: Option<String>,
     log_format: Option<LogFormat>,
     log: Option<String>,
     access_key: Option<String>,
@@ -66,6 +72,26 @@ pub(crate) struct Config {
     pub(crate) credentials: Option<KeyPair>,
     /// Under which secrets of other users are still sealed.
     pub(crate) previous_secret: Option<SecretKey>,
+    /// Where the keys of encrypted objects are.
+    pub(crate) keys: KeysConfig,
+}
+
+/// Where the keys of encrypted objects are, besides the server's own.
+#[derive(Debug, Default)]
+pub(crate) struct KeysConfig {
+    /// Where named keys are; `None`: there are none.
+    pub(crate) service: Option<KeyServiceConfig>,
+    /// The named key of SSE-S3.
+    pub(crate) s3_key: Option<String>,
+}
+
+/// What keeps named keys.
+#[derive(Debug)]
+pub(crate) enum KeyServiceConfig {
+    /// A file of keys.
+    File(PathBuf),
+    /// The transit engine of a Vault.
+    Vault { address: String, mount: String, token_file: PathBuf, authorities: Option<PathBuf> },
 }
 
 /// Root credentials.
@@ -117,6 +143,12 @@ pub(crate) enum Error {
     BodyMemory { value: u32 },
     #[error("--scrub-days takes 1 to 365; got {value}")]
     ScrubDays { value: u32 },
+    #[error("named keys are in a key file (--key-file) or in a Vault (--kms-vault-address): choose one of them")]
+    TwoKeyServices,
+    #[error("a Vault needs --kms-vault-address and --kms-vault-token-file; the other --kms-vault flags are about it")]
+    HalfVault,
+    #[error("--sse-s3-key takes the name of a key of --key-file or of the Vault; got {value:?}")]
+    S3Key { value: String },
     #[error(
         "the access key and the secret key go together: set STONECROP_ACCESS_KEY and STONECROP_SECRET_KEY, or neither"
     )]
@@ -174,6 +206,12 @@ fn merge(arguments: ServerArguments, file: RawFile) -> RawFile {
         join: some_if_any(arguments.join).or(file.join),
         token: arguments.token.or(file.token),
         rack: arguments.rack.or(file.rack),
+        key_file: arguments.key_file.or(file.key_file),
+        kms_vault_address: arguments.kms_vault_address.or(file.kms_vault_address),
+        kms_vault_token_file: arguments.kms_vault_token_file.or(file.kms_vault_token_file),
+        kms_vault_mount: arguments.kms_vault_mount.or(file.kms_vault_mount),
+        kms_vault_ca_file: arguments.kms_vault_ca_file.or(file.kms_vault_ca_file),
+        sse_s3_key: arguments.sse_s3_key.or(file.sse_s3_key),
         log_format: arguments.log_format.or(file.log_format),
         log: arguments.log.or(file.log),
         access_key: arguments.access_key.or(file.access_key),
@@ -184,8 +222,14 @@ fn merge(arguments: ServerArguments, file: RawFile) -> RawFile {
 
 fn check(raw: RawFile) -> Result<Config, Error> {
     let node = check_node(raw.node_address, raw.init.unwrap_or(false), raw.join.zip(raw.token), raw.rack)?;
+    let service = check_key_service(
+        raw.key_file,
+        (raw.kms_vault_address, raw.kms_vault_token_file),
+        (raw.kms_vault_mount, raw.kms_vault_ca_file),
+    )?;
     Ok(Config {
         node,
+        keys: check_keys(service, raw.sse_s3_key)?,
         disks: check_disks(raw.disks.unwrap_or_default())?,
         address: check_address(raw.address)?,
         admin_address: check_admin_address(raw.admin_address)?,
@@ -303,6 +347,31 @@ fn check_secret(secret_key: &str) -> Result<SecretKey, Error> {
     SecretKey::parse(secret_key).map_err(|reason| Error::KeyPair { reason })
 }
 
+/// Where named keys are: in a file, or in a Vault at an address with a token, and what else is said about that.
+fn check_key_service(
+    file: Option<PathBuf>,
+    vault: (Option<String>, Option<PathBuf>),
+    (mount, authorities): (Option<String>, Option<PathBuf>),
+) -> Result<Option<KeyServiceConfig>, Error> {
+    match (file, vault) {
+        (Some(_), (Some(_), _)) => Err(Error::TwoKeyServices),
+        (None, (Some(address), Some(token_file))) => {
+            let mount = mount.unwrap_or_else(|| "transit".to_owned());
+            Ok(Some(KeyServiceConfig::Vault { address, mount, token_file, authorities }))
+        }
+        (file, (None, None)) if mount.is_none() && authorities.is_none() => Ok(file.map(KeyServiceConfig::File)),
+        _ => Err(Error::HalfVault),
+    }
+}
+
+fn check_keys(service: Option<KeyServiceConfig>, s3_key: Option<String>) -> Result<KeysConfig, Error> {
+    let named = |name: &String| service.is_some() && encryption::KeyName::parse(name).is_ok();
+    match s3_key {
+        Some(value) if !named(&value) => Err(Error::S3Key { value }),
+        s3_key => Ok(KeysConfig { service, s3_key }),
+    }
+}
+
 fn check_key_pair(access_key: Option<String>, secret_key: Option<String>) -> Result<Option<KeyPair>, Error> {
     match (access_key, secret_key) {
         (None, None) => Ok(None),
@@ -341,7 +410,7 @@ mod tests {
 
     #[test]
     fn wrong_settings_are_refused_by_name() {
-        let cases: [(&[&str], &str, &str); 12] = [
+        let cases: [(&[&str], &str, &str); 16] = [
             (&[], "", "no storage directory"),
             (&["a", "./a"], "", "given twice"),
             (&["a", "--erasure", "4"], "", "--erasure"),
@@ -353,6 +422,10 @@ mod tests {
             (&["a"], "admin_address = 'on'", "--admin-address"),
             (&["a", "--scrub-days", "0"], "", "--scrub-days"),
             (&["a"], "regoin = 'x'", "unknown field"),
+            (&["a", "--kms-vault-address", "http://v:1"], "key_file = 'k'", "choose one"),
+            (&["a", "--kms-vault-address", "http://v:1"], "", "--kms-vault-token-file"),
+            (&["a", "--kms-vault-mount", "t"], "", "--kms-vault-address"),
+            (&["a", "--sse-s3-key", "k"], "", "--sse-s3-key"),
             (&["a", "--body-memory-mib", "1"], "", "--body-memory-mib"),
         ];
         for (flags, file, expected) in cases {

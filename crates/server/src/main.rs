@@ -13,6 +13,8 @@ mod cli;
 mod config;
 mod credentials;
 mod fsck;
+mod kept_secret;
+mod keys;
 mod logging;
 mod serve;
 mod stack;
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Command::Server(arguments) => serve::run(*arguments),
         Command::Fsck(arguments) => fsck::run(&arguments),
         Command::Admin(arguments) => admin::run(&arguments),
+        Command::Key(arguments) => keys::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

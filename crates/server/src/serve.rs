@@ -22,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::banner::{Banner, redundancy};
 use crate::cli::ServerArguments;
 use crate::config::{Config, KeyPair};
-use crate::credentials::{self, FILE_NAME, Origin};
+use crate::credentials::ROOT;
+use crate::kept_secret::Origin;
+use crate::keys;
 use crate::logging;
 use crate::stack::{Stack, StackConfig, Work};
 
@@ -61,10 +63,13 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
     };
     let health = stack.cluster.health();
     let directories = own_directories(&stack.cluster, &health);
-    let (pair, origin) = match config.node {
-        Some(_) => credentials::agree(&env, &stack.cluster, &directories, config.credentials).await?,
-        None => credentials::load_or_generate(&env, &directories, config.credentials)?,
+    let agreeing = config.node.as_ref().map(|_| stack.cluster.as_ref());
+    let (pair, origin) = match config.credentials {
+        Some(pair) => (pair, Origin::Configured),
+        None => ROOT.find(&env, agreeing, &directories).await?,
     };
+    let (master, _) = keys::MASTER.find(&env, agreeing, &directories).await?;
+    stack.store.unlock(keys::envelopes(&env, master, &config.keys)?);
     let token = match &config.node {
         Some(node) if node.entry == Entry::Init => Some(stack.cluster.create_join_token(TOKEN_VALIDITY).await?),
         _ => None,
@@ -95,7 +100,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
     let router = s3::router(frontend).merge(console::health_routes(&stack.store));
 
     let address = listener.local_addr()?;
-    let kept_in = directories.iter().map(|directory| directory.join(FILE_NAME).display().to_string()).next();
+    let kept_in = directories.iter().map(|directory| directory.join(ROOT.file_name).display().to_string()).next();
     announce(&Banner {
         address,
         region: &config.region,

@@ -101,7 +101,13 @@ impl Writer {
         };
         self.oracle.begin(key, Some(written));
         let bucket = bucket(store).await?;
-        let source = CopySource { bucket: bucket.clone(), key: source, version: None, conditions: Default::default() };
+        let source = CopySource {
+            bucket: bucket.clone(),
+            key: source,
+            version: None,
+            conditions: Default::default(),
+            customer_key: None,
+        };
         store.copy_object(&source, &bucket, key, CopyRequest::default()).await?;
         Ok(Some(written))
     }

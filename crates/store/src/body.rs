@@ -83,16 +83,9 @@ impl BodyReader {
     pub(crate) async fn fill(&mut self, buffer: &mut [u8], filled: &mut usize) -> Result<()> {
         while *filled < buffer.len() {
             if self.rest.is_empty() {
-                match poll_fn(|context| Pin::new(&mut *self.body).poll_chunk(context)).await {
-                    Some(chunk) => self.rest = chunk?,
-                    None => {
-                        self.ended = true;
-                        return Ok(());
-                    }
-                }
-                self.size += self.rest.len() as u64;
-                if self.size_max < self.size {
-                    return Err(Error::EntityTooLarge { size: self.size, limit: self.size_max });
+                self.fetch().await?;
+                if self.ended {
+                    return Ok(());
                 }
             }
             let count = self.rest.len().min(buffer.len() - *filled);
@@ -110,6 +103,35 @@ impl BodyReader {
     /// Bytes that went into buffers so far.
     pub(crate) fn handed_out(&self) -> u64 {
         self.size - self.rest.len() as u64
+    }
+
+    /// Whether the bytes already handed out are all there are, of a body of this size if it is known. Waits for the next
+    /// ones otherwise. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// `Body`, `EntityTooLarge`.
+    pub(crate) async fn is_at_end(&mut self, size: Option<u64>) -> Result<bool> {
+        if let Some(size) = size {
+            return Ok(self.handed_out() == size);
+        }
+        while self.rest.is_empty() && !self.ended {
+            self.fetch().await?;
+        }
+        Ok(self.rest.is_empty())
+    }
+
+    /// Waits for the body's next chunk, once the one before has been handed out.
+    async fn fetch(&mut self) -> Result<()> {
+        match poll_fn(|context| Pin::new(&mut *self.body).poll_chunk(context)).await {
+            Some(chunk) => self.rest = chunk?,
+            None => self.ended = true,
+        }
+        self.size += self.rest.len() as u64;
+        if self.size_max < self.size {
+            return Err(Error::EntityTooLarge { size: self.size, limit: self.size_max });
+        }
+        Ok(())
     }
 
     /// Makes sure that nothing follows the bytes already handed out.

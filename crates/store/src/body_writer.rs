@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 
 use bytes::Bytes;
+use encryption::Ending;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -17,9 +18,11 @@ use crate::body::{Body, BodyError, BodyReader};
 use crate::checksum::ChecksumAlgorithm;
 use crate::digests::{BodyDigests, Digests};
 use crate::error::{Error, Result};
+use crate::etag::Etag;
 use crate::layout;
 use crate::put::ExpectedBody;
 use crate::retarget::WrittenRows;
+use crate::sealing::{Seal, Sealer};
 use crate::shards::WriteTicket;
 use crate::store::Store;
 use crate::stripe_writer::{WrittenStripe, write_stripe};
@@ -29,6 +32,7 @@ const STRIPES_WRITING_MAX: usize = 3;
 
 /// A body that has been stored and is what the client declared. Nothing names it yet.
 pub(crate) struct StoredBody {
+    /// Before it was encrypted.
     pub(crate) size: u64,
     pub(crate) digests: Digests,
     pub(crate) content: Content,
@@ -51,6 +55,16 @@ pub(crate) struct BodyPlan<'a> {
     pub(crate) inline_size_max: usize,
     /// Larger bodies are refused.
     pub(crate) size_max: u64,
+    /// Encrypts the body; `None` stores it as it is.
+    pub(crate) sealer: Option<Sealer>,
+}
+
+impl StoredBody {
+    /// Its entity tag.
+    pub(crate) fn etag(&self, seal: Option<&Seal>) -> Etag {
+        let md5 = self.digests.md5;
+        seal.map_or(Etag::Md5(md5), |seal| seal.etag(md5))
+    }
 }
 
 /// Stores `body` for `write`. On an error, also when dropped, the shards written so far are deleted in the background.
@@ -93,6 +107,9 @@ struct BodyWriter<'a> {
     store: &'a Store,
     plan: &'a BodyPlan<'a>,
     ticket: WriteTicket,
+    /// Bytes of the body in a data shard of a full stripe.
+    plain_unit: usize,
+    /// Bytes that these take there.
     unit: usize,
     /// `None` while a stripe is being hashed.
     digests: Option<BodyDigests>,
@@ -106,11 +123,17 @@ struct BodyWriter<'a> {
 
 impl<'a> BodyWriter<'a> {
     fn new(store: &'a Store, write: &ActiveWrite, plan: &'a BodyPlan<'a>) -> Self {
+        let unit = store.config().shard_unit;
+        let (plain_unit, unit) = match &plan.sealer {
+            Some(sealer) => (Sealer::plain_unit(unit), sealer.sealed_size(Sealer::plain_unit(unit))),
+            None => (unit, unit),
+        };
         Self {
             store,
             plan,
             ticket: store.shards().ticket(write),
-            unit: store.config().shard_unit,
+            plain_unit,
+            unit,
             digests: Some(BodyDigests::new(store.etags().stream(), plan.algorithms)),
             steps: FuturesUnordered::new(),
             writing: 0,
@@ -123,7 +146,7 @@ impl<'a> BodyWriter<'a> {
     /// Reads the body to its end and stores it in stripes; returns the bytes instead if they are few.
     async fn write(&mut self, reader: &mut BodyReader) -> Result<Option<Bytes>> {
         let data_count = self.ticket.geometry.data_count();
-        let stripe_size = data_count * self.unit;
+        let stripe_size = data_count * self.plain_unit;
         for number in 0.. {
             let wanted = self.plan.expected.size.map_or(stripe_size as u64, |size| size - reader.handed_out());
             let wanted = usize::try_from(wanted.min(stripe_size as u64)).expect("at most a stripe");
@@ -131,7 +154,7 @@ impl<'a> BodyWriter<'a> {
                 break;
             }
             let padded = layout::shard_size(wanted, data_count) * data_count;
-            let footprint = padded / data_count * self.ticket.geometry.shard_count();
+            let footprint = self.footprint(wanted);
             let budget = self.store.budget();
             let reservation = match number {
                 0 => budget.reserve(footprint).await?,
@@ -153,16 +176,30 @@ impl<'a> BodyWriter<'a> {
                 let bytes = Bytes::copy_from_slice(&buffer.as_ref()[..size]);
                 self.hash(bytes.clone());
                 self.finish_steps().await?;
-                return Ok(Some(bytes));
+                return Ok(Some(self.plan.sealer.as_ref().map_or(bytes.clone(), |it| it.seal_small(&bytes))));
             }
             while self.digests.is_none() || STRIPES_WRITING_MAX <= self.writing {
                 self.step().await?;
             }
-            let padded = layout::shard_size(size, data_count) * data_count;
-            buffer.as_mut()[size..padded].fill(0);
-            let stripe = buffer.into_bytes(0..padded);
-            self.hash(stripe.slice(..size));
-            self.write_stripe(number, stripe, reservation);
+            match &self.plan.sealer {
+                None => {
+                    let padded = layout::shard_size(size, data_count) * data_count;
+                    buffer.as_mut()[size..padded].fill(0);
+                    let stripe = buffer.into_bytes(0..padded);
+                    self.hash(stripe.slice(..size));
+                    self.write_stripe(number, move || stripe, reservation);
+                }
+                Some(sealer) => {
+                    let is_last = ended || self.meanwhile(reader.is_at_end(self.plan.expected.size)).await??;
+                    let ending = if is_last { Ending::Final } else { Ending::More };
+                    let stripe = buffer.into_bytes(0..size);
+                    self.hash(stripe.clone());
+                    let start = u64::from(number) * stripe_size as u64;
+                    let (sealer, buffers) = (sealer.clone(), self.store.env().buffers.clone());
+                    let seal = move || sealer.seal_stripe(&buffers, start, (&stripe, ending), data_count);
+                    self.write_stripe(number, seal, reservation);
+                }
+            }
             if ended {
                 break;
             }
@@ -173,13 +210,28 @@ impl<'a> BodyWriter<'a> {
         Ok(empty_inline.then(Bytes::new))
     }
 
+    /// Memory that a stripe with so many bytes of the body takes on its way.
+    fn footprint(&self, size: usize) -> usize {
+        let geometry = self.ticket.geometry;
+        match &self.plan.sealer {
+            None => layout::shard_size(size, geometry.data_count()) * geometry.shard_count(),
+            // The plain bytes stay until they are hashed.
+            Some(it) => size + layout::shard_size(it.sealed_size(size), geometry.data_count()) * geometry.shard_count(),
+        }
+    }
+
     fn hash(&mut self, bytes: Bytes) {
         let digests = self.digests.take().expect("the caller waited for the stripe before");
         let env = self.store.env();
         self.steps.push(Box::pin(async move { Ok(Step::Hashed(digests.update(env, bytes).await)) }));
     }
 
-    fn write_stripe(&mut self, number: u32, stripe: Bytes, reservation: crate::budget::Reservation) {
+    fn write_stripe(
+        &mut self,
+        number: u32,
+        stripe: impl FnOnce() -> Bytes + Send + 'static,
+        reservation: crate::budget::Reservation,
+    ) {
         let (store, ticket) = (self.store, self.ticket.clone());
         self.discard.get_or_insert_with(|| DiscardOnDrop::new(store, ticket.write_id));
         self.writing += 1;
@@ -229,7 +281,7 @@ impl<'a> BodyWriter<'a> {
         }
     }
 
-    /// The manifest of what was written, and by which rows. From here on somebody else cares for the shards.
+    /// The manifest of what was written, of a body of `size` bytes, and by which rows. From here on somebody else cares for the shards.
     fn keep(mut self, size: u64) -> (Segment, WrittenRows) {
         if let Some(discard) = self.discard.take() {
             discard.cancel();
@@ -246,7 +298,7 @@ impl<'a> BodyWriter<'a> {
         let count = |count: usize| u8::try_from(count).expect("a geometry has at most 256 shards");
         let segment = Segment {
             write_id: self.ticket.write_id,
-            size,
+            size: self.plan.sealer.as_ref().map_or(size, |sealer| sealer.stored_size(size)),
             code_id: 0,
             data: count(geometry.data_count()),
             parity: count(geometry.parity_count()),

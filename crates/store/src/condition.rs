@@ -77,6 +77,7 @@ mod tests {
             lock: crate::object::VersionLock::default(),
             part_count: None,
             version: None,
+            encryption: None,
         };
         match conditions.check(&object) {
             Ok(()) => "ok",

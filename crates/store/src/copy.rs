@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use encryption::{CustomerKey, Protection};
 use parking_lot::Mutex;
 
 use crate::body::{Body, BodyError};
@@ -14,7 +15,7 @@ use crate::checksum::{ChecksumAlgorithm, ChecksumKind, ChecksumRequest};
 use crate::condition::{Precondition, ReadConditions};
 use crate::error::{Error, Result};
 use crate::get::{ByteRange, GetRequest, ObjectBody, ObjectReader};
-use crate::multipart::UploadId;
+use crate::multipart::{PartTarget, UploadId};
 use crate::object::VersionLock;
 use crate::put::{CHECKSUM_DEFAULT, ExpectedBody, PutRequest, PutResult};
 use crate::store::Store;
@@ -31,6 +32,8 @@ pub struct CopySource {
     pub version: Option<VersionName>,
     /// `x-amz-copy-source-if-*`. `NotModified` is reported as `PreconditionFailed` here.
     pub conditions: ReadConditions,
+    /// The key of a source that is encrypted with its customer's.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// What a copy makes of its source.
@@ -48,6 +51,8 @@ pub struct CopyRequest {
     pub storage_class: Option<String>,
     /// Checksum to compute for the copy; `None` keeps the source's algorithm (CRC64NVME if it had none).
     pub checksum_algorithm: Option<ChecksumAlgorithm>,
+    /// How to encrypt the copy, which gets keys of its own; `None` does not.
+    pub protection: Option<Protection>,
     /// When to write the copy.
     pub condition: Precondition,
 }
@@ -93,6 +98,7 @@ impl Store {
             acl: request.acl,
             lock: request.lock,
             storage_class: request.storage_class,
+            protection: request.protection,
             condition: request.condition,
             expected: expected(&reader, algorithm),
         };
@@ -114,21 +120,22 @@ impl Store {
         range: Option<ByteRange>,
         bucket: &Bucket,
         upload: &UploadId,
-        number: u16,
+        part: impl Into<PartTarget>,
     ) -> Result<Copied> {
         let _turn = self.begin_copy().await?;
         let reader = self.open_source(source, range).await?;
         let source_version = reader.object.version;
         let expected = ExpectedBody { size: Some(reader.range.end - reader.range.start), ..ExpectedBody::default() };
         let (body, failure) = SourceBody::new(reader.body);
-        let copied = self.put_part(bucket, upload, number, expected, Box::new(body)).await;
+        let copied = self.put_part(bucket, upload, part, expected, Box::new(body)).await;
         let result = copied.map_err(|error| failure.lock().take().unwrap_or(error))?;
         Ok(Copied { result, source_version })
     }
 
     async fn open_source(&self, source: &CopySource, range: Option<ByteRange>) -> Result<ObjectReader> {
         let conditions = source.conditions.clone();
-        let request = GetRequest { version: source.version, range, part_number: None, conditions };
+        let (version, customer_key) = (source.version, source.customer_key.clone());
+        let request = GetRequest { version, range, part_number: None, conditions, customer_key };
         let reader = self.get_object(&source.bucket, &source.key, request).await.map_err(|error| match error {
             Error::NotModified(_) => Error::PreconditionFailed { condition: "x-amz-copy-source-If-None-Match" },
             error => error,

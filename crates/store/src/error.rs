@@ -96,6 +96,9 @@ pub enum Error {
     /// with, a size that differs from the parts' sum): `InvalidRequest` with this reason.
     #[error("{0}")]
     InvalidRequest(&'static str),
+    /// The key that the object is encrypted with cannot be had.
+    #[error(transparent)]
+    Key(#[from] encryption::Error),
     /// A retention or a legal hold keeps the version as it is: `AccessDenied`.
     #[error("the version is locked")]
     Locked,

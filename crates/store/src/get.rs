@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use encryption::{CustomerKey, DataKey};
 use env::Moment;
 use futures_util::{Stream, StreamExt, stream};
 use meta::record::{Body, ObjectRecord, Segment};
@@ -17,6 +18,7 @@ use crate::condition::ReadConditions;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, StripeRange};
 use crate::object::{Found, Object, PartSummary};
+use crate::opening::{Opener, SegmentRead, open_small, segment_reads};
 use crate::shards::Stripe;
 use crate::store::Store;
 use crate::stripe_reader::read_stripe;
@@ -45,6 +47,8 @@ pub struct GetRequest {
     pub part_number: Option<u16>,
     /// When to read at all.
     pub conditions: ReadConditions,
+    /// The key of an object that is encrypted with its customer's.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// What a request reads of which object.
@@ -93,7 +97,8 @@ impl Store {
             let reading = self.begin_read();
             let found = self.object_with_body(bucket, key, request.version).await?;
             let Selection { object, range, part } = select(&found, &request)?;
-            match self.open_body(&found.record, range.clone(), reading).await {
+            let keys = self.open_keys(object.encryption.as_ref(), request.customer_key.as_ref()).await?;
+            match self.open_body(&found.record, keys.as_deref(), range.clone(), reading).await {
                 Ok(body) => return Ok(ObjectReader { object, range, part, body }),
                 // The object may have been replaced and its shards freed; if so, read what is current now (§2.4).
                 Err(error) => {
@@ -117,52 +122,73 @@ impl Store {
     /// As [`Store::get_object`].
     pub async fn head_range(&self, bucket: &Bucket, key: &str, request: GetRequest) -> Result<Selection> {
         let found = self.object_without_body(bucket, key, request.version).await?;
-        select(&found, &request)
+        let selection = select(&found, &request)?;
+        self.check_customer_key(&selection.object, request.customer_key.as_ref()).await?;
+        Ok(selection)
     }
 
-    /// Starts to read `range` of an object; its first stripe has been read on return.
-    async fn open_body(&self, record: &ObjectRecord, range: Range<u64>, reading: ActiveRead) -> Result<ObjectBody> {
+    /// Starts to read `range` of an object, encrypted under `keys` if there are any; its first stripe has been read on
+    /// return.
+    async fn open_body(
+        &self,
+        record: &ObjectRecord,
+        keys: Option<&[DataKey]>,
+        range: Range<u64>,
+        reading: ActiveRead,
+    ) -> Result<ObjectBody> {
         let segments = match &record.body {
             Body::Inline(bytes) => {
-                let bytes = inline_range(bytes, &range)?;
+                let bytes = match keys {
+                    Some(keys) => inline_range(&open_small(keys, bytes)?, &range)?,
+                    None => inline_range(bytes, &range)?,
+                };
                 return Ok(Box::pin(stream::iter((!bytes.is_empty()).then_some(Ok(bytes)))));
             }
             Body::Striped(segments) => Arc::new(segments.clone()),
             Body::Apart => return Err(Error::Unavailable { reason: "the metadata gave no body".to_owned() }),
         };
-        let mut stripes = Box::pin(self.clone().read_stripes(segments, range, reading));
+        let reads = segment_reads(record, keys, &range)?;
+        let mut stripes = Box::pin(self.clone().read_stripes(segments, reads, reading));
         let Some(first) = stripes.next().await else { return Ok(Box::pin(stream::empty())) };
         let first = stream::iter([Ok(first?)]);
         Ok(Box::pin(first.chain(stripes).map(pieces).flatten()))
     }
 
-    /// Reads the stripes of `range` in order, a few ahead of whoever polls.
+    /// Reads stripes in order, a few ahead of whoever polls.
     fn read_stripes(
         self,
         segments: Arc<Vec<Segment>>,
-        range: Range<u64>,
+        reads: Vec<SegmentRead>,
         reading: ActiveRead,
     ) -> impl Stream<Item = Result<StripeBytes>> + Send {
         let reading = Arc::new(reading);
         let first_reservation = AtomicBool::new(true);
-        stream::iter(stripe_ranges(segments, range))
+        stream::iter(stripe_ranges(segments, reads))
             .then({
                 let budget = self.budget().clone();
-                move |(stripe, range)| {
+                move |(stripe, range, opener)| {
                     let budget = budget.clone();
                     let first = first_reservation.swap(false, Ordering::Relaxed);
                     async move {
-                        let size = range.bytes.len();
+                        let size = range.bytes.len() * if opener.is_some() { 2 } else { 1 };
                         let reserved = if first { budget.reserve(size).await } else { budget.reserve_more(size).await };
-                        reserved.map(|reservation| (stripe, range, reservation))
+                        reserved.map(|reservation| (stripe, range, opener, reservation))
                     }
                 }
             })
             .map(move |reserved| {
                 let (store, reading) = (self.clone(), reading.clone());
                 async move {
-                    let (stripe, range, reservation) = reserved?;
-                    let pieces = read_stripe(store.shards(), &stripe, &range).await?;
+                    let (stripe, range, opener, reservation) = reserved?;
+                    let mut pieces = read_stripe(store.shards(), &stripe, &range).await?;
+                    if let Some(opener) = opener {
+                        let buffers = store.env().buffers.clone();
+                        let open = move || opener.open(&buffers, &range, &pieces);
+                        pieces = vec![store.env().blocking(open).await.inspect_err(|error| {
+                            let write_id = format_args!("{:032x}", stripe.write_id.0);
+                            tracing::error!(%error, %write_id, stripe = stripe.number, "a stripe cannot be decrypted");
+                        })?];
+                    }
                     Ok(StripeBytes { pieces, _reservation: reservation, _reading: reading })
                 }
             })
@@ -189,29 +215,22 @@ fn pieces(stripe: Result<StripeBytes>) -> impl Stream<Item = Result<Bytes>> + Se
     })
 }
 
-/// The stripes of `range` of the object that consists of `segments`, and what to read of each.
-fn stripe_ranges(segments: Arc<Vec<Segment>>, range: Range<u64>) -> impl Iterator<Item = (Stripe, StripeRange)> + Send {
-    let mut start = 0;
-    let positions: Vec<(usize, Range<u64>)> = segments
-        .iter()
-        .enumerate()
-        .filter_map(|(position, segment)| {
-            let within = |byte: u64| byte.clamp(start, start + segment.size) - start;
-            let wanted = within(range.start)..within(range.end);
-            start += segment.size;
-            (!wanted.is_empty()).then_some((position, wanted))
-        })
-        .collect();
-    positions.into_iter().flat_map(move |(position, wanted)| {
+/// The stripes that `reads` touch of the object that consists of `segments`, what to read of each, and what decrypts it.
+fn stripe_ranges(
+    segments: Arc<Vec<Segment>>,
+    reads: Vec<SegmentRead>,
+) -> impl Iterator<Item = (Stripe, StripeRange, Option<Arc<Opener>>)> + Send {
+    reads.into_iter().flat_map(move |SegmentRead { position, stored, opener }| {
         let segments = segments.clone();
         let layout = Layout::of(&segments[position]);
-        layout.stripes(wanted).map(move |stripe| (Stripe::of(&segments[position], stripe.number), stripe))
+        let stripe_of = move |number| Stripe::of(&segments[position], number);
+        layout.stripes(stored).map(move |stripe| (stripe_of(stripe.number), stripe, opener.clone()))
     })
 }
 
 /// Decides the conditions and which bytes are asked for.
 fn select(found: &Found, request: &GetRequest) -> Result<Selection> {
-    let (object, record) = (Object::of(found), &found.record);
+    let (object, record) = (Object::of(found)?, &found.record);
     request.conditions.check(&object)?;
     let (range, part) = match (request.range, request.part_number) {
         (Some(range), _) => (range.resolve(record.size)?, None),

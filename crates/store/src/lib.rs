@@ -3,7 +3,8 @@
 //! A PUT streams its [`Body`] through `put`: the bytes are cut into stripes (`stripe_writer`), each stripe is encoded
 //! and its shards are appended to the disks of one placement group in parallel, and once enough of them are durable
 //! one metadata command names them (`distributed.md` §2.1). A GET (`get`) reads the manifest at a read index, then
-//! `stripe_reader` fetches only the touched blocks, verifies each, and decodes around what is missing. `repair`,
+//! `stripe_reader` fetches only the touched blocks, verifies each, and decodes around what is missing. What is to be
+//! encrypted is so between its digests and its stripes (`sealing`), and is decrypted behind them (`opening`). `repair`,
 //! `scrub` and `garbage` work in the background; `fsck` checks everything against everything, offline.
 //!
 //! Invariants: an acknowledged object is durable on at least `k + ⌈m/2⌉` disks; a body is byte-identical to one
@@ -31,11 +32,14 @@ mod budget;
 mod digests;
 mod etag_hasher;
 mod hedge;
+mod keys;
 mod latency;
 mod layout;
+mod opening;
 mod presence;
 mod retarget;
 mod row;
+mod sealing;
 mod shards;
 mod store;
 mod stripe_reader;
@@ -68,6 +72,7 @@ pub use etag::Etag;
 pub use etag_hasher::{EtagHasher, EtagStream};
 pub use fsck::{FsckReport, Problem};
 pub use get::{ByteRange, GetRequest, ObjectReader, Selection};
+pub use keys::ObjectEncryption;
 pub use object::{Attributes, Object, PartSummary};
 pub use oversight::{HealReport, NodeWork, RebalanceReport, Waiting};
 pub use progress::{Restoring, Tally};

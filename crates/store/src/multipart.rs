@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use encryption::{CustomerKey, Method, Protection, SegmentName};
 use env::UnixMillis;
 
 use meta::command::{AbortUpload, CompleteUpload, CreateUpload, PutPart};
@@ -12,13 +13,15 @@ use meta::{Command, Reply};
 
 use crate::body::Body;
 use crate::body_writer::{BodyPlan, Content, store_body};
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, BucketId};
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest, combine};
 use crate::condition::Precondition;
 use crate::error::{Error, Result};
 use crate::etag::{self, Etag};
+use crate::keys::ObjectEncryption;
 use crate::object::VersionLock;
 use crate::put::{CHECKSUM_DEFAULT, ExpectedBody, OBJECT_SIZE_MAX, PutResult};
+use crate::sealing::Seal;
 use crate::store::Store;
 
 /// Names one upload of a bucket: what the client sends with every request of it.
@@ -49,6 +52,8 @@ pub struct CreateUploadRequest {
     pub tags: BTreeMap<String, String>,
     /// Access control list, which is kept as it is; `None`: the object will be the bucket's owner's alone.
     pub acl: Option<String>,
+    /// How to encrypt the parts, and so the object; `None` does not.
+    pub protection: Option<Protection>,
     /// Lock of the object to be.
     pub lock: VersionLock,
     /// Checksum of the parts and of the object; `None` is CRC64NVME over the full object, without requiring the client
@@ -70,6 +75,23 @@ pub struct Upload {
     pub acl: Option<String>,
     /// What the client asked for when it created the upload.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// How it is encrypted; `None`: it is not.
+    pub encryption: Option<Method>,
+}
+
+/// Which part of an upload to write.
+#[derive(Clone, Debug)]
+pub struct PartTarget {
+    /// Part number, 1 to 10 000.
+    pub number: u16,
+    /// The key of an upload that is encrypted with its customer's.
+    pub customer_key: Option<CustomerKey>,
+}
+
+impl From<u16> for PartTarget {
+    fn from(number: u16) -> Self {
+        Self { number, customer_key: None }
+    }
 }
 
 /// A part that has been uploaded.
@@ -148,6 +170,8 @@ pub struct CompleteRequest {
     pub size: Option<u64>,
     /// When to make the object.
     pub condition: Precondition,
+    /// The key of an upload that is encrypted with its customer's.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// Largest object that a completion may make.
@@ -160,6 +184,7 @@ impl Store {
     ///
     /// `NoSuchBucket`.
     pub async fn create_upload(&self, bucket: &Bucket, key: &str, request: CreateUploadRequest) -> Result<Upload> {
+        let seal = self.new_seal(request.protection.as_ref(), bucket.id).await?;
         let record = UploadRecord {
             storage_class: request.storage_class,
             checksum: request.checksum,
@@ -167,48 +192,54 @@ impl Store {
             user_metadata: request.user_metadata,
             tags: request.tags,
             acl: request.acl,
+            encryption: seal.as_ref().map(Seal::record),
             lock: request.lock,
             ..UploadRecord::default()
         };
         let command = CreateUpload { bucket: bucket.id, key: key.to_owned(), upload: record.clone() };
         let reply = self.propose(Command::CreateUpload(Box::new(command))).await?;
         let Reply::UploadCreated(id) = reply else { return Err(Error::unexpected_reply()) };
-        Ok(Upload::of(key.to_owned(), id, record))
+        Upload::of((key.to_owned(), id), record, bucket.id)
     }
 
     /// Stores a part, replacing one with the same number.
     ///
     /// # Errors
     ///
-    /// `NoSuchUpload`, `InvalidRequest` (another checksum algorithm than the upload's), and those of
-    /// [`Store::put_object`].
+    /// `NoSuchUpload`, `InvalidRequest` (another checksum algorithm than the upload's), `Key` (another customer's key
+    /// too), and those of [`Store::put_object`].
     pub async fn put_part(
         &self,
         bucket: &Bucket,
         upload: &UploadId,
-        number: u16,
+        part: impl Into<PartTarget>,
         expected: ExpectedBody,
         body: Box<dyn Body>,
     ) -> Result<PutResult> {
+        let PartTarget { number, customer_key } = part.into();
         let (id, record) = self.find_upload(bucket, upload).await?;
         let algorithm = part_algorithm(&record, &expected.checksum)?;
         let declared = expected.checksum.algorithm().unwrap_or(algorithm);
+        let seal = self.part_seal(record.encryption.as_ref(), bucket.id, customer_key.as_ref()).await?;
         let write = self.begin_write();
+        let name = SegmentName::Part { number, write_id: write.write_id().0 };
         let plan = BodyPlan {
             expected: &expected,
             algorithms: &[algorithm, declared],
             // A part may become the middle of an object, whose body is all stripes or all inline.
             inline_size_max: 0,
             size_max: OBJECT_SIZE_MAX,
+            sealer: seal.as_ref().map(|seal| seal.sealer(name)).transpose()?,
         };
         let stored = store_body(self, &write, &plan, body).await?;
+        let (etag, checksum) = (stored.etag(seal.as_ref()), stored.digests.checksum(algorithm));
         let Content::Striped(segment, rows) = stored.content else { unreachable!("nothing is inline up to 0 bytes") };
-        let (etag, checksum) = (Etag::Md5(stored.digests.md5), stored.digests.checksum(algorithm));
         let part = PartRecord {
             modified: Hlc::ZERO,
             etag: etag.clone(),
             checksum: Some(checksum),
             segment,
+            plain_size: seal.as_ref().map(|_| stored.size),
             unknown: UnknownFields::default(),
         };
         let intent_epoch = write.intent_epoch();
@@ -217,7 +248,14 @@ impl Store {
         let reply = self.commit_write(write, Command::PutPart(Box::new(command)), &rows).await?;
         let Reply::PartPut { modified } = reply else { return Err(Error::unexpected_reply()) };
         let checksum = Some(stored.digests.checksum(declared));
-        Ok(PutResult { etag, checksum, size: stored.size, modified: modified.millis(), version: None })
+        Ok(PutResult {
+            etag,
+            checksum,
+            size: stored.size,
+            modified: modified.millis(),
+            version: None,
+            encryption: seal.map(|seal| seal.method().clone()),
+        })
     }
 
     /// At most `limit` parts with numbers above `after`.
@@ -231,13 +269,13 @@ impl Store {
         let page = self.ask(reading, move |view| query::list_parts(view, bucket, id, after, limit)).await?;
         let parts = page.parts.into_iter().map(|(number, part)| Part {
             number,
-            size: part.segment.size,
+            size: part.size(),
             etag: part.etag,
             checksum: part.checksum,
             modified: part.modified.millis(),
         });
         Ok(PartPage {
-            upload: Upload::of(upload.key.clone(), id, record),
+            upload: Upload::of((upload.key.clone(), id), record, bucket)?,
             parts: parts.collect(),
             truncated: page.truncated,
         })
@@ -269,7 +307,9 @@ impl Store {
         };
         for entry in page.entries {
             match entry {
-                UploadEntry::Upload { key, id, record } => listed.uploads.push(Upload::of(key, id, record)),
+                UploadEntry::Upload { key, id, record } => {
+                    listed.uploads.push(Upload::of((key, id), *record, bucket)?);
+                }
                 UploadEntry::CommonPrefix(prefix) => listed.common_prefixes.push(prefix),
             }
         }
@@ -281,7 +321,7 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchUpload`, `InvalidPart`, `InvalidPartOrder`, `EntityTooSmall`, `EntityTooLarge` (5 TiB),
-    /// `ChecksumMismatch`, `InvalidRequest`, `PreconditionFailed`, `NoSuchKey`.
+    /// `ChecksumMismatch`, `InvalidRequest`, `Key`, `PreconditionFailed`, `NoSuchKey`.
     pub async fn complete_upload(
         &self,
         bucket: &Bucket,
@@ -302,6 +342,11 @@ impl Store {
             // Completed already, perhaps: then applying the command again gives the first answer again.
             None => None,
         };
+        let encryption = found.as_ref().and_then(|(record, _)| record.encryption.as_ref());
+        let encryption = encryption.map(|record| ObjectEncryption::of(record, bucket)).transpose()?;
+        if encryption.as_ref().is_some_and(|encryption| encryption.method == Method::Customer) {
+            self.open_keys(encryption.as_ref(), request.customer_key.as_ref()).await?;
+        }
         let named = named_parts(&request.parts);
         // Of an upload that nobody knows, no part is wrong.
         let (parts, etag) = if found.is_none() { named.map_err(|_| Error::NoSuchUpload)? } else { named? };
@@ -315,7 +360,8 @@ impl Store {
             precondition: request.condition.clone(),
         };
         let reply = self.propose(Command::CompleteUpload(Box::new(command))).await;
-        PutResult::of(reply.map_err(|error| error.under(&request.condition))?)
+        let result = PutResult::of(reply.map_err(|error| error.under(&request.condition))?)?;
+        Ok(PutResult { encryption: encryption.map(|encryption| encryption.method), ..result })
     }
 
     /// Drops an upload and its parts.
@@ -340,14 +386,16 @@ impl Store {
 }
 
 impl Upload {
-    fn of(key: String, id: meta::record::UploadId, record: UploadRecord) -> Self {
-        Self {
+    fn of((key, id): (String, meta::record::UploadId), record: UploadRecord, bucket: BucketId) -> Result<Self> {
+        let encryption = record.encryption.as_ref().map(|record| ObjectEncryption::of(record, bucket)).transpose()?;
+        Ok(Self {
             id: UploadId { key, token: id.to_string() },
             created: id.initiated.millis(),
             storage_class: record.storage_class,
             acl: record.acl,
             checksum: record.checksum,
-        }
+            encryption: encryption.map(|encryption| encryption.method),
+        })
     }
 }
 
@@ -387,7 +435,7 @@ fn completed_checksum(
         return Err(Error::InvalidPartOrder);
     }
     let parts = request.parts.iter().map(|part| stored_part(stored, part)).collect::<Result<Vec<_>>>()?;
-    let size = parts.iter().map(|part| part.segment.size).sum::<u64>();
+    let size = parts.iter().map(|part| part.size()).sum::<u64>();
     if MULTIPART_SIZE_MAX < size {
         return Err(Error::EntityTooLarge { size, limit: MULTIPART_SIZE_MAX });
     }
@@ -400,7 +448,7 @@ fn completed_checksum(
     }
     let digests: Option<Vec<(&[u8], u64)>> = parts
         .iter()
-        .map(|part| Some((part.checksum.as_ref()?, part.segment.size)))
+        .map(|part| Some((part.checksum.as_ref()?, part.size())))
         .map(|part| part.filter(|(sum, _)| sum.algorithm() == algorithm).map(|(sum, size)| (sum.value(), size)))
         .collect();
     let computed = digests.and_then(|digests| combine(algorithm, kind, &digests));

@@ -12,6 +12,7 @@ use crate::bucket::Bucket;
 use crate::checksum::Checksum;
 use crate::error::{Error, Result};
 use crate::etag::Etag;
+use crate::keys::ObjectEncryption;
 use crate::store::Store;
 use crate::version::{DeleteMarker, VersionName};
 
@@ -42,6 +43,8 @@ pub struct Object {
     pub part_count: Option<u16>,
     /// How requests name this version; `None` in a bucket whose objects never had versions.
     pub version: Option<VersionName>,
+    /// How it is encrypted; `None`: it is not.
+    pub encryption: Option<ObjectEncryption>,
 }
 
 /// One part of a multipart object.
@@ -75,10 +78,15 @@ impl PartSummary {
 
 impl Object {
     /// Describes an object that was found.
-    pub(crate) fn of(found: &Found) -> Self {
-        let Found { record, is_versioned } = found;
+    ///
+    /// # Errors
+    ///
+    /// `Key` when its record does not tell how it is encrypted.
+    pub(crate) fn of(found: &Found) -> Result<Self> {
+        let Found { record, is_versioned, bucket } = found;
         let part_count = u16::try_from(record.parts.len()).unwrap_or(PART_NUMBER_MAX);
-        Self {
+        let encryption = record.encryption.as_ref().map(|record| ObjectEncryption::of(record, *bucket));
+        Ok(Self {
             size: record.size,
             modified: record.modified.millis(),
             etag: record.etag.clone(),
@@ -91,7 +99,8 @@ impl Object {
             lock: record.lock,
             part_count: (0 < part_count).then_some(part_count),
             version: is_versioned.then(|| record.version.into()),
-        }
+            encryption: encryption.transpose()?,
+        })
     }
 }
 
@@ -102,7 +111,7 @@ impl Store {
     ///
     /// `NoSuchBucket`, `NoSuchKey`, `KeyDeleted`, `NoSuchVersion`, `IsDeleteMarker`.
     pub async fn head_object(&self, bucket: &Bucket, key: &str, version: Option<VersionName>) -> Result<Object> {
-        Ok(Object::of(&self.object_without_body(bucket, key, version).await?))
+        Object::of(&self.object_without_body(bucket, key, version).await?)
     }
 
     /// Replaces the tags of a version, the current one if none is named; none removes them.
@@ -203,7 +212,7 @@ impl Store {
             .collect();
         let truncated = part_limit < parts.len();
         parts.truncate(part_limit);
-        Ok(Attributes { object: Object::of(&found), parts, truncated })
+        Ok(Attributes { object: Object::of(&found)?, parts, truncated })
     }
 
     /// The record of an object, with its body if that is small.
@@ -249,7 +258,7 @@ impl Store {
                 },
             };
             if let Some(record) = record {
-                return Ok(Ok(Found { record, is_versioned }));
+                return Ok(Ok(Found { record, is_versioned, bucket }));
             }
             let marker = if is_versioned { query::hiding_marker(view, bucket, &key)? } else { None };
             Ok(Err(marker.map_or(Error::NoSuchKey, |marker| Error::KeyDeleted(DeleteMarker::of(&marker)))))
@@ -264,6 +273,8 @@ pub(crate) struct Found {
     pub(crate) record: ObjectRecord,
     /// Whether its bucket was ever versioned.
     pub(crate) is_versioned: bool,
+    /// That bucket.
+    pub(crate) bucket: BucketId,
 }
 
 /// One of the two ways to look up the current version.

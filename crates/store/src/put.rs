@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use encryption::{Method, Protection, SegmentName};
 use env::UnixMillis;
 use meta::command::PutObject;
 use meta::record::{Body, Hlc, ObjectRecord, Segment, UnknownFields, VersionLock};
@@ -17,6 +18,7 @@ use crate::condition::Precondition;
 use crate::error::{Error, ProposeError, Result};
 use crate::etag::Etag;
 use crate::retarget::{WrittenRows, retarget};
+use crate::sealing::Seal;
 use crate::store::Store;
 use crate::version::VersionName;
 
@@ -42,6 +44,8 @@ pub struct PutRequest {
     pub tags: BTreeMap<String, String>,
     /// Access control list, which is kept as it is; `None`: the object is the bucket's owner's alone.
     pub acl: Option<String>,
+    /// How to encrypt it; `None` does not.
+    pub protection: Option<Protection>,
     /// What keeps the version from being removed; the bucket's default for what it leaves open.
     pub lock: VersionLock,
     /// What must hold of the current version.
@@ -74,6 +78,8 @@ pub struct PutResult {
     pub modified: UnixMillis,
     /// How requests name it; `None` for a part, and in a bucket whose objects never had versions.
     pub version: Option<VersionName>,
+    /// How it is encrypted; `None`: it is not.
+    pub encryption: Option<Method>,
 }
 
 impl Store {
@@ -84,7 +90,7 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` (`If-Match` on a missing key), `BadDigest`,
-    /// `ChecksumMismatch`, `EntityTooLarge` (5 GiB), `Body`, `SlowDown`, `DiskFull`, `Unavailable`.
+    /// `ChecksumMismatch`, `EntityTooLarge` (5 GiB), `Key`, `Body`, `SlowDown`, `DiskFull`, `Unavailable`.
     pub async fn put_object(
         &self,
         bucket: &Bucket,
@@ -92,6 +98,7 @@ impl Store {
         request: PutRequest,
         body: Box<dyn body::Body>,
     ) -> Result<PutResult> {
+        let seal = self.new_seal(request.protection.as_ref(), bucket.id).await?;
         let write = self.begin_write();
         let algorithm = request.expected.checksum.algorithm().unwrap_or(CHECKSUM_DEFAULT);
         let plan = BodyPlan {
@@ -99,8 +106,10 @@ impl Store {
             algorithms: &[algorithm],
             inline_size_max: self.config().inline_size_max,
             size_max: OBJECT_SIZE_MAX,
+            sealer: seal.as_ref().map(|seal| seal.sealer(SegmentName::Whole)).transpose()?,
         };
         let stored = store_body(self, &write, &plan, body).await?;
+        let etag = stored.etag(seal.as_ref());
         let (body, rows) = match stored.content {
             Content::Inline(bytes) => (Body::Inline(bytes), WrittenRows::new()),
             Content::Striped(segment, rows) => (Body::Striped(vec![segment]), rows),
@@ -108,7 +117,7 @@ impl Store {
         let object = ObjectRecord {
             size: stored.size,
             modified: Hlc::ZERO,
-            etag: Etag::Md5(stored.digests.md5),
+            etag,
             storage_class: request.storage_class,
             checksum: Some(stored.digests.checksum(algorithm)),
             headers: request.headers,
@@ -118,6 +127,7 @@ impl Store {
             body,
             version: None,
             acl: request.acl,
+            encryption: seal.as_ref().map(Seal::record),
             lock: request.lock,
             unknown: UnknownFields::default(),
         };
@@ -130,7 +140,8 @@ impl Store {
             intent_epoch: write.intent_epoch(),
         };
         let reply = self.commit_write(write, Command::PutObject(Box::new(command)), &rows).await;
-        PutResult::of(reply.map_err(|error| error.under(&request.condition))?)
+        let result = PutResult::of(reply.map_err(|error| error.under(&request.condition))?)?;
+        Ok(PutResult { encryption: seal.map(|seal| seal.method().clone()), ..result })
     }
 
     /// Commits what a write has stored by `rows`. When the metadata refuses it, its shards are deleted in the background;
@@ -176,10 +187,10 @@ fn segments_mut(command: &mut Command) -> &mut [Segment] {
 }
 
 impl PutResult {
-    /// Reads the reply to a put or a completion.
+    /// Reads the reply to a put or a completion, which does not tell how the object is encrypted.
     pub(crate) fn of(reply: Reply) -> Result<Self> {
         let Reply::ObjectPut(put) = reply else { return Err(Error::unexpected_reply()) };
         let ObjectPut { modified, etag, checksum, size, version } = put;
-        Ok(Self { etag, checksum, size, modified: modified.millis(), version })
+        Ok(Self { etag, checksum, size, modified: modified.millis(), version, encryption: None })
     }
 }

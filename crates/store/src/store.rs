@@ -1,11 +1,12 @@
 //! [`Store`]: the handle that every operation hangs on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use cluster::Cluster;
 use disk::Disk;
+use encryption::Envelopes;
 use env::Env;
 use futures_util::FutureExt;
 use meta::record::WriteId;
@@ -91,6 +92,7 @@ struct Shared {
     orders: Orders,
     stray_deletion: tokio::sync::Mutex<()>,
     discards: mpsc::Sender<WriteId>,
+    envelopes: OnceLock<Arc<Envelopes>>,
 }
 
 /// A [`Store`] that is not kept open by this.
@@ -131,6 +133,7 @@ impl Store {
             cluster,
             config,
             discards,
+            envelopes: OnceLock::new(),
         };
         let store = Self { shared: Arc::new(shared) };
         let (epoch, _) = store.query(|view| query::intent_epochs(view)).await?;
@@ -173,6 +176,10 @@ impl Store {
             turn = self.shared.copies.acquire() => turn.map_err(|_| Error::SlowDown),
             () = self.env().clock.sleep(self.config().patience) => Err(Error::SlowDown),
         }
+    }
+
+    pub(crate) fn envelopes_cell(&self) -> &OnceLock<Arc<Envelopes>> {
+        &self.shared.envelopes
     }
 
     pub(crate) fn etags(&self) -> &EtagHasher {

@@ -43,8 +43,8 @@ impl WrittenStripe {
     }
 }
 
-/// Encodes `data` as stripe `number` of a write and stores its shards. `data` holds the stripe's bytes, padded to a
-/// multiple of the number of data shards.
+/// Encodes `data` as stripe `number` of a write and stores its shards. `data`, which is asked off the reactor, gives the
+/// stripe's bytes, padded to a multiple of the number of data shards.
 ///
 /// On return at least `k + ⌈m/2⌉` shards are durable on distinct disks (`distributed.md` §2.1 step 3, I4).
 ///
@@ -55,13 +55,13 @@ pub(crate) async fn write_stripe(
     shards: &Shards,
     ticket: &WriteTicket,
     number: u32,
-    data: Bytes,
+    data: impl FnOnce() -> Bytes + Send + 'static,
 ) -> Result<WrittenStripe> {
     let mut row = shards.choose_row(ticket, number)?;
     let codec = shards.codec(ticket.geometry);
     let write_id = ticket.write_id.0;
     let buffers = shards.env().buffers.clone();
-    let framed = shards.env().blocking(move || frame(&codec, &buffers, write_id, number, &data)).await?;
+    let framed = shards.env().blocking(move || frame(&codec, &buffers, write_id, number, &data())).await?;
     for _ in 0..ATTEMPTS_MAX {
         match StripeWrite::new(shards, ticket, row, &framed).run().await? {
             Attempt::Written(written) => return Ok(written),

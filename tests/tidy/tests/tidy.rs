@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each crate and the crates of ours it may use: the table of the design, plus the edges that a decision record adds.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("env", &[]),
+    ("encryption", &["env"]),
     ("erasure", &[]),
     ("placement", &[]),
     ("prolly", &[]),
@@ -16,11 +17,11 @@ const EDGES: [(&str, &[&str]); 15] = [
     // placement: decision 0001.
     ("meta", &["env", "placement", "prolly"]),
     ("cluster", &["disk", "env", "erasure", "meta", "placement"]),
-    ("store", &["cluster", "disk", "env", "erasure", "meta", "placement"]),
+    ("store", &["cluster", "disk", "encryption", "env", "erasure", "meta", "placement"]),
     ("iam", &["meta"]),
     // cluster: to test with.
     ("identity", &["cluster", "env", "iam", "meta"]),
-    ("s3", &["env", "iam", "identity", "meta", "store"]),
+    ("s3", &["encryption", "env", "iam", "identity", "meta", "store"]),
     ("console", &["cluster", "env", "iam", "identity", "meta", "store"]),
     ("client", &["env"]),
     (
@@ -30,6 +31,7 @@ const EDGES: [(&str, &[&str]); 15] = [
             "cluster",
             "console",
             "disk",
+            "encryption",
             "env",
             "erasure",
             "iam",

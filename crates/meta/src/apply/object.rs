@@ -1,5 +1,6 @@
 //! Putting and deleting objects.
 
+use bytes::Bytes;
 use env::Bug;
 
 use super::draft::{Decision, Draft, ResultKey};
@@ -58,7 +59,7 @@ fn check_body(command: &PutObject) -> std::result::Result<(), InvalidManifest> {
             _ => return Err(InvalidManifest::WriteId),
         },
     };
-    let valid = size == object.size && object.parts.is_empty();
+    let valid = size == object.stored_size() && object.parts.is_empty();
     if valid { Ok(()) } else { Err(InvalidManifest::Size) }
 }
 
@@ -219,6 +220,11 @@ pub(super) fn set_detail(draft: &mut Draft<'_>, command: &SetObjectDetail) -> De
         ObjectDetail::LegalHold(hold) => {
             lock::require(&bucket)?;
             object.lock.hold = Some(*hold);
+        }
+        ObjectDetail::Envelope { from, to } => {
+            // Of another object, which is there by now, the keys would be lost.
+            let encryption = object.encryption.as_mut().filter(|encryption| encryption.envelope == *from);
+            encryption.ok_or(Refusal::PreconditionFailed)?.envelope = Bytes::copy_from_slice(to);
         }
     }
     draft.put(TreeId::Objects(command.bucket), tree_key, &object);

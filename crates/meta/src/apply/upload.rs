@@ -10,7 +10,7 @@ use super::version::Key;
 use super::{KEY_SIZE_MAX, check_name, lock, manifest};
 use crate::command::{AbortUpload, CompleteUpload, CreateUpload, PutPart};
 use crate::keys;
-use crate::outcome::{Refusal, Reply};
+use crate::outcome::{InvalidManifest, Refusal, Reply};
 use crate::query;
 use crate::record::{
     Body, BucketRecord, Hlc, ObjectPart, ObjectRecord, PART_NUMBER_MAX, PART_SIZE_MIN, PartRecord, RememberedReply,
@@ -34,7 +34,7 @@ pub(super) fn create(draft: &mut Draft<'_>, command: &CreateUpload) -> Decision<
 
 pub(super) fn put_part(draft: &mut Draft<'_>, command: &PutPart) -> Decision<Reply> {
     let PutPart { bucket, key, upload, number, part, intent_epoch } = command;
-    require_upload(draft, *bucket, key, *upload)?;
+    let (_, of_upload) = require_upload(draft, *bucket, key, *upload)?;
     if !(1..=PART_NUMBER_MAX).contains(number) {
         return Err(Refusal::InvalidPartNumber(*number).into());
     }
@@ -48,6 +48,7 @@ pub(super) fn put_part(draft: &mut Draft<'_>, command: &PutPart) -> Decision<Rep
     }
     manifest::check_intent_epoch(draft, part.segment.write_id, *intent_epoch)?;
     manifest::check_segment(draft, &part.segment)?;
+    check_size(&of_upload, part).map_err(Refusal::InvalidManifest)?;
 
     let above_previous = previous.as_ref().map_or(Hlc::ZERO, |previous| previous.modified.next_millisecond());
     let modified = draft.now().max(above_previous);
@@ -88,6 +89,13 @@ pub(super) fn complete(draft: &mut Draft<'_>, command: &CompleteUpload) -> Decis
     Ok(Reply::ObjectPut(reply))
 }
 
+/// A part is encrypted exactly when its upload is, and takes as much room as it must.
+fn check_size(upload: &UploadRecord, part: &PartRecord) -> std::result::Result<(), InvalidManifest> {
+    let sealed_size = upload.encryption.as_ref().zip(part.plain_size).map(|(by, size)| by.sealed_size(size));
+    let plain = upload.encryption.is_none() && part.plain_size.is_none();
+    if plain || sealed_size == Some(part.segment.size) { Ok(()) } else { Err(InvalidManifest::Size) }
+}
+
 /// Takes the listed parts out of `stored`, once they are found to be as listed.
 fn take_listed(
     command: &CompleteUpload,
@@ -109,7 +117,7 @@ fn take_listed(
         listed.insert(number, found.ok_or(Refusal::InvalidPart(number))?);
     }
     for (&number, part) in &listed {
-        let size = part.segment.size;
+        let size = part.size();
         if size < PART_SIZE_MIN && number != last_number {
             return Err(Refusal::PartTooSmall { number, size });
         }
@@ -122,7 +130,7 @@ fn assemble(command: &CompleteUpload, upload: UploadRecord, listed: BTreeMap<u16
     let mut parts = Vec::with_capacity(listed.len());
     let mut segments = Vec::with_capacity(listed.len());
     for (number, part) in listed {
-        parts.push(ObjectPart { number, size: part.segment.size, checksum: part.checksum });
+        parts.push(ObjectPart { number, size: part.size(), checksum: part.checksum });
         segments.push(part.segment);
     }
     ObjectRecord {
@@ -138,6 +146,7 @@ fn assemble(command: &CompleteUpload, upload: UploadRecord, listed: BTreeMap<u16
         body: Body::Striped(segments),
         version: None,
         acl: upload.acl,
+        encryption: upload.encryption,
         lock: upload.lock,
         unknown: UnknownFields::default(),
     }

@@ -31,7 +31,7 @@ pub enum UploadEntry {
         /// Its identity, which tells when it was begun.
         id: UploadId,
         /// Its record.
-        record: UploadRecord,
+        record: Box<UploadRecord>,
     },
     /// All keys that start with this, delimiter included.
     CommonPrefix(String),
@@ -82,7 +82,7 @@ pub fn list_uploads(view: &dyn View, bucket: BucketId, request: &ListUploads<'_>
                 cursor.seek(&behind(common))?;
                 UploadEntry::CommonPrefix(common.to_owned())
             }
-            None => UploadEntry::Upload { key, id, record: decode(tree, &tree_key, &value)? },
+            None => UploadEntry::Upload { key, id, record: Box::new(decode(tree, &tree_key, &value)?) },
         });
     }
     Ok(page)

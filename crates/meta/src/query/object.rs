@@ -27,7 +27,7 @@ pub(super) fn with_body(
 ) -> Result<ObjectRecord> {
     if object.body == Body::Apart {
         let body: Option<BodyRecord> = read(view, TreeId::Objects(bucket), &keys::body(key, object.version))?;
-        let body = body.filter(|body| body.bytes.len() as u64 == object.size);
+        let body = body.filter(|body| body.bytes.len() as u64 == object.stored_size());
         object.body = Body::Inline(body.ok_or(Error::Inconsistent("an object has no body"))?.bytes);
     }
     Ok(object)

@@ -58,6 +58,7 @@ fn object(size: u64) -> Bytes {
         body: Body::Inline(Bytes::new()),
         version: None,
         acl: None,
+        encryption: None,
         lock: VersionLock::default(),
         unknown: UnknownFields::default(),
     };

@@ -65,6 +65,7 @@ impl Built {
             body: Body::Inline(Bytes::new()),
             version: None,
             acl: None,
+            encryption: None,
             lock: VersionLock::default(),
             unknown: UnknownFields::default(),
         };

@@ -5,6 +5,7 @@
 
 mod bucket;
 mod checksum;
+mod encryption;
 mod etag;
 mod hlc;
 mod internal;
@@ -25,6 +26,7 @@ mod wire;
 pub(crate) use bucket::{BucketNameRecord, ConfigurationRecord};
 pub use bucket::{BucketRecord, ConfigurationKind, Versioning};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind};
+pub use encryption::EncryptionRecord;
 pub use etag::{Etag, OpaqueEtag};
 pub use hlc::Hlc;
 pub use internal::{

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Checksum, Etag, Hlc, Record, Segment, UnknownFields, VersionId, VersionLock};
+use super::{Checksum, EncryptionRecord, Etag, Hlc, Record, Segment, UnknownFields, VersionId, VersionLock};
 use crate::codec::{Collection, FieldReader, FieldWriter, Input, Value, write_varint};
 use crate::error::CodecError;
 
 /// The metadata of one version of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectRecord {
-    /// Size of the body.
+    /// Size of the body, before it is encrypted.
     pub size: u64,
     /// When it was committed; assigned by apply, above the previous version's.
     pub modified: Hlc,
@@ -36,6 +36,8 @@ pub struct ObjectRecord {
     /// Its access control list, which names its owner; the format is the front door's. `None`: it belongs to the owner of
     /// the bucket alone.
     pub acl: Option<String>,
+    /// How its body is encrypted; `None`: it is not.
+    pub encryption: Option<EncryptionRecord>,
     /// What keeps it from being removed.
     pub lock: VersionLock,
     /// Fields that newer software wrote.
@@ -94,7 +96,7 @@ const STRIPED: u8 = 10;
 const APART: u8 = 11;
 const VERSION: u8 = 12;
 const ACL: u8 = 13;
-// 14 is given out.
+const ENCRYPTION: u8 = 14;
 const RETENTION: u8 = 15;
 const LEGAL_HOLD: u8 = 16;
 
@@ -119,6 +121,7 @@ impl Record for ObjectRecord {
         }
         fields.option(VERSION, self.version.as_ref());
         fields.option(ACL, self.acl.as_ref());
+        fields.option(ENCRYPTION, self.encryption.as_ref());
         fields.option(RETENTION, self.lock.retention.as_ref());
         fields.option(LEGAL_HOLD, self.lock.hold.as_ref());
         fields.finish(Self::KIND, &self.unknown)
@@ -140,6 +143,7 @@ impl Record for ObjectRecord {
         };
         let version = fields.option(VERSION)?;
         let acl = fields.option(ACL)?;
+        let encryption = fields.option(ENCRYPTION)?;
         let lock = VersionLock { retention: fields.option(RETENTION)?, hold: fields.option(LEGAL_HOLD)? };
         let unknown = fields.finish(encoded)?;
         let ObjectHead { size, modified, etag, storage_class, checksum } = head;
@@ -156,6 +160,7 @@ impl Record for ObjectRecord {
             body,
             version,
             acl,
+            encryption,
             lock,
             unknown,
         })
@@ -224,6 +229,11 @@ impl Record for BodyRecord {
 }
 
 impl ObjectRecord {
+    /// Size of the body as it is stored.
+    pub fn stored_size(&self) -> u64 {
+        self.encryption.as_ref().map_or(self.size, |encryption| encryption.sealed_size(self.size))
+    }
+
     /// The segments of a striped body; none of any other.
     pub fn segments(&self) -> &[Segment] {
         match &self.body {

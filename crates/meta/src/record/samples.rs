@@ -106,14 +106,14 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
     let head = (any::<u64>(), hlc(), etag(), option::of(any::<String>()), option::of(checksum()));
     let body = (body, option::of(version_id()));
     let maps = (text_map(), text_map(), text_map());
-    (head, maps, vec(part(), 0..4), body, option::of(any::<String>()), lock()).prop_map(
+    let rights = (option::of(any::<String>()), lock(), option::of(encryption()));
+    (head, maps, vec(part(), 0..4), body, rights).prop_map(
         |(
             (size, modified, etag, storage_class, checksum),
             (headers, user_metadata, tags),
             parts,
             (body, version),
-            acl,
-            lock,
+            (acl, lock, encryption),
         )| {
             ObjectRecord {
                 size,
@@ -128,6 +128,7 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
                 body,
                 version,
                 acl,
+                encryption,
                 lock,
                 unknown: UnknownFields::default(),
             }
@@ -160,28 +161,38 @@ pub(crate) fn version_id() -> impl Strategy<Value = VersionId> {
 pub(crate) fn upload() -> impl Strategy<Value = UploadRecord> {
     let checksum = option::of(checksum().prop_map(|checksum| (checksum.algorithm(), checksum.kind())));
     let texts = (option::of(any::<String>()), option::of(any::<String>()));
-    (texts, checksum, text_map(), text_map(), text_map(), lock()).prop_map(
-        |((storage_class, acl), checksum, headers, user_metadata, tags, lock)| UploadRecord {
+    let maps = (text_map(), text_map(), text_map());
+    (texts, checksum, maps, lock(), option::of(encryption())).prop_map(
+        |((storage_class, acl), checksum, (headers, user_metadata, tags), lock, encryption)| UploadRecord {
             storage_class,
             checksum,
             headers,
             user_metadata,
             tags,
             acl,
+            encryption,
             lock,
             unknown: UnknownFields::default(),
         },
     )
 }
 
+fn encryption() -> impl Strategy<Value = EncryptionRecord> {
+    let envelope = vec(any::<u8>(), 0..40);
+    (any::<u8>(), envelope).prop_map(|(layers, envelope)| EncryptionRecord { layers, envelope: envelope.into() })
+}
+
 pub(crate) fn uploaded_part() -> impl Strategy<Value = PartRecord> {
-    (hlc(), etag(), option::of(checksum()), segment()).prop_map(|(modified, etag, checksum, segment)| PartRecord {
-        modified,
-        etag,
-        checksum,
-        segment,
-        unknown: UnknownFields::default(),
-    })
+    (hlc(), etag(), option::of(checksum()), segment(), option::of(any::<u64>())).prop_map(
+        |(modified, etag, checksum, segment, plain_size)| PartRecord {
+            modified,
+            etag,
+            checksum,
+            segment,
+            plain_size,
+            unknown: UnknownFields::default(),
+        },
+    )
 }
 
 pub(crate) fn missing() -> impl Strategy<Value = BTreeSet<u8>> {

@@ -103,7 +103,7 @@ proptest! {
     #[test]
     fn parts_are_canonical(record in uploaded_part(), added: [u8; 3], damage in Damage::any()) {
         check(&record, &added, damage);
-        prop_assert_eq!(PartRecord::decode_size(&record.encode()), Ok((record.segment.size, record.modified)));
+        prop_assert_eq!(PartRecord::decode_size(&record.encode()), Ok((record.size(), record.modified)));
     }
 
     #[test]
@@ -226,6 +226,7 @@ fn golden_object() {
         }]),
         version: None,
         acl: None,
+        encryption: None,
         lock: VersionLock::default(),
         unknown: UnknownFields::default(),
     };
@@ -361,11 +362,22 @@ fn golden_records() {
     };
     check_golden(&upload, "2001 07 020147 020501 0401060130");
     let etag = Etag::Md5([0x22; 16]);
-    let part =
-        PartRecord { modified: time, etag: etag.clone(), checksum: None, segment: segment.clone(), unknown: unknown() };
+    let part = PartRecord {
+        modified: time,
+        etag: etag.clone(),
+        checksum: None,
+        segment: segment.clone(),
+        plain_size: None,
+        unknown: unknown(),
+    };
     let encoded_segment = "1c 00000000000000000000000000000009 03 000402 808040 01 05 01 01 00";
     let golden = "2101 0b 080123456789abcdef 110122222222222222222222222222222222";
     check_golden(&part, &format!("{golden} {encoded_segment}"));
+    let encryption = EncryptionRecord { layers: 1, envelope: Bytes::from_static(b"e") };
+    let encrypted = PartRecord { plain_size: Some(200), ..part };
+    let golden = "2101 1b 080123456789abcdef 110122222222222222222222222222222222";
+    check_golden(&encrypted, &format!("{golden} {encoded_segment} 02c801"));
+    check_golden(&UploadRecord { encryption: Some(encryption), ..UploadRecord::default() }, "2001 40 03010165");
     check_golden(&RepairRecord { missing: [1, 5].into(), unknown: unknown() }, "4001 01 03020105");
     check_golden(&RetiredRecord { segment, unknown: unknown() }, &format!("4101 01 {encoded_segment}"));
     check_golden(&DrainingRecord::default(), "4201 00");
@@ -415,6 +427,7 @@ fn check_golden_versions(time: Hlc, etag: Etag) {
         body: Body::Apart,
         version: Some(id),
         acl: None,
+        encryption: None,
         lock: VersionLock::default(),
         unknown: unknown(),
     };

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::hlc::{format_stamp, parse_stamp};
-use super::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, Hlc, Record, Segment, UnknownFields, VersionLock};
+use super::{
+    Checksum, ChecksumAlgorithm, ChecksumKind, EncryptionRecord, Etag, Hlc, Record, Segment, UnknownFields, VersionLock,
+};
 use crate::codec::{FieldReader, FieldWriter, Input, Value};
 use crate::error::CodecError;
 
@@ -55,6 +57,8 @@ pub struct UploadRecord {
     pub tags: BTreeMap<String, String>,
     /// Access control list of the object to be.
     pub acl: Option<String>,
+    /// How the parts, and so the object to be, are encrypted; `None`: they are not.
+    pub encryption: Option<EncryptionRecord>,
     /// Lock of the object to be.
     pub lock: VersionLock,
     /// Fields that newer software wrote.
@@ -70,8 +74,10 @@ pub struct PartRecord {
     pub etag: Etag,
     /// Checksum of the part's bytes.
     pub checksum: Option<Checksum>,
-    /// Where the bytes are; its size is the part's.
+    /// Where the bytes are.
     pub segment: Segment,
+    /// Size of the part before it was encrypted; `None`: it is not encrypted, and its size is the segment's.
+    pub plain_size: Option<u64>,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -82,7 +88,7 @@ const HEADERS: u8 = 2;
 const USER_METADATA: u8 = 3;
 const TAGS: u8 = 4;
 const ACL: u8 = 5;
-// 6 is given out.
+const ENCRYPTION: u8 = 6;
 const RETENTION: u8 = 7;
 const LEGAL_HOLD: u8 = 8;
 
@@ -97,6 +103,7 @@ impl Record for UploadRecord {
         fields.collection(USER_METADATA, &self.user_metadata);
         fields.collection(TAGS, &self.tags);
         fields.option(ACL, self.acl.as_ref());
+        fields.option(ENCRYPTION, self.encryption.as_ref());
         fields.option(RETENTION, self.lock.retention.as_ref());
         fields.option(LEGAL_HOLD, self.lock.hold.as_ref());
         fields.finish(Self::KIND, &self.unknown)
@@ -110,9 +117,10 @@ impl Record for UploadRecord {
         let user_metadata = fields.collection(USER_METADATA)?;
         let tags = fields.collection(TAGS)?;
         let acl = fields.option(ACL)?;
+        let encryption = fields.option(ENCRYPTION)?;
         let lock = VersionLock { retention: fields.option(RETENTION)?, hold: fields.option(LEGAL_HOLD)? };
         let unknown = fields.finish(encoded)?;
-        Ok(Self { storage_class, checksum, headers, user_metadata, tags, acl, lock, unknown })
+        Ok(Self { storage_class, checksum, headers, user_metadata, tags, acl, encryption, lock, unknown })
     }
 }
 
@@ -131,6 +139,7 @@ const MODIFIED: u8 = 0;
 const ETAG: u8 = 1;
 const PART_CHECKSUM: u8 = 2;
 const SEGMENT: u8 = 3;
+const PLAIN_SIZE: u8 = 4;
 
 impl Record for PartRecord {
     const KIND: u8 = 0x21;
@@ -141,6 +150,7 @@ impl Record for PartRecord {
         fields.value(ETAG, &self.etag);
         fields.option(PART_CHECKSUM, self.checksum.as_ref());
         fields.value(SEGMENT, &self.segment);
+        fields.option(PLAIN_SIZE, self.plain_size.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -150,12 +160,18 @@ impl Record for PartRecord {
         let etag = fields.value(ETAG)?;
         let checksum = fields.option(PART_CHECKSUM)?;
         let segment = fields.value(SEGMENT)?;
+        let plain_size = fields.option(PLAIN_SIZE)?;
         let unknown = fields.finish(encoded)?;
-        Ok(Self { modified, etag, checksum, segment, unknown })
+        Ok(Self { modified, etag, checksum, segment, plain_size, unknown })
     }
 }
 
 impl PartRecord {
+    /// Size of the part, before it was encrypted.
+    pub fn size(&self) -> u64 {
+        self.plain_size.unwrap_or(self.segment.size)
+    }
+
     /// Size and time of an encoded part, without reading its manifest.
     pub(crate) fn decode_size(encoded: &[u8]) -> Result<(u64, Hlc), CodecError> {
         let mut fields = FieldReader::open(Self::KIND, encoded)?;
@@ -163,6 +179,10 @@ impl PartRecord {
         fields.bytes(ETAG)?;
         fields.bytes(PART_CHECKSUM)?;
         let segment = fields.bytes(SEGMENT)?.ok_or(CodecError::Missing(SEGMENT))?;
-        Ok((Segment::read_size(&mut Input(segment))?, modified))
+        let size = match fields.option(PLAIN_SIZE)? {
+            Some(plain_size) => plain_size,
+            None => Segment::read_size(&mut Input(segment))?,
+        };
+        Ok((size, modified))
     }
 }

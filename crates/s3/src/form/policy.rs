@@ -141,13 +141,15 @@ impl Condition {
     }
 
     fn holds(&self, fields: &Fields) -> bool {
+        // What is not there begins with nothing.
+        let beginning = |field: &str| fields.get(field).map_or("", String::as_str);
         match self {
             Self::Equals { field, value } => fields.get(field) == Some(value),
             // Every one of a list of types must begin so.
             Self::StartsWith { field, prefix } if field == "content-type" => {
-                fields.get(field).is_some_and(|value| value.split(',').all(|kind| kind.trim().starts_with(prefix)))
+                beginning(field).split(',').all(|kind| kind.trim().starts_with(prefix))
             }
-            Self::StartsWith { field, prefix } => fields.get(field).is_some_and(|value| value.starts_with(prefix)),
+            Self::StartsWith { field, prefix } => beginning(field).starts_with(prefix),
         }
     }
 }
@@ -236,6 +238,8 @@ mod tests {
             (r#"["eq", "$key", "user/"]"#, false),
             (r#"["starts-with", "$key", "me"]"#, false),
             (r#"{"key": "user/me.jpg"}, {"acl": "private"}"#, false),
+            (r#"{"key": "user/me.jpg"}, ["starts-with", "$acl", ""]"#, true),
+            (r#"{"key": "user/me.jpg"}, ["starts-with", "$acl", "p"]"#, false),
         ] {
             assert_eq!(allowed(&format!("[{condition}, {rest}]")), expected, "{condition}");
         }

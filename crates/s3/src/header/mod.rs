@@ -3,6 +3,7 @@
 pub(crate) mod acl;
 pub(crate) mod checksum;
 pub(crate) mod condition;
+pub(crate) mod encryption;
 pub(crate) mod lock;
 pub(crate) mod metadata;
 pub(crate) mod range;

@@ -12,7 +12,7 @@ use crate::frontend::Frontend;
 use crate::operation::Operation;
 use crate::request::Request;
 use crate::response::{self, Response};
-use crate::settings::{BucketPolicy, Cors, Document, Payer, Tags, Website, kind};
+use crate::settings::{BucketEncryption, BucketPolicy, Cors, Document, Payer, Tags, Website, kind};
 use crate::xml::Writer;
 
 /// Reads a configuration from the body, has `check` compare it with what else is configured, and sets it.
@@ -149,6 +149,22 @@ pub(super) async fn delete_bucket_cors(frontend: &Frontend, request: Request) ->
     remove::<Cors>(frontend, request.access()).await
 }
 
+/// GetBucketEncryption.
+pub(super) async fn get_bucket_encryption(_: &Frontend, request: Request) -> Result<Response> {
+    found(request.settings().encryption.as_ref(), ErrorCode::ServerSideEncryptionConfigurationNotFound)
+}
+
+/// PutBucketEncryption.
+pub(super) async fn put_bucket_encryption(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    put::<BucketEncryption>(frontend, &mut request, |_, _| Ok(())).await?;
+    Ok(response::empty(StatusCode::OK))
+}
+
+/// DeleteBucketEncryption.
+pub(super) async fn delete_bucket_encryption(frontend: &Frontend, request: Request) -> Result<Response> {
+    remove::<BucketEncryption>(frontend, request.access()).await
+}
+
 /// GetBucketRequestPayment.
 pub(super) async fn get_bucket_request_payment(_: &Frontend, request: Request) -> Result<Response> {
     let payer = request.settings().payer.unwrap_or(Payer::BucketOwner);
@@ -217,7 +233,6 @@ fn unset(operation: Operation) -> Option<Unset> {
     Some(match operation {
         O::GetBucketAccelerateConfiguration => Unset::Empty("AccelerateConfiguration"),
         O::ListBucketAnalyticsConfigurations => listing("ListBucketAnalyticsConfigurationResult"),
-        O::GetBucketEncryption => Unset::Error(ErrorCode::ServerSideEncryptionConfigurationNotFound),
         O::ListBucketIntelligentTieringConfigurations => listing("ListBucketIntelligentTieringConfigurationsOutput"),
         O::ListBucketInventoryConfigurations => listing("ListInventoryConfigurationsResult"),
         O::GetBucketLifecycleConfiguration => Unset::Error(ErrorCode::NoSuchLifecycleConfiguration),

@@ -6,7 +6,7 @@ use store::multipart::{CompleteRequest, CompletedPart};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
-use crate::header::{checksum, condition, single};
+use crate::header::{checksum, condition, encryption, single};
 use crate::operation::upload::upload_id;
 use crate::request::Request;
 use crate::response::{self, Response};
@@ -25,12 +25,14 @@ pub(super) async fn complete_multipart_upload(frontend: &Frontend, mut request: 
     let body = request.body.read_bounded(BODY_SIZE_MAX).await?;
     let parts = read_parts(&body)?;
     drop((body, room));
+    let customer_key = encryption::customer_key(&request.headers)?;
     let complete = CompleteRequest {
         parts,
         checksum: checksum::header_value(&request.headers)?,
         checksum_kind: checksum::requested_kind(&request.headers)?,
         size: object_size(&request.headers)?,
         condition: condition::precondition(&request.headers)?,
+        customer_key: customer_key.clone(),
     };
 
     let result = frontend.store.complete_upload(request.found(), &upload_id(&request), complete).await?;
@@ -43,6 +45,7 @@ pub(super) async fn complete_multipart_upload(frontend: &Frontend, mut request: 
     response::write_checksum(&mut document, &result);
     let mut completed = response::xml(document);
     response::set_new_version(completed.headers_mut(), &result);
+    encryption::write(completed.headers_mut(), result.encryption.as_ref(), customer_key.as_ref());
     Ok(completed)
 }
 

@@ -7,11 +7,11 @@ use store::copy::{Copied, CopyRequest, CopySource};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
-use crate::header::{checksum, condition, lock, metadata, refusal, single};
+use crate::header::{checksum, condition, encryption, lock, metadata, refusal, single};
 use crate::operation::acl;
 use crate::request::{Request, parse_version};
 use crate::response::{self, Response};
-use crate::settings::tags;
+use crate::settings::{protection, tags};
 use crate::target::check_key;
 use crate::timestamp;
 use crate::uri;
@@ -23,6 +23,7 @@ pub(super) async fn copy_object(frontend: &Frontend, mut request: Request) -> Re
     let source = copy_source(frontend, &mut request).await?;
     let acl = acl::of_new_object(frontend, &mut request).await?;
     let copy = CopyRequest { acl, ..decode(frontend, &request, &source)? };
+    let customer_key = encryption::customer_key(&request.headers)?;
 
     let copied = frontend.store.copy_object(&source, request.found(), request.key(), copy).await;
     let Copied { result, source_version } = copied.map_err(source_error)?;
@@ -34,6 +35,8 @@ pub(super) async fn copy_object(frontend: &Frontend, mut request: Request) -> Re
     let mut copied = response::xml(document);
     response::set_new_version(copied.headers_mut(), &result);
     response::set_source_version(copied.headers_mut(), source_version);
+    encryption::write(copied.headers_mut(), result.encryption.as_ref(), customer_key.as_ref());
+    encryption::write_context(copied.headers_mut(), result.encryption.as_ref());
     Ok(copied)
 }
 
@@ -54,7 +57,8 @@ fn decode(frontend: &Frontend, request: &Request, source: &CopySource) -> Result
     let replaces = replaces_metadata(request)?;
     let storage_class = metadata::storage_class(headers)?;
     let checksum_algorithm = checksum::requested_algorithm(headers)?;
-    let changes = replaces || checksum_algorithm.is_some() || headers.contains_key("x-amz-storage-class");
+    let reencrypts = encryption::is_requested(headers) || source.customer_key.is_some();
+    let changes = replaces || checksum_algorithm.is_some() || headers.contains_key("x-amz-storage-class") || reencrypts;
     // A version that is named may be another one than the current one.
     let same = source.bucket.id == request.found().id && source.key == request.key() && source.version.is_none();
     if same && !changes {
@@ -73,6 +77,7 @@ fn decode(frontend: &Frontend, request: &Request, source: &CopySource) -> Result
         lock: lock::requested(headers, frontend.env.clock.now())?,
         storage_class,
         checksum_algorithm,
+        protection: protection(headers, request.settings())?,
         condition: condition::precondition(headers)?,
     })
 }
@@ -105,7 +110,8 @@ pub(super) async fn copy_source(frontend: &Frontend, request: &mut Request) -> R
     let Named { bucket, key, version } = decode_source(request)?;
     let conditions = condition::copy_source_conditions(&request.headers)?;
     let bucket = frontend.enter_source(request, &bucket, &key, version).await?;
-    Ok(CopySource { bucket, key, version, conditions })
+    let customer_key = encryption::customer_key_of_source(&request.headers)?;
+    Ok(CopySource { bucket, key, version, conditions, customer_key })
 }
 
 /// What `x-amz-copy-source` names.

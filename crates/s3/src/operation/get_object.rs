@@ -2,12 +2,12 @@
 
 use axum::body::Body;
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use store::{GetRequest, Object, ObjectReader, ReadConditions, Selection};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
-use crate::header::{condition, metadata, range, single};
+use crate::header::{condition, encryption, metadata, range, single};
 use crate::operation::object_lock;
 use crate::request::Request;
 use crate::response::{self, Response};
@@ -70,7 +70,8 @@ struct Wanted {
 
 fn decode(request: &Request) -> Result<Wanted> {
     let version = request.version()?;
-    refuse_customer_keys(&request.headers)?;
+    encryption::check_reader(&request.headers)?;
+    let customer_key = encryption::customer_key(&request.headers)?;
     let range = range::requested(&request.headers)?;
     let part_number = part_number(request)?;
     if range.is_some() && part_number.is_some() {
@@ -81,7 +82,7 @@ fn decode(request: &Request) -> Result<Wanted> {
     // Beside other conditions `If-Range` adds nothing but the case that the range is dropped, and they decide first.
     let alone = range.is_some() && conditions == ReadConditions::default();
     let if_range = if alone { condition::range_condition(&request.headers)? } else { None };
-    let wanted = GetRequest { version, range, part_number, conditions };
+    let wanted = GetRequest { version, range, part_number, conditions, customer_key };
     match if_range {
         None => Ok(Wanted { request: wanted, whole: None }),
         Some(if_range) => {
@@ -89,16 +90,6 @@ fn decode(request: &Request) -> Result<Wanted> {
             Ok(Wanted { request: GetRequest { conditions: if_range, ..wanted }, whole: Some(whole) })
         }
     }
-}
-
-/// No object here is encrypted with a customer's key.
-fn refuse_customer_keys(headers: &HeaderMap) -> Result<()> {
-    let customer_key = |name: &HeaderName| name.as_str().starts_with("x-amz-server-side-encryption-customer-");
-    if headers.keys().any(customer_key) {
-        let message = "The encryption parameters are not applicable to this object.";
-        return Err(Error::with_message(ErrorCode::InvalidRequest, message));
-    }
-    Ok(())
 }
 
 /// Reads `partNumber`.
@@ -134,6 +125,8 @@ fn encode(frontend: &Frontend, request: &Request, wanted: &GetRequest, selection
     object_lock::write(frontend, request, object, headers);
     response::set_validators(headers, object);
     response::set_version(headers, object.version);
+    let method = object.encryption.as_ref().map(|encryption| &encryption.method);
+    encryption::write(headers, method, wanted.customer_key.as_ref());
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
     if partial && !range.is_empty() {

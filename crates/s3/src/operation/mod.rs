@@ -13,6 +13,7 @@ mod list_buckets;
 mod list_objects;
 mod list_versions;
 mod object_attributes;
+mod object_encryption;
 mod object_lock;
 mod preflight;
 mod put_object;
@@ -99,7 +100,9 @@ operations! {
     DeleteBucketWebsite => bucket_configuration::delete_bucket_website, DeleteBucketWebsite;
     GetBucketAccelerateConfiguration => bucket_configuration::get_unset, GetAccelerateConfiguration;
     ListBucketAnalyticsConfigurations => bucket_configuration::get_unset, GetAnalyticsConfiguration;
-    GetBucketEncryption => bucket_configuration::get_unset, GetEncryptionConfiguration;
+    GetBucketEncryption => bucket_configuration::get_bucket_encryption, GetEncryptionConfiguration;
+    PutBucketEncryption => bucket_configuration::put_bucket_encryption, PutEncryptionConfiguration;
+    DeleteBucketEncryption => bucket_configuration::delete_bucket_encryption, PutEncryptionConfiguration;
     ListBucketIntelligentTieringConfigurations => bucket_configuration::get_unset, GetIntelligentTieringConfiguration;
     ListBucketInventoryConfigurations => bucket_configuration::get_unset, GetInventoryConfiguration;
     GetBucketLifecycleConfiguration => bucket_configuration::get_unset, GetLifecycleConfiguration;
@@ -128,6 +131,7 @@ operations! {
     PutObjectLegalHold => object_lock::put_object_legal_hold, PutObjectLegalHold;
     PutObject => put_object::put_object, PutObject;
     CopyObject => copy_object::copy_object, PutObject;
+    UpdateObjectEncryption => object_encryption::update_object_encryption, UpdateObjectEncryption;
     DeleteObject => delete_object::delete_object, DeleteObject or DeleteObjectVersion;
     DeleteObjects => delete_object::delete_objects, DeleteObject;
     CreateMultipartUpload => upload::create_multipart_upload, PutObject;
@@ -160,7 +164,7 @@ const BUCKET_UNSUPPORTED: [&str; 7] = [
 ];
 
 /// The same for objects.
-const OBJECT_UNSUPPORTED: [&str; 6] = ["annotation", "append", "encryption", "renameObject", "restore", "select"];
+const OBJECT_UNSUPPORTED: [&str; 5] = ["annotation", "append", "renameObject", "restore", "select"];
 
 /// Query parameters that name a configuration of a bucket, with the operations that read, set and remove it. What S3 has
 /// and this server has not is missing.
@@ -171,7 +175,7 @@ const CONFIGURATIONS: [(&str, [Option<Operation>; 3]); 22] = {
         ("acl", [Some(O::GetBucketAcl), Some(O::PutBucketAcl), None]),
         ("analytics", [Some(O::ListBucketAnalyticsConfigurations), None, None]),
         ("cors", [Some(O::GetBucketCors), Some(O::PutBucketCors), Some(O::DeleteBucketCors)]),
-        ("encryption", [Some(O::GetBucketEncryption), None, None]),
+        ("encryption", [Some(O::GetBucketEncryption), Some(O::PutBucketEncryption), Some(O::DeleteBucketEncryption)]),
         ("intelligent-tiering", [Some(O::ListBucketIntelligentTieringConfigurations), None, None]),
         ("inventory", [Some(O::ListBucketInventoryConfigurations), None, None]),
         ("lifecycle", [Some(O::GetBucketLifecycleConfiguration), None, None]),
@@ -219,7 +223,10 @@ impl Operation {
 
     /// Whether it is about an object that is there already.
     pub(crate) fn needs_object(self) -> bool {
-        let changes = matches!(self, Self::PutObjectAcl | Self::PutObjectTagging | Self::DeleteObjectTagging);
+        let changes = matches!(
+            self,
+            Self::PutObjectAcl | Self::PutObjectTagging | Self::DeleteObjectTagging | Self::UpdateObjectEncryption
+        );
         changes || self.is_described_by_body() || self.reads_object()
     }
 
@@ -297,6 +304,8 @@ fn choose_for_object(call: &Call<'_>) -> Result<Operation> {
             let message = "This operation does not accept a query-string with one of partNumber and uploadId alone.";
             Err(Error::with_message(ErrorCode::InvalidArgument, message))
         }
+        "PUT" if has("encryption") => Ok(Operation::UpdateObjectEncryption),
+        _ if has("encryption") => Err(method_not_allowed(method, "OBJECT")),
         "PUT" if has("acl") => Ok(Operation::PutObjectAcl),
         "PUT" if has("tagging") => Ok(Operation::PutObjectTagging),
         "PUT" if has("retention") => Ok(Operation::PutObjectRetention),
@@ -397,6 +406,8 @@ mod tests {
             ("PUT", "partNumber=1&uploadId=1", true, Ok(Operation::UploadPartCopy)),
             ("PUT", "partNumber=1", false, Err(ErrorCode::InvalidArgument)),
             ("PUT", "tagging", false, Ok(Operation::PutObjectTagging)),
+            ("PUT", "encryption", false, Ok(Operation::UpdateObjectEncryption)),
+            ("DELETE", "encryption", false, Err(ErrorCode::MethodNotAllowed)),
             ("DELETE", "tagging", false, Ok(Operation::DeleteObjectTagging)),
             ("POST", "tagging", false, Err(ErrorCode::MethodNotAllowed)),
             ("DELETE", "acl", false, Err(ErrorCode::MethodNotAllowed)),

@@ -6,7 +6,7 @@ use store::{Attributes, Checksum};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
-use crate::header::{checksum, metadata, single};
+use crate::header::{checksum, encryption, metadata, single};
 use crate::request::Request;
 use crate::response::{self, Response};
 use crate::timestamp;
@@ -21,6 +21,8 @@ const ATTRIBUTES: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass"
 /// Describes an object, and a page of its parts.
 pub(super) async fn get_object_attributes(frontend: &Frontend, request: Request) -> Result<Response> {
     let version = request.version()?;
+    encryption::check_reader(&request.headers)?;
+    let customer_key = encryption::customer_key(&request.headers)?;
     let wanted = wanted(&request.headers)?;
     let page = Page {
         limit: number(&request.headers, "x-amz-max-parts", PARTS_MAX)?.min(PARTS_MAX),
@@ -29,6 +31,7 @@ pub(super) async fn get_object_attributes(frontend: &Frontend, request: Request)
 
     let (bucket, key, limit) = (request.found(), request.key(), usize::from(page.limit));
     let attributes = frontend.store.object_attributes(bucket, key, version, page.marker, limit).await?;
+    frontend.store.check_customer_key(&attributes.object, customer_key.as_ref()).await?;
 
     let mut found = response::xml(encode(&attributes, &wanted, page));
     response::set(found.headers_mut(), LAST_MODIFIED, &timestamp::http_date(attributes.object.modified));

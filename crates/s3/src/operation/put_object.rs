@@ -1,5 +1,6 @@
 //! PutObject.
 
+use ::encryption::CustomerKey;
 use http::StatusCode;
 use http::header::TRANSFER_ENCODING;
 use store::object::VersionLock;
@@ -8,15 +9,16 @@ use store::{ChecksumRequest, PutRequest, PutResult};
 
 use crate::error::{ErrorCode, Result};
 use crate::frontend::{Frontend, content_length};
-use crate::header::{checksum, condition, lock, metadata, refusal};
+use crate::header::{checksum, condition, encryption, lock, metadata, refusal};
 use crate::operation::acl;
 use crate::request::Request;
 use crate::response::{self, Response};
-use crate::settings::tags;
+use crate::settings::{protection, tags};
 
 /// Stores the body under the key.
 pub(super) async fn put_object(frontend: &Frontend, mut request: Request) -> Result<Response> {
     refusal::check_object_headers(&request.headers)?;
+    let customer_key = encryption::customer_key(&request.headers)?;
     let lock = lock::requested(&request.headers, frontend.env.clock.now())?;
     let expected = expected_body(&request)?;
     check_digest(&request, &lock, &expected)?;
@@ -26,6 +28,7 @@ pub(super) async fn put_object(frontend: &Frontend, mut request: Request) -> Res
         storage_class: metadata::storage_class(&request.headers)?,
         tags: tags::requested(&request.headers)?,
         acl: acl::of_new_object(frontend, &mut request).await?,
+        protection: protection(&request.headers, request.settings())?,
         lock,
         condition: condition::precondition(&request.headers)?,
         expected,
@@ -34,7 +37,7 @@ pub(super) async fn put_object(frontend: &Frontend, mut request: Request) -> Res
 
     let result = frontend.store.put_object(&bucket, &key, put, request.into_body()).await?;
 
-    Ok(encode(&result))
+    Ok(encode(&result, customer_key.as_ref()))
 }
 
 /// Whether there is a digest of what will be locked, as S3 demands.
@@ -62,11 +65,13 @@ pub(super) fn expected_body(request: &Request) -> Result<ExpectedBody> {
     })
 }
 
-/// The answer for an object or a part.
-pub(super) fn encode(result: &PutResult) -> Response {
+/// The answer for an object or a part, whose customer has sent this key if it is his.
+pub(super) fn encode(result: &PutResult, customer_key: Option<&CustomerKey>) -> Response {
     let mut stored = response::empty(StatusCode::OK);
     response::set_etag(stored.headers_mut(), &result.etag);
     response::set_new_version(stored.headers_mut(), result);
+    encryption::write(stored.headers_mut(), result.encryption.as_ref(), customer_key);
+    encryption::write_context(stored.headers_mut(), result.encryption.as_ref());
     response::set_checksum(stored.headers_mut(), result.checksum.as_ref(), response::part_count(&result.etag));
     stored
 }

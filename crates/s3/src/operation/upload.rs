@@ -6,11 +6,11 @@ use store::{ChecksumAlgorithm, ChecksumKind};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
-use crate::header::{checksum, lock, metadata, refusal};
+use crate::header::{checksum, encryption, lock, metadata, refusal};
 use crate::operation::acl;
 use crate::request::Request;
 use crate::response::{self, Response};
-use crate::settings::tags;
+use crate::settings::{protection, tags};
 use crate::xml::Writer;
 
 /// CreateMultipartUpload.
@@ -23,9 +23,11 @@ pub(super) async fn create_multipart_upload(frontend: &Frontend, mut request: Re
         storage_class: metadata::storage_class(&request.headers)?,
         tags: tags::requested(&request.headers)?,
         acl: acl::of_new_object(frontend, &mut request).await?,
+        protection: protection(&request.headers, request.settings())?,
         lock: lock::requested(&request.headers, frontend.env.clock.now())?,
         checksum,
     };
+    let customer_key = encryption::customer_key(&request.headers)?;
 
     let upload = frontend.store.create_upload(request.found(), request.key(), create).await?;
 
@@ -34,6 +36,8 @@ pub(super) async fn create_multipart_upload(frontend: &Frontend, mut request: Re
     document.text("Key", request.key());
     document.text("UploadId", &upload.id.token);
     let mut created = response::xml(document);
+    encryption::write(created.headers_mut(), upload.encryption.as_ref(), customer_key.as_ref());
+    encryption::write_context(created.headers_mut(), upload.encryption.as_ref());
     if let Some((algorithm, kind)) = checksum {
         let headers = created.headers_mut();
         response::set(headers, HeaderName::from_static("x-amz-checksum-algorithm"), checksum::name(algorithm));

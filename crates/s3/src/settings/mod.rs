@@ -6,6 +6,7 @@
 pub(crate) mod acl;
 mod cors;
 mod document;
+mod encryption;
 mod ownership;
 mod policy;
 mod public_access;
@@ -24,6 +25,7 @@ use store::bucket::{Bucket, BucketId, ConfigurationKind, Hlc};
 
 pub(crate) use cors::{Allowed, Cors, Crossing};
 pub(crate) use document::Document;
+pub(crate) use encryption::{BucketEncryption, protection};
 pub(crate) use policy::BucketPolicy;
 pub(crate) use tags::Tags;
 pub(crate) use website::{Elsewhere, Pages, Website};
@@ -56,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) cors: Option<Cors>,
     /// Who pays.
     pub(crate) payer: Option<Payer>,
+    /// How its new objects are encrypted.
+    pub(crate) encryption: Option<BucketEncryption>,
     /// What browsers see.
     pub(crate) website: Option<Website>,
 }
@@ -80,6 +84,7 @@ impl Settings {
             tags: read(store, bucket).await?,
             cors: read(store, bucket).await?,
             payer: read(store, bucket).await?,
+            encryption: read(store, bucket).await?,
             website: read(store, bucket).await?,
         })
     }

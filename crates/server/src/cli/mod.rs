@@ -2,6 +2,7 @@
 
 mod admin;
 mod bench;
+mod key;
 mod server;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub(crate) use admin::{
     ScrubAction, TableAction,
 };
 pub(crate) use bench::{BenchArguments, BenchOperation};
+pub(crate) use key::{KeyAction, KeyArguments};
 pub(crate) use server::{LogFormat, ServerArguments};
 
 /// S3-compatible, erasure-coded object store.
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Fsck(FsckArguments),
     /// Ask how the cluster is, and have it changed.
     Admin(AdminArguments),
+    /// Make keys for encryption.
+    Key(KeyArguments),
     /// Put a measured load on an S3 endpoint (this server or any other) and print how it answered.
     Bench(Box<BenchArguments>),
 }

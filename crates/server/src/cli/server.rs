@@ -75,6 +75,30 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "NAME", env = "STONECROP_RACK")]
     pub(crate) rack: Option<String>,
 
+    /// Named keys for encryption with `aws:kms`, as `stonecrop key create` makes them.
+    #[arg(long, value_name = "FILE", env = "STONECROP_KEY_FILE", conflicts_with = "kms_vault_address")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// Vault (or OpenBao) whose transit engine has the keys for `aws:kms`, `http://HOST:PORT` or `https://HOST:PORT`.
+    #[arg(long, value_name = "URL", env = "STONECROP_KMS_VAULT_ADDRESS")]
+    pub(crate) kms_vault_address: Option<String>,
+
+    /// File with the token for the Vault.
+    #[arg(long, value_name = "FILE", env = "STONECROP_KMS_VAULT_TOKEN_FILE")]
+    pub(crate) kms_vault_token_file: Option<PathBuf>,
+
+    /// Where the transit engine is mounted [default: transit].
+    #[arg(long, value_name = "PATH", env = "STONECROP_KMS_VAULT_MOUNT")]
+    pub(crate) kms_vault_mount: Option<String>,
+
+    /// Certificates (PEM) of the authorities that vouch for a Vault with `https`.
+    #[arg(long, value_name = "FILE", env = "STONECROP_KMS_VAULT_CA_FILE")]
+    pub(crate) kms_vault_ca_file: Option<PathBuf>,
+
+    /// Named key that SSE-S3 uses [default: one that this server has of itself].
+    #[arg(long, value_name = "NAME", env = "STONECROP_SSE_S3_KEY")]
+    pub(crate) sse_s3_key: Option<String>,
+
     /// Form of log lines on standard error [default: text on a terminal, else json].
     #[arg(long, value_name = "FORM", env = "STONECROP_LOG_FORMAT")]
     pub(crate) log_format: Option<LogFormat>,

@@ -111,6 +111,7 @@ async fn copies_keep_or_replace_what_goes_with_the_bytes() {
         key: "a".into(),
         version: None,
         conditions: ReadConditions::default(),
+        customer_key: None,
     };
     let copied = node.store.copy_object(&source, &node.bucket().await, "b", CopyRequest::default()).await.unwrap();
     assert_eq!((&copied.result.etag, &copied.result.checksum), (&put.etag, &put.checksum));
@@ -178,6 +179,7 @@ async fn many_large_copies_at_once_do_not_wait_for_each_other_for_ever() {
         key: "source".into(),
         version: None,
         conditions: ReadConditions::default(),
+        customer_key: None,
     };
     let keys: Vec<String> = (0..12).map(|number| format!("copy-{number}")).collect();
     let copies = keys.iter().map(|key| node.store.copy_object(&source, &source.bucket, key, CopyRequest::default()));

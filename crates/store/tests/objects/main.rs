@@ -10,6 +10,7 @@
 
 mod conditions;
 mod degraded;
+mod encryption;
 mod full;
 mod garbage;
 mod growth;

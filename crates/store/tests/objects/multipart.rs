@@ -94,6 +94,7 @@ async fn composite_checksums_and_copied_parts() {
         key: "source".into(),
         version: None,
         conditions: ReadConditions::default(),
+        customer_key: None,
     };
     let range = Some(ByteRange::Between(1000, source.len() as u64 - 1));
     let copied = node.store.copy_part(&from, range, &from.bucket, &upload.id, 1).await.unwrap();

@@ -93,7 +93,13 @@ async fn versions_are_named_listed_and_deleted() {
 
     let (oldest, body) = &versions[1];
     let conditions = ReadConditions::default();
-    let source = CopySource { bucket: node.bucket().await, key: "key".into(), version: Some(*oldest), conditions };
+    let source = CopySource {
+        bucket: node.bucket().await,
+        key: "key".into(),
+        version: Some(*oldest),
+        conditions,
+        customer_key: None,
+    };
     let copied = node.store.copy_object(&source, &node.bucket().await, "copy", CopyRequest::default()).await.unwrap();
     assert_eq!(copied.source_version, Some(*oldest));
     assert!(node.get("copy").await.unwrap() == *body);

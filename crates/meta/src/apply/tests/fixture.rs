@@ -113,7 +113,7 @@ impl Fixture {
         let segment = segment(self.write_id(), size);
         let etag = Etag::Md5(segment.write_id.0.to_be_bytes());
         let unknown = UnknownFields::default();
-        let part = PartRecord { modified: Hlc::ZERO, etag, checksum: None, segment, unknown };
+        let part = PartRecord { modified: Hlc::ZERO, etag, checksum: None, segment, plain_size: None, unknown };
         PutPart { bucket: self.bucket, key: key.to_owned(), upload, number, part, intent_epoch: self.epoch() }
     }
 
@@ -204,6 +204,7 @@ fn put_object(bucket: BucketId, key: &str, write_id: WriteId, size: u64, body: B
         body,
         version: None,
         acl: None,
+        encryption: None,
         lock: VersionLock::default(),
         unknown: UnknownFields::default(),
     };
