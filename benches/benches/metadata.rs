@@ -129,6 +129,7 @@ fn put(bucket: BucketId, number: u64) -> Command {
         acl: None,
         encryption: None,
         lock: VersionLock::default(),
+        noncurrent_since: None,
         unknown: UnknownFields::default(),
     };
     let (key, precondition) = (key_of(number), Precondition::default());

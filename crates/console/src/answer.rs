@@ -33,6 +33,7 @@ pub(crate) fn answer(result: cluster::Result<impl Serialize>) -> Response {
 pub(crate) fn answer_store(result: store::Result<impl Serialize>) -> Response {
     match result {
         Ok(value) => Json(value).into_response(),
+        Err(error @ store::Error::NoSuchBucket) => refusal(StatusCode::NOT_FOUND, &error.to_string()),
         Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
 }

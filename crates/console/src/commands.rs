@@ -21,6 +21,7 @@ use store::Store;
 
 use crate::accounts;
 use crate::answer::{answer, refusal};
+use crate::bucket::{quota, set_quota};
 use crate::work::{heal, heal_order, info, rebalance, rebalance_order, scrub, scrub_order};
 
 /// How long a token admits nodes.
@@ -36,7 +37,7 @@ pub(crate) struct Acted {
 
 /// Routes below `/admin/v1`: `GET info`, `accounts`, `table`, `heal`, `rebalance`, `scrub`, `node/NUMBER/safe-to-stop`;
 /// `POST token`, `account/NAME/create`, `account/NAME/create/MAIL`, `account/NAME/remove`, `disk/ID/COMMAND`, `node/NUMBER/COMMAND`, `node/NUMBER/add-disk/DIRECTORY`, `heal/COMMAND`, `rebalance/COMMAND`,
-/// `scrub/COMMAND`.
+/// `scrub/COMMAND`; `GET bucket/NAME/quota`, and `POST` the same with two limits: bytes, objects.
 pub fn command_routes(cluster: Arc<Cluster>, store: Store, directory: Arc<Directory>) -> Router {
     Router::new()
         .route("/admin/v1/info", get(info))
@@ -49,6 +50,8 @@ pub fn command_routes(cluster: Arc<Cluster>, store: Store, directory: Arc<Direct
         .route("/admin/v1/node/{node}/add-disk/{directory}", post(add_disk))
         .route("/admin/v1/node/{node}/{command}", post(node))
         .route("/admin/v1/node/{node}/safe-to-stop", get(safe_to_stop))
+        .route("/admin/v1/bucket/{bucket}/quota", get(quota))
+        .route("/admin/v1/bucket/{bucket}/quota/{bytes}/{objects}", post(set_quota))
         .route("/admin/v1/table", get(table))
         .route("/admin/v1/heal", get(heal))
         .route("/admin/v1/heal/{command}", post(heal_order))

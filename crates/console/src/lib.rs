@@ -9,6 +9,7 @@
 
 mod accounts;
 mod answer;
+mod bucket;
 mod commands;
 mod gauges;
 mod health;

@@ -8,9 +8,10 @@ use env::UnixMillis;
 use placement::DiskId;
 use serde::{Deserialize, Serialize};
 
+use crate::lifecycle::{LifecycleRules, Subject};
 use crate::record::{
-    BucketLock, Checksum, ConfigurationKind, Etag, Governance, GroupFence, IntentEpoch, LegalHold, ObjectRecord,
-    PartRecord, Retention, RetiredId, UploadId, UploadRecord, VersionName, Versioning, WriteId,
+    BucketLock, Checksum, ConfigurationKind, Etag, Governance, GroupFence, Hlc, IntentEpoch, LegalHold, ObjectRecord,
+    PartRecord, Quota, Retention, RetiredId, UploadId, UploadRecord, VersionName, Versioning, WriteId,
 };
 use crate::view::BucketId;
 
@@ -63,6 +64,14 @@ pub enum Command {
     SetDocuments(SetDocuments),
     /// Answers [`Reply::Done`](crate::Reply::Done).
     SetBucketLock(SetBucketLock),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    SetLifecycle(Box<SetLifecycle>),
+    /// Answers [`Reply::Drained`](crate::Reply::Drained).
+    StepLifecycle(StepLifecycle),
+    /// Answers [`Reply::Done`](crate::Reply::Done), also when there is nothing left to end.
+    Expire(Expire),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    SetBucketQuota(SetBucketQuota),
 }
 
 impl Command {
@@ -73,6 +82,7 @@ impl Command {
             Self::CreateBucket(_) | Self::PutObject(_) | Self::CreateUpload(_) | Self::PutPart(_) => true,
             Self::SetBucketConfiguration(command) => command.value.is_some(),
             Self::SetObjectDetail(_) => true,
+            Self::SetLifecycle(command) => command.lifecycle.is_some(),
             _ => false,
         }
     }
@@ -98,7 +108,9 @@ impl Command {
             | Self::AdvanceIntentEpoch(_)
             | Self::ReportMissing(_)
             | Self::RepairDone(_)
-            | Self::FreeRetired(_) => true,
+            | Self::FreeRetired(_)
+            | Self::StepLifecycle(_)
+            | Self::Expire(_) => true,
             // A part that was replaced and freed since must not come back: nothing remembers it.
             Self::PutPart(_)
             | Self::CreateBucket(_)
@@ -112,7 +124,9 @@ impl Command {
             | Self::SetBucketConfiguration(_)
             | Self::SetBucketVersioning(_)
             | Self::SetObjectDetail(_)
-            | Self::SetBucketLock(_) => false,
+            | Self::SetBucketLock(_)
+            | Self::SetLifecycle(_)
+            | Self::SetBucketQuota(_) => false,
         }
     }
 }
@@ -477,4 +491,56 @@ pub struct SetBucketLock {
     pub bucket: BucketId,
     /// The default.
     pub lock: BucketLock,
+}
+
+/// Bounds what a bucket may hold from now on, or not any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetBucketQuota {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// How much; `None` is without bounds.
+    pub quota: Option<Quota>,
+}
+
+/// Sets or removes the lifecycle rules of a bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetLifecycle {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The rules; `None` removes them.
+    pub lifecycle: Option<Lifecycle>,
+}
+
+/// Lifecycle rules in both of their forms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lifecycle {
+    /// As a GET answers them; the format is the front door's.
+    pub document: Vec<u8>,
+    /// Those that are enabled, as they are followed.
+    pub rules: LifecycleRules,
+}
+
+/// Enters some more of what a bucket held before its rules into their index, or removes some of an index whose rules are
+/// gone; repeated until nothing is left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepLifecycle {
+    /// The bucket, which may be deleted.
+    pub bucket: BucketId,
+    /// When its rules were set.
+    pub generation: Hlc,
+    /// Most records to look at in this step; at least 1.
+    pub limit: u32,
+}
+
+/// Ends what an entry of the index of lifecycle rules is about, if it is still to be ended, and removes the entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expire {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// When its rules were set.
+    pub generation: Hlc,
+    /// When it is due, in milliseconds since 1970.
+    pub due_millis: u64,
+    /// What.
+    pub subject: Subject,
 }

@@ -3,9 +3,11 @@
 //! A key is a kind byte and components whose byte order is the order we list in. A component of variable length is
 //! escaped, and ends with a terminator unless it is the last.
 
+use env::UnixMillis;
 use placement::GroupId;
 
-use crate::record::{ConfigurationKind, Hlc, RetiredId, UploadId, VersionId, WriteId};
+use crate::lifecycle::Subject;
+use crate::record::{ConfigurationKind, Hlc, RetiredId, UploadId, VersionId, VersionName, WriteId};
 use crate::view::BucketId;
 
 /// Ends an escaped component. Sorts below every continuation of it.
@@ -49,6 +51,12 @@ const OWNER: u8 = 0x48;
 const DOCUMENT: u8 = 0x49;
 /// Internal: the state record.
 const STATE: u8 = 0x4a;
+/// Internal: what lifecycle rules end, by when.
+const DUE: u8 = 0x4b;
+/// Internal: what a bucket with a quota holds.
+const USAGE: u8 = 0x4d;
+/// Internal: how far the index of a bucket's lifecycle rules is.
+const LIFECYCLE: u8 = 0x4c;
 
 /// Appends `bytes` with every 00 replaced by 00 FF, so that a terminator cannot occur within, and order is kept.
 fn escape(bytes: &[u8], out: &mut Vec<u8>) {
@@ -423,6 +431,104 @@ pub(crate) fn state() -> Vec<u8> {
     vec![STATE]
 }
 
+/// How far the index of the rules is that a bucket was given at `generation`.
+pub(crate) fn lifecycle(bucket: BucketId, generation: Hlc) -> Vec<u8> {
+    let mut key = lifecycles();
+    push_generation(bucket, generation, &mut key);
+    key
+}
+
+/// Bucket and generation of a key that [`lifecycle`] made.
+pub(crate) fn parse_lifecycle(key: &[u8]) -> Option<(BucketId, Hlc)> {
+    let (generation, rest) = parse_generation(key.strip_prefix(&[LIFECYCLE])?)?;
+    rest.is_empty().then_some(generation)
+}
+
+/// What the keys of all of these start with.
+pub(crate) fn lifecycles() -> Vec<u8> {
+    vec![LIFECYCLE]
+}
+
+/// What those rules end, and when. Sorts by time.
+pub(crate) fn due(bucket: BucketId, generation: Hlc, due: UnixMillis, subject: &Subject) -> Vec<u8> {
+    let mut key = dues(bucket, generation);
+    key.extend_from_slice(&due.0.to_be_bytes());
+    let (kind, name) = match subject {
+        Subject::Version(name, _) => (0, name),
+        Subject::Upload(name, _) => (1, name),
+    };
+    key.push(kind);
+    escape(name.as_bytes(), &mut key);
+    key.extend_from_slice(&TERMINATOR);
+    match subject {
+        Subject::Version(_, VersionName::Null) => {}
+        Subject::Version(_, VersionName::Id(id)) => push_stamp(id.committed, id.site, &mut key),
+        Subject::Upload(_, id) => push_upload_id(*id, &mut key),
+    }
+    key
+}
+
+/// Time and subject of a key that [`due`] made.
+pub(crate) fn parse_due(key: &[u8]) -> Option<(UnixMillis, Subject)> {
+    let (_, rest) = parse_generation(key.strip_prefix(&[DUE])?)?;
+    let (due, rest) = rest.split_first_chunk()?;
+    let due = UnixMillis(u64::from_be_bytes(*due));
+    let (kind, rest) = rest.split_first()?;
+    let (name, stamp) = unescape(rest)?;
+    let (name, stamp) = (String::from_utf8(name).ok()?, stamp?);
+    let subject = match (kind, stamp.is_empty()) {
+        (0, true) => Subject::Version(name, VersionName::Null),
+        (0, false) => {
+            let (committed, site) = parse_stamp(stamp.try_into().ok()?);
+            Subject::Version(name, VersionName::Id(VersionId { committed, site }))
+        }
+        (1, false) => Subject::Upload(name, parse_upload_id(stamp.try_into().ok()?)),
+        _ => return None,
+    };
+    Some((due, subject))
+}
+
+/// What the keys of all that those rules end start with.
+pub(crate) fn dues(bucket: BucketId, generation: Hlc) -> Vec<u8> {
+    let mut key = vec![DUE];
+    push_generation(bucket, generation, &mut key);
+    key
+}
+
+fn push_generation(bucket: BucketId, generation: Hlc, key: &mut Vec<u8>) {
+    key.extend_from_slice(&bucket.0.to_be_bytes());
+    key.extend_from_slice(&generation.bits().to_be_bytes());
+}
+
+fn parse_generation(bytes: &[u8]) -> Option<((BucketId, Hlc), &[u8])> {
+    let (bucket, rest) = bytes.split_first_chunk()?;
+    let (generation, rest) = rest.split_first_chunk()?;
+    let generation = Hlc::from_bits(u64::from_be_bytes(*generation));
+    Some(((BucketId(u64::from_be_bytes(*bucket)), generation), rest))
+}
+
+/// What a bucket with a quota holds.
+pub(crate) fn usage(bucket: BucketId) -> Vec<u8> {
+    let mut key = vec![USAGE];
+    key.extend_from_slice(&bucket.0.to_be_bytes());
+    key
+}
+
+/// Before the key of every object.
+pub(crate) fn objects_start() -> Vec<u8> {
+    vec![OBJECT]
+}
+
+/// Before the key of every upload.
+pub(crate) fn uploads_start() -> Vec<u8> {
+    vec![UPLOAD]
+}
+
+/// Whether a tree key is an upload's, or before them.
+pub(crate) fn is_upload(key: &[u8]) -> bool {
+    key.first() == Some(&UPLOAD)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -432,6 +538,30 @@ mod tests {
     /// Few bytes, so that prefixes and zeros meet often.
     fn bytes() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(prop::sample::select(vec![0, 1, 2, b'a', 0xfe, 0xff]), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_due_sorts_by_time_and_is_read_back(
+            left in (any::<u64>(), "[ab\\x00]{0,4}", prop::option::of(any::<(u64, u16)>())),
+            right in (any::<u64>(), "[ab\\x00]{0,4}", prop::option::of(any::<(u64, u16)>())),
+        ) {
+            let (bucket, generation) = (BucketId(7), Hlc::from_bits(9));
+            let key = |(time, name, id): (u64, String, Option<(u64, u16)>)| {
+                let id = id.map(|(bits, site)| VersionId { committed: Hlc::from_bits(bits), site });
+                let subject = Subject::Version(name, id.into());
+                let key = due(bucket, generation, UnixMillis(time), &subject);
+                assert_eq!(parse_due(&key), Some((UnixMillis(time), subject)));
+                key
+            };
+            if left.0 < right.0 {
+                prop_assert!(key(left) < key(right));
+            } else {
+                let id = UploadId { initiated: generation, site: 1 };
+                let upload = due(bucket, generation, UnixMillis(left.0), &Subject::Upload(left.1.clone(), id));
+                prop_assert_eq!(parse_due(&upload), Some((UnixMillis(left.0), Subject::Upload(left.1, id))));
+            }
+        }
     }
 
     fn terminated(bytes: &[u8], after: u64) -> Vec<u8> {

@@ -18,6 +18,7 @@ mod apply;
 mod codec;
 pub mod command;
 mod keys;
+pub mod lifecycle;
 mod outcome;
 pub mod query;
 pub mod record;

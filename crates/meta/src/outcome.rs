@@ -167,6 +167,12 @@ pub enum Refusal {
     /// A bucket with object lock keeps its versions.
     #[error("versioning cannot be suspended in a bucket with object lock")]
     VersioningLocked,
+    /// Nothing ends before its time.
+    #[error("it is not due yet")]
+    NotDue,
+    /// The bucket would hold more than it may.
+    #[error("the quota of the bucket is exceeded")]
+    QuotaExceeded,
 }
 
 impl Refusal {
@@ -184,7 +190,9 @@ impl Refusal {
             | Self::VersionChanged { .. }
             | Self::Locked
             | Self::NoObjectLock
-            | Self::NotVersioned => true,
+            | Self::NotVersioned
+            | Self::NotDue
+            | Self::QuotaExceeded => true,
             Self::NoSuchBucket
             | Self::InvalidName
             | Self::NoSuchUpload

@@ -15,6 +15,8 @@ pub struct Config {
     pub version_2_signatures: bool,
     /// Whether identity providers may be at addresses that are not of the public internet, and without TLS.
     pub private_issuers: bool,
+    /// How long the rules of lifecycles take a day for: 24 hours, but for tests.
+    pub lifecycle_day: Duration,
     /// Limits of time and size.
     pub limits: Limits,
 }
@@ -27,6 +29,7 @@ impl Default for Config {
             website_domains: Vec::new(),
             version_2_signatures: false,
             private_issuers: false,
+            lifecycle_day: Duration::from_secs(24 * 3600),
             limits: Limits::default(),
         }
     }

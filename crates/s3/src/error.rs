@@ -149,6 +149,7 @@ impl From<store::Error> for Error {
                 let message = "Access Denied because object protected by object lock.";
                 Self::with_message(ErrorCode::AccessDenied, message)
             }
+            Store::QuotaExceeded => ErrorCode::BucketQuotaExceeded.into(),
             Store::NoObjectLock => {
                 Self::with_message(ErrorCode::InvalidRequest, "Bucket is missing Object Lock Configuration")
             }
@@ -273,6 +274,7 @@ error_codes! {
     BadDigest, "BadDigest", BAD_REQUEST, "The Content-MD5 you specified did not match what we received.";
     BucketAlreadyExists, "BucketAlreadyExists", CONFLICT, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.";
     BucketAlreadyOwnedByYou, "BucketAlreadyOwnedByYou", CONFLICT, "Your previous request to create the named bucket succeeded and you already own it.";
+    BucketQuotaExceeded, "XMinioAdminBucketQuotaExceeded", BAD_REQUEST, "Bucket quota exceeded";
     BucketNotEmpty, "BucketNotEmpty", CONFLICT, "The bucket you tried to delete is not empty";
     EntityTooLarge, "EntityTooLarge", BAD_REQUEST, "Your proposed upload exceeds the maximum allowed size";
     EntityTooSmall, "EntityTooSmall", BAD_REQUEST, "Your proposed upload is smaller than the minimum allowed size";

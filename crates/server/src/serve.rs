@@ -88,6 +88,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
             website_domains: config.website_domains,
             version_2_signatures: config.signature_v2,
             private_issuers: config.private_issuers,
+            lifecycle_day: config.lifecycle_day,
             limits: Limits::default(),
         },
     );
@@ -156,6 +157,7 @@ fn stack_config(config: &Config) -> StackConfig {
     let store = StoreConfig {
         memory_size_max: config.body_memory_bytes,
         scrub_period: config.scrub_period,
+        lifecycle_day: config.lifecycle_day,
         ..StoreConfig::default()
     };
     StackConfig { cluster, store, work: Work::Background }

@@ -92,6 +92,7 @@ impl Background {
             spawn("scrub", Box::pin(scrub(store.clone()))),
             spawn("discard", Box::pin(discard(store.clone(), discarded))),
             spawn("free", Box::pin(free(store.clone()))),
+            spawn("lifecycle", Box::pin(lifecycle(store.clone()))),
             spawn("collect", Box::pin(collect(store.clone()))),
             spawn("follow-epoch", Box::pin(follow_epoch(store.clone()))),
         ];
@@ -242,6 +243,15 @@ async fn free(store: Store) {
             log_failure("free", store.free_retired().await);
         }
         store.env().clock.sleep(FREE_PERIOD).await;
+    }
+}
+
+async fn lifecycle(store: Store) {
+    loop {
+        if store.cluster().is_leader() {
+            log_failure("lifecycle", store.follow_lifecycles().await);
+        }
+        store.env().clock.sleep(store.lifecycle_period()).await;
     }
 }
 

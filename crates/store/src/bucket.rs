@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use env::UnixMillis;
 pub use meta::BucketId;
-use meta::command::{CreateBucket, DeleteBucket, SetBucketConfiguration, SetBucketLock, SetBucketVersioning};
+use meta::command::{
+    CreateBucket, DeleteBucket, SetBucketConfiguration, SetBucketLock, SetBucketQuota, SetBucketVersioning,
+};
 use meta::record::BucketRecord;
-pub use meta::record::{BucketLock, ConfigurationKind, DefaultRetention, Hlc, RetentionPeriod, Versioning};
+pub use meta::record::{BucketLock, ConfigurationKind, DefaultRetention, Hlc, Quota, RetentionPeriod, Versioning};
 use meta::{Command, query};
 
 use crate::error::{Error, Result};
@@ -32,6 +34,8 @@ pub struct Bucket {
     pub versioning: Option<Versioning>,
     /// Object lock; `None` if its versions cannot be locked.
     pub lock: Option<BucketLock>,
+    /// How much it may hold; `None` is without bounds.
+    pub quota: Option<Quota>,
     /// Index of a state that shows it like this: what is read in it is as new, or newer.
     pub found_at: u64,
 }
@@ -70,8 +74,19 @@ pub struct Usage {
 
 impl Bucket {
     fn of(bucket: query::Bucket, found_at: u64) -> Self {
-        let BucketRecord { name, created, owner, region, configured, versioning, lock, .. } = bucket.record;
-        Self { id: bucket.id, name, created: created.millis(), region, owner, configured, versioning, lock, found_at }
+        let BucketRecord { name, created, owner, region, configured, versioning, lock, quota, .. } = bucket.record;
+        Self {
+            id: bucket.id,
+            name,
+            created: created.millis(),
+            region,
+            owner,
+            configured,
+            versioning,
+            lock,
+            quota,
+            found_at,
+        }
     }
 }
 
@@ -169,6 +184,16 @@ impl Store {
     /// `NoSuchBucket`, `InvalidBucketState` unless its versioning is enabled.
     pub async fn set_bucket_lock(&self, bucket: &Bucket, lock: BucketLock) -> Result<()> {
         self.propose(Command::SetBucketLock(SetBucketLock { bucket: bucket.id, lock })).await?;
+        Ok(())
+    }
+
+    /// Bounds what a bucket may hold from now on, or not any more: exactly, whoever writes to it where.
+    ///
+    /// # Errors
+    ///
+    /// `NoSuchBucket`.
+    pub async fn set_bucket_quota(&self, bucket: &Bucket, quota: Option<Quota>) -> Result<()> {
+        self.propose(Command::SetBucketQuota(SetBucketQuota { bucket: bucket.id, quota })).await?;
         Ok(())
     }
 

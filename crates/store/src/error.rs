@@ -105,6 +105,9 @@ pub enum Error {
     /// The versions of the bucket cannot be locked: `InvalidRequest`.
     #[error("the bucket has no object lock")]
     NoObjectLock,
+    /// The bucket would hold more than it may: `XMinioAdminBucketQuotaExceeded`.
+    #[error("the quota of the bucket is exceeded")]
+    QuotaExceeded,
     /// What else the bucket does forbids it: `InvalidBucketState` with this reason.
     #[error("{0}")]
     InvalidBucketState(&'static str),
@@ -191,6 +194,7 @@ impl From<Refusal> for Error {
             }
             Refusal::Locked => Self::Locked,
             Refusal::NoObjectLock => Self::NoObjectLock,
+            Refusal::QuotaExceeded => Self::QuotaExceeded,
             Refusal::NotVersioned => Self::InvalidBucketState(
                 "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
             ),
@@ -204,7 +208,8 @@ impl From<Refusal> for Error {
             | Refusal::TooFewShards { .. }
             | Refusal::NoSuchWrite
             | Refusal::NoSuchShard { .. }
-            | Refusal::VersionChanged { .. } => Self::Unavailable { reason: refusal.to_string() },
+            | Refusal::VersionChanged { .. }
+            | Refusal::NotDue => Self::Unavailable { reason: refusal.to_string() },
             Refusal::InvalidManifest(_) => {
                 tracing::error!(%refusal, "the metadata refused our own manifest");
                 Self::Unavailable { reason: refusal.to_string() }

@@ -15,6 +15,7 @@ pub mod bucket;
 pub mod copy;
 pub mod delete;
 pub mod get;
+pub mod lifecycle;
 pub mod list;
 pub mod multipart;
 pub mod object;

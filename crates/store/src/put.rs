@@ -90,7 +90,7 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` (`If-Match` on a missing key), `BadDigest`,
-    /// `ChecksumMismatch`, `EntityTooLarge` (5 GiB), `Key`, `Body`, `SlowDown`, `DiskFull`, `Unavailable`.
+    /// `ChecksumMismatch`, `EntityTooLarge` (5 GiB), `Key`, `Body`, `QuotaExceeded`, `SlowDown`, `DiskFull`, `Unavailable`.
     pub async fn put_object(
         &self,
         bucket: &Bucket,
@@ -129,6 +129,7 @@ impl Store {
             acl: request.acl,
             encryption: seal.as_ref().map(Seal::record),
             lock: request.lock,
+            noncurrent_since: None,
             unknown: UnknownFields::default(),
         };
         let command = PutObject {

@@ -49,6 +49,8 @@ pub struct StoreConfig {
     pub scrub_period: Duration,
     /// How often all manifests are compared with the disks' inventories.
     pub census_period: Duration,
+    /// How long the rules of lifecycles take a day for: their indexes are looked at ten times a day at least.
+    pub lifecycle_day: Duration,
     /// Most bytes a second that repair reads and writes while stripes can still lose a shard.
     pub repair_rate: u64,
 }
@@ -65,6 +67,7 @@ impl Default for StoreConfig {
             epoch_period: Duration::from_secs(600),
             scrub_period: 14 * DAY,
             census_period: DAY,
+            lifecycle_day: DAY,
             repair_rate: 200 << 20,
         }
     }

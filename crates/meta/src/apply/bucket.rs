@@ -2,6 +2,7 @@
 
 use super::check_name;
 use super::draft::{Decision, Draft};
+use super::lifecycle_index;
 use super::manifest;
 use crate::command::{
     CONFIGURATION_SIZE_MAX, CreateBucket, DeleteBucket, DrainUploads, SetBucketConfiguration, SetBucketVersioning,
@@ -44,6 +45,8 @@ pub(super) fn create(draft: &mut Draft<'_>, command: &CreateBucket) -> Decision<
         configured: if command.configurations.is_empty() { Hlc::ZERO } else { draft.now() },
         versioning: command.has_lock.then_some(Versioning::Enabled),
         lock: command.has_lock.then(BucketLock::default),
+        quota: None,
+        lifecycle: None,
         unknown: UnknownFields::default(),
     };
     draft.put(TreeId::Catalog, name_key, &BucketNameRecord { id, unknown: UnknownFields::default() });
@@ -59,6 +62,10 @@ pub(super) fn delete(draft: &mut Draft<'_>, command: &DeleteBucket) -> Decision<
     }
     draft.remove(TreeId::Catalog, keys::bucket_name(&record.name));
     remove_documents(draft, command.bucket)?;
+    lifecycle_index::drain(draft, command.bucket, &record);
+    if record.quota.is_some() {
+        draft.remove(TreeId::Internal, keys::usage(command.bucket));
+    }
     draft.drop_tree(objects);
     let uploads = TreeId::Uploads(command.bucket);
     if draft.view().cursor(uploads)?.next()?.is_none() {
@@ -97,12 +104,12 @@ pub(super) fn set_configuration(draft: &mut Draft<'_>, command: &SetBucketConfig
     Ok(Reply::Done)
 }
 
-fn check_size(value: &[u8]) -> std::result::Result<(), Refusal> {
+pub(super) fn check_size(value: &[u8]) -> std::result::Result<(), Refusal> {
     let fits = value.len() <= CONFIGURATION_SIZE_MAX;
     if fits { Ok(()) } else { Err(Refusal::ConfigurationTooLarge { size: value.len() as u64 }) }
 }
 
-fn put_configuration(draft: &mut Draft<'_>, bucket: BucketId, kind: ConfigurationKind, value: &[u8]) {
+pub(super) fn put_configuration(draft: &mut Draft<'_>, bucket: BucketId, kind: ConfigurationKind, value: &[u8]) {
     let record = ConfigurationRecord { value: value.to_vec().into(), unknown: UnknownFields::default() };
     draft.put(TreeId::Catalog, keys::configuration(bucket, kind), &record);
 }

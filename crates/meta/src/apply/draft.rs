@@ -1,13 +1,19 @@
 //! The effect of one command while it is being decided.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use env::Bug;
 
+use super::quota::Growth;
+use super::version::Key;
 use crate::command::LogStamp;
 use crate::error::{Error, Result};
 use crate::keys;
 use crate::outcome::{Refusal, Reply};
-use crate::record::{BucketRecord, Hlc, ObjectRecord, Record, RememberedReply, ResultRecord, ResultSlotRecord};
+use crate::record::{
+    BucketRecord, DueRecord, Hlc, ObjectRecord, Record, RememberedReply, ResultRecord, ResultSlotRecord,
+};
 use crate::record::{StateRecord, UnknownFields};
 use crate::view::{BucketId, Edit, Edits, TreeId, View, read};
 
@@ -57,12 +63,24 @@ pub(super) struct Draft<'a> {
     pub(super) state: StateRecord,
     state_before: StateRecord,
     edits: Edits,
+    /// Entries of the index of what is due: whether each will be there.
+    dues: BTreeMap<Vec<u8>, bool>,
+    /// What is added to a bucket with a quota.
+    pub(super) growth: Option<Growth>,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(view: &'a dyn View, stamp: LogStamp) -> Result<Self> {
         let state: StateRecord = read(view, TreeId::Internal, &keys::state())?.unwrap_or_default();
-        Ok(Self { view, stamp, state_before: state.clone(), state, edits: Vec::new() })
+        Ok(Self {
+            view,
+            stamp,
+            state_before: state.clone(),
+            state,
+            edits: Vec::new(),
+            dues: BTreeMap::new(),
+            growth: None,
+        })
     }
 
     /// The state before the command.
@@ -96,8 +114,35 @@ impl<'a> Draft<'a> {
         self.edits.push(Edit::DropTree { tree });
     }
 
+    /// Enters what will be due. Each entry is as it was left by the last call about it.
+    pub(super) fn enter_due(&mut self, key: Vec<u8>) {
+        self.dues.insert(key, true);
+    }
+
+    /// Counts what is added to the bucket of `key`, or taken away, if it has a quota.
+    pub(super) fn grow(&mut self, key: &Key<'_>, bytes: i64, objects: i64) {
+        let Some(quota) = key.quota else { return };
+        let bucket = key.bucket;
+        let growth = self.growth.get_or_insert(Growth { bucket, quota, bytes: 0, objects: 0 });
+        assert_eq!(growth.bucket, bucket, "a command changes one bucket");
+        growth.bytes += bytes;
+        growth.objects += objects;
+    }
+
+    /// Removes an entry, if it is there.
+    pub(super) fn leave_due(&mut self, key: Vec<u8>) {
+        self.dues.insert(key, false);
+    }
+
     /// The edits, with the state record that goes with them. None when the command changed nothing.
     pub(super) fn finish(mut self) -> Edits {
+        for (key, is_there) in std::mem::take(&mut self.dues) {
+            if is_there {
+                self.put(TreeId::Internal, key, &DueRecord::default());
+            } else {
+                self.remove(TreeId::Internal, key);
+            }
+        }
         if !self.edits.is_empty() || self.state != self.state_before {
             self.state.clock = self.now();
             let state = self.state.encode();

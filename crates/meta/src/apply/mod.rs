@@ -3,14 +3,18 @@
 //! Pure and deterministic: the same view, command and stamp give the same outcome and the same edits, byte for byte.
 //! `bucket`, `object`, `upload`, `repair` and `internal` decide one family of commands each; `manifest` holds what
 //! commits have in common: which manifests are admitted, and what follows from naming or dropping a segment; `version`
-//! holds where the versions of a key are; `lock` what keeps them from being removed.
+//! holds where the versions of a key are; `lock` what keeps them from being removed; `lifecycle` what ends
+//! them when their time has come; `quota` how many there may be.
 
 mod bucket;
 mod draft;
 mod internal;
+mod lifecycle;
+mod lifecycle_index;
 mod lock;
 mod manifest;
 mod object;
+mod quota;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -59,7 +63,12 @@ pub fn apply(view: &dyn View, command: &Command, stamp: LogStamp) -> Result<(Out
         Command::SetBucketConfiguration(command) => bucket::set_configuration(&mut draft, command),
         Command::SetObjectDetail(command) => object::set_detail(&mut draft, command),
         Command::SetBucketLock(command) => lock::set_bucket_lock(&mut draft, command),
+        Command::SetLifecycle(command) => lifecycle_index::set(&mut draft, command),
+        Command::StepLifecycle(command) => lifecycle_index::step(&mut draft, command),
+        Command::Expire(command) => lifecycle::expire(&mut draft, command),
+        Command::SetBucketQuota(command) => quota::set(&mut draft, command),
     };
+    let decision = decision.and_then(|reply| quota::settle(&mut draft).map(|()| reply));
     match decision {
         Ok(reply) => Ok((Ok(reply), draft.finish())),
         Err(Stop::Refused(refusal)) => Ok((Err(refusal), Edits::new())),

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use env::Bug;
 
 use super::draft::{Decision, Draft, ResultKey};
+use super::quota::signed;
 use super::version::{self, Key, Replaced};
-use super::{KEY_SIZE_MAX, check_name, lock, manifest};
+use super::{KEY_SIZE_MAX, check_name, lifecycle, lock, manifest};
 use crate::command::{
     DeleteObject, DeleteVersion, EtagCondition, ObjectDetail, Precondition, PutObject, SetObjectDetail,
 };
@@ -42,7 +43,15 @@ pub(super) fn put(draft: &mut Draft<'_>, command: &PutObject) -> Decision<Reply>
             manifest::adopt(draft, segment, TreeId::Objects(command.bucket), &tree_key)?;
         }
     }
-    let key = Key { bucket: command.bucket, versioning: bucket.versioning, name: &command.key };
+    let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
+    let lifecycle = lifecycle.as_ref();
+    let key = Key {
+        bucket: command.bucket,
+        versioning: bucket.versioning,
+        name: &command.key,
+        lifecycle,
+        quota: bucket.quota,
+    };
     let reply = replace(draft, &key, current, object)?;
     draft.remember(result, RememberedReply::Put(reply.clone()))?;
     Ok(Reply::ObjectPut(reply))
@@ -72,6 +81,7 @@ pub(super) fn replace(
 ) -> Decision<ObjectPut> {
     object.modified = time_above(draft, current.as_ref());
     object.version = new_id(draft, key);
+    draft.grow(key, signed(object.size), i64::from(current.is_none()));
     let Replaced { object: ended, was_noted } = version::make_room(draft, key, current)?;
     if was_noted {
         draft.remove(key.tree(), keys::null_version(key.name));
@@ -87,6 +97,7 @@ pub(super) fn replace(
         (_, None) => {}
     }
     draft.put(key.tree(), key.current(), &object);
+    lifecycle::enter_current(draft, key, &object);
     if let Some(ended) = &ended {
         version::retire(draft, ended);
     }
@@ -118,7 +129,15 @@ pub(super) fn delete(draft: &mut Draft<'_>, command: &DeleteObject) -> Decision<
         return Ok(reply);
     }
     let bucket = draft.require_bucket(command.bucket)?;
-    let key = Key { bucket: command.bucket, versioning: bucket.versioning, name: &command.key };
+    let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
+    let lifecycle = lifecycle.as_ref();
+    let key = Key {
+        bucket: command.bucket,
+        versioning: bucket.versioning,
+        name: &command.key,
+        lifecycle,
+        quota: bucket.quota,
+    };
     let current = draft.current(key.bucket, key.name)?;
     let deleted = match bucket.versioning {
         None => delete_only_version(draft, &key, current, &command.precondition)?,
@@ -133,7 +152,7 @@ pub(super) fn delete(draft: &mut Draft<'_>, command: &DeleteObject) -> Decision<
 }
 
 /// Deletes the only version that a key has in a bucket which is not versioned.
-fn delete_only_version(
+pub(super) fn delete_only_version(
     draft: &mut Draft<'_>,
     key: &Key<'_>,
     current: Option<ObjectRecord>,
@@ -146,7 +165,7 @@ fn delete_only_version(
 }
 
 /// Puts a delete marker above the versions of a key.
-fn hide(
+pub(super) fn hide(
     draft: &mut Draft<'_>,
     key: &Key<'_>,
     current: Option<ObjectRecord>,
@@ -162,8 +181,11 @@ fn hide(
         check_precondition(precondition, Some(newest))?;
     }
     let existed = current.is_some();
+    draft.grow(key, 0, -i64::from(existed));
     let (id, modified) = (new_id(draft, key), time_above(draft, current.as_ref()));
-    let Replaced { object: ended, .. } = version::make_room(draft, key, current)?;
+    let Replaced { object: ended, was_noted } = version::make_room(draft, key, current)?;
+    let displaced = existed && (ended.is_none() || was_noted);
+    let is_sole = !displaced && lifecycle::has_no_other(draft, key, was_noted)?;
     if let Some(ended) = &ended {
         version::remove_body(draft, key, ended);
         version::retire(draft, ended);
@@ -171,7 +193,7 @@ fn hide(
     if existed {
         draft.remove(key.tree(), key.current());
     }
-    version::put_marker(draft, key, id, modified);
+    version::put_marker(draft, key, (id, modified), is_sole);
     Ok(ObjectDeleted { existed, version: Some(id.into()), is_marker: true })
 }
 
@@ -188,7 +210,15 @@ pub(super) fn delete_version(draft: &mut Draft<'_>, command: &DeleteVersion) -> 
         return Ok(Reply::ObjectDeleted(ObjectDeleted { existed: false, version, is_marker: false }));
     };
     check_precondition(&command.precondition, Some(Subject::of(&record)))?;
-    let key = Key { bucket: command.bucket, versioning: bucket.versioning, name: &command.key };
+    let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
+    let lifecycle = lifecycle.as_ref();
+    let key = Key {
+        bucket: command.bucket,
+        versioning: bucket.versioning,
+        name: &command.key,
+        lifecycle,
+        quota: bucket.quota,
+    };
     version::remove(draft, &key, tree_key, &record, command.governance)?;
     let is_marker = matches!(record, VersionRecord::Marker(_));
     let deleted = ObjectDeleted { existed: true, version, is_marker };
@@ -210,6 +240,7 @@ pub(super) fn set_detail(draft: &mut Draft<'_>, command: &SetObjectDetail) -> De
             Some((_, VersionRecord::Marker(_))) | None => return Err(Refusal::NoSuchKey.into()),
         },
     };
+    let before = object.clone();
     match &command.detail {
         ObjectDetail::Tags(tags) => object.tags.clone_from(tags),
         ObjectDetail::Acl(acl) => object.acl.clone_from(acl),
@@ -227,7 +258,17 @@ pub(super) fn set_detail(draft: &mut Draft<'_>, command: &SetObjectDetail) -> De
             encryption.ok_or(Refusal::PreconditionFailed)?.envelope = Bytes::copy_from_slice(to);
         }
     }
-    draft.put(TreeId::Objects(command.bucket), tree_key, &object);
+    let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
+    let lifecycle = lifecycle.as_ref();
+    let key = Key {
+        bucket: command.bucket,
+        versioning: bucket.versioning,
+        name: &command.key,
+        lifecycle,
+        quota: bucket.quota,
+    };
+    lifecycle::change(draft, &key, &tree_key, before, &object);
+    draft.put(key.tree(), tree_key, &object);
     Ok(Reply::Done)
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use env::Bug;
 
 use super::draft::{Decision, Draft, ResultKey};
+use super::lifecycle::{self, Lifecycle};
 use super::object::{Subject, check_precondition, replace};
 use super::version::Key;
 use super::{KEY_SIZE_MAX, check_name, lock, manifest};
@@ -29,6 +30,8 @@ pub(super) fn create(draft: &mut Draft<'_>, command: &CreateUpload) -> Decision<
     }
     let id = UploadId { initiated: draft.now(), site: SITE };
     draft.put(TreeId::Uploads(command.bucket), keys::upload(&command.key, id), &command.upload);
+    let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
+    lifecycle::enter_upload(draft, lifecycle.as_ref(), &command.key, id);
     Ok(Reply::UploadCreated(id))
 }
 
@@ -72,6 +75,9 @@ pub(super) fn complete(draft: &mut Draft<'_>, command: &CompleteUpload) -> Decis
     let current = draft.current(command.bucket, &command.key)?;
     check_precondition(&command.precondition, current.as_ref().map(Subject::of_object))?;
 
+    let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
+    let lifecycle = lifecycle.as_ref();
+    lifecycle::leave_upload(draft, lifecycle, &command.key, command.upload);
     remove_upload(draft, command.bucket, &command.key, command.upload, listed.iter().chain(&stored));
     stored.values().for_each(|unlisted| manifest::retire(draft, &unlisted.segment));
     if Bug::PartsRetired.is_planted() {
@@ -83,7 +89,13 @@ pub(super) fn complete(draft: &mut Draft<'_>, command: &CompleteUpload) -> Decis
     }
     let mut object = assemble(command, upload, listed);
     object.lock = lock::of_new_version(draft, &bucket, object.lock)?;
-    let key = Key { bucket: command.bucket, versioning: bucket.versioning, name: &command.key };
+    let key = Key {
+        bucket: command.bucket,
+        versioning: bucket.versioning,
+        name: &command.key,
+        lifecycle,
+        quota: bucket.quota,
+    };
     let reply = replace(draft, &key, current, object)?;
     draft.remember(result, RememberedReply::Put(reply.clone()))?;
     Ok(Reply::ObjectPut(reply))
@@ -148,19 +160,33 @@ fn assemble(command: &CompleteUpload, upload: UploadRecord, listed: BTreeMap<u16
         acl: upload.acl,
         encryption: upload.encryption,
         lock: upload.lock,
+        noncurrent_since: None,
         unknown: UnknownFields::default(),
     }
 }
 
 pub(super) fn abort(draft: &mut Draft<'_>, command: &AbortUpload) -> Decision<Reply> {
-    require_upload(draft, command.bucket, &command.key, command.upload)?;
-    let stored = query::parts(draft.view(), command.bucket, command.upload)?;
+    let (bucket, _) = require_upload(draft, command.bucket, &command.key, command.upload)?;
+    let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
+    drop_upload(draft, lifecycle.as_ref(), command.bucket, &command.key, command.upload)?;
+    Ok(Reply::Done)
+}
+
+/// Drops an upload that exists, with its parts.
+pub(super) fn drop_upload(
+    draft: &mut Draft<'_>,
+    lifecycle: Option<&Lifecycle>,
+    bucket: BucketId,
+    key: &str,
+    id: UploadId,
+) -> Decision<()> {
+    let stored = query::parts(draft.view(), bucket, id)?;
     for (_, part) in &stored {
         manifest::retire(draft, &part.segment);
     }
-    let stored = stored.iter().map(|(number, part)| (number, part));
-    remove_upload(draft, command.bucket, &command.key, command.upload, stored);
-    Ok(Reply::Done)
+    lifecycle::leave_upload(draft, lifecycle, key, id);
+    remove_upload(draft, bucket, key, id, stored.iter().map(|(number, part)| (number, part)));
+    Ok(())
 }
 
 /// An upload that must exist, and its bucket.

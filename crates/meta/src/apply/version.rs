@@ -5,11 +5,13 @@
 //! [`keys::null_version`] says where it is while it is not current. Only versioned buckets have more than current ones.
 
 use super::draft::{Decision, Draft};
+use super::lifecycle::{self, Lifecycle};
+use super::quota::signed;
 use super::{lock, manifest};
 use crate::keys;
 use crate::query;
 use crate::record::{
-    Body, Governance, Hlc, MarkerRecord, NullVersionRecord, ObjectRecord, UnknownFields, VersionId, VersionName,
+    Body, Governance, Hlc, MarkerRecord, NullVersionRecord, ObjectRecord, Quota, UnknownFields, VersionId, VersionName,
     VersionRecord, Versioning,
 };
 use crate::view::{BucketId, TreeId};
@@ -20,6 +22,10 @@ pub(super) struct Key<'a> {
     pub(super) bucket: BucketId,
     pub(super) versioning: Option<Versioning>,
     pub(super) name: &'a str,
+    /// The rules that its versions are under.
+    pub(super) lifecycle: Option<&'a Lifecycle>,
+    /// How much its bucket may hold.
+    pub(super) quota: Option<Quota>,
 }
 
 impl Key<'_> {
@@ -47,13 +53,20 @@ pub(super) struct Replaced {
 /// is when the new one is the null version. The caller replaces or removes the record of the current version, and the
 /// note where the null version is.
 pub(super) fn make_room(draft: &mut Draft<'_>, key: &Key<'_>, current: Option<ObjectRecord>) -> Decision<Replaced> {
+    match &current {
+        Some(current) => lifecycle::leave_current(draft, key, current),
+        None if key.versioning.is_some() => {
+            lifecycle::cover_marker(draft, key, key.versioning == Some(Versioning::Suspended))?;
+        }
+        None => {}
+    }
     let is_null = current.as_ref().is_some_and(|current| current.version.is_none());
     let replaced = match key.versioning {
         None => Replaced { object: current, was_noted: false },
         Some(Versioning::Suspended) if is_null => Replaced { object: current, was_noted: false },
         Some(versioning) => {
             if let Some(current) = current {
-                displace(draft, key, &current);
+                displace(draft, key, &current)?;
             }
             match versioning {
                 Versioning::Enabled => Replaced::default(),
@@ -63,12 +76,13 @@ pub(super) fn make_room(draft: &mut Draft<'_>, key: &Key<'_>, current: Option<Ob
     };
     if let Some(ended) = &replaced.object {
         lock::check_removal(draft, ended, Governance::Observed)?;
+        draft.grow(key, -signed(ended.size), 0);
     }
     Ok(replaced)
 }
 
 /// Puts the current version among the others.
-fn displace(draft: &mut Draft<'_>, key: &Key<'_>, current: &ObjectRecord) {
+fn displace(draft: &mut Draft<'_>, key: &Key<'_>, current: &ObjectRecord) -> Decision<()> {
     let place = match current.version {
         Some(id) => id,
         None => {
@@ -80,7 +94,9 @@ fn displace(draft: &mut Draft<'_>, key: &Key<'_>, current: &ObjectRecord) {
     };
     let tree_key = keys::version(key.name, place);
     own(draft, key, current, &tree_key);
-    draft.put(key.tree(), tree_key, current);
+    let other = lifecycle::displaced(draft, key, current)?;
+    draft.put(key.tree(), tree_key, &other);
+    Ok(())
 }
 
 /// Removes the null version, which is not current, and leaves the note of where it was.
@@ -89,6 +105,7 @@ fn remove_null_version(draft: &mut Draft<'_>, key: &Key<'_>) -> Decision<Replace
         return Ok(Replaced::default());
     };
     draft.remove(key.tree(), tree_key);
+    lifecycle::leave_other(draft, key, &record);
     Ok(Replaced { object: record.object(), was_noted: true })
 }
 
@@ -98,13 +115,21 @@ fn note_null_version(draft: &mut Draft<'_>, key: &Key<'_>, place: VersionId) {
     draft.put(key.tree(), keys::null_version(key.name), &record);
 }
 
-/// Puts a delete marker as the newest version.
-pub(super) fn put_marker(draft: &mut Draft<'_>, key: &Key<'_>, id: Option<VersionId>, modified: Hlc) {
+/// Puts a delete marker as the newest version; `is_sole` if there will be no other.
+pub(super) fn put_marker(
+    draft: &mut Draft<'_>,
+    key: &Key<'_>,
+    (id, modified): (Option<VersionId>, Hlc),
+    is_sole: bool,
+) {
     let place = VersionId::at(draft.now());
     if id.is_none() {
         note_null_version(draft, key, place);
     }
-    let marker = MarkerRecord { modified, version: id, unknown: UnknownFields::default() };
+    let marker = MarkerRecord { modified, version: id, noncurrent_since: None, unknown: UnknownFields::default() };
+    if is_sole {
+        lifecycle::enter_sole_marker(draft, key, &marker);
+    }
     draft.put(key.tree(), keys::version(key.name, place), &marker);
 }
 
@@ -119,21 +144,30 @@ pub(super) fn remove(
 ) -> Decision<()> {
     if let VersionRecord::Object(object) = record {
         lock::check_removal(draft, object, governance)?;
+        let ends_current = tree_key == key.current();
+        draft.grow(key, -signed(object.size), -i64::from(ends_current));
         retire(draft, object);
         remove_body(draft, key, object);
     }
     let was_current = tree_key == key.current();
+    match record {
+        VersionRecord::Object(object) if was_current => lifecycle::leave_current(draft, key, object),
+        _ => lifecycle::leave_other(draft, key, record),
+    }
     if record.name() == VersionName::Null && !was_current {
         draft.remove(key.tree(), keys::null_version(key.name));
     }
     match successor(draft, key, &tree_key, record)? {
         Some((successor_key, successor)) => {
-            promote(draft, key, successor_key, &successor);
+            promote(draft, key, successor_key, successor);
             if !was_current {
                 draft.remove(key.tree(), tree_key);
             }
         }
-        None => draft.remove(key.tree(), tree_key),
+        None => {
+            lifecycle::uncover_marker(draft, key, &tree_key)?;
+            draft.remove(key.tree(), tree_key);
+        }
     }
     Ok(())
 }
@@ -159,12 +193,16 @@ fn successor(
 }
 
 /// Makes the newest of the other versions current.
-fn promote(draft: &mut Draft<'_>, key: &Key<'_>, tree_key: Vec<u8>, object: &ObjectRecord) {
+fn promote(draft: &mut Draft<'_>, key: &Key<'_>, tree_key: Vec<u8>, mut object: ObjectRecord) {
     if object.version.is_none() {
         draft.remove(key.tree(), keys::null_version(key.name));
     }
-    own(draft, key, object, &key.current());
-    draft.put(key.tree(), key.current(), object);
+    lifecycle::leave_other(draft, key, &VersionRecord::Object(object.clone()));
+    object.noncurrent_since = None;
+    own(draft, key, &object, &key.current());
+    draft.put(key.tree(), key.current(), &object);
+    lifecycle::enter_current(draft, key, &object);
+    draft.grow(key, 0, 1);
     draft.remove(key.tree(), tree_key);
 }
 

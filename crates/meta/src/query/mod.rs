@@ -2,6 +2,7 @@
 
 mod bucket;
 mod internal;
+mod lifecycle;
 mod list_objects;
 mod list_uploads;
 mod list_versions;
@@ -23,13 +24,15 @@ pub use internal::{
     RepairEntry, document, documents, group_fence, intent_epochs, is_referenced, object_of, owner_of, pinned_write,
     pinned_writes, placement_table, repair_queue, retired_segments, segment_of, segments,
 };
+pub(crate) use lifecycle::lifecycle_rules;
+pub use lifecycle::{DueEntry, LifecycleState, due, lifecycles};
 pub use list_objects::{ListObjects, ObjectEntry, ObjectPage, list_objects};
 pub use list_uploads::{ListUploads, UploadEntry, UploadPage, list_uploads};
 pub use list_versions::{ListVersions, ListedVersion, VersionEntry, VersionPage, list_versions};
 pub use object::{bucket_usage, object, object_without_body, prefix_usage};
 pub use upload::{PartPage, list_parts, part, parts, upload};
+pub(crate) use version::{decode_version, locate_null_version, locate_version, newest_versions, visit_versions};
 pub use version::{hiding_marker, version, version_without_body};
-pub(crate) use version::{locate_null_version, locate_version, newest_versions};
 
 /// The start of `key` up to and with the first delimiter behind `prefix`; `None` when there is none, when the delimiter
 /// is empty, or when `key` does not start with `prefix`.

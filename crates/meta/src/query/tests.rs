@@ -60,6 +60,7 @@ fn object(size: u64) -> Bytes {
         acl: None,
         encryption: None,
         lock: VersionLock::default(),
+        noncurrent_since: None,
         unknown: UnknownFields::default(),
     };
     record.encode()

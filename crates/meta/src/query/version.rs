@@ -112,11 +112,31 @@ pub(crate) fn newest_versions(
     })
 }
 
+/// Shows `visit` the versions of `key` that are not current, newest first and at most `limit`, until it has seen enough.
+pub(crate) fn visit_versions(
+    view: &dyn View,
+    bucket: BucketId,
+    key: &str,
+    limit: usize,
+    mut visit: impl FnMut(&[u8], VersionRecord) -> bool,
+) -> Result<()> {
+    let (tree, prefix) = (TreeId::Objects(bucket), keys::versions_of(key));
+    let mut cursor = view.cursor(tree)?;
+    cursor.seek(&prefix)?;
+    for _ in 0..limit {
+        let Some((tree_key, value)) = cursor.next()?.filter(|(found, _)| found.starts_with(&prefix)) else { break };
+        if !visit(&tree_key, decode_version(tree, &tree_key, &value)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// The version at a place that is not the current one's.
 fn version_at(view: &dyn View, tree: TreeId, tree_key: &[u8]) -> Result<Option<VersionRecord>> {
     view.get(tree, tree_key)?.map(|value| decode_version(tree, tree_key, &value)).transpose()
 }
 
-fn decode_version(tree: TreeId, tree_key: &[u8], value: &Bytes) -> Result<VersionRecord> {
+pub(crate) fn decode_version(tree: TreeId, tree_key: &[u8], value: &Bytes) -> Result<VersionRecord> {
     VersionRecord::decode(value).map_err(|source| Error::Record { tree, key: tree_key.to_owned(), source })
 }

@@ -67,6 +67,7 @@ impl Built {
             acl: None,
             encryption: None,
             lock: VersionLock::default(),
+            noncurrent_since: None,
             unknown: UnknownFields::default(),
         };
         let (precondition, write_id) = (Precondition::default(), WriteId(u128::from(self.index)));

@@ -5,7 +5,7 @@ use std::num::NonZeroU8;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{BucketLock, Hlc, Record, UnknownFields};
+use super::{BucketLock, Hlc, Quota, Record, UnknownFields};
 use crate::codec::{FieldReader, FieldWriter, Input, Value};
 use crate::error::CodecError;
 use crate::view::BucketId;
@@ -28,6 +28,10 @@ pub struct BucketRecord {
     pub versioning: Option<Versioning>,
     /// Object lock; `None` if its versions cannot be locked.
     pub lock: Option<BucketLock>,
+    /// How much it may hold; `None` is without bounds.
+    pub quota: Option<Quota>,
+    /// When its lifecycle rules were set, which names their index; `None` if it has none that are enabled.
+    pub lifecycle: Option<Hlc>,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -39,6 +43,8 @@ const REGION: u8 = 3;
 const CONFIGURED: u8 = 4;
 const VERSIONING: u8 = 5;
 const LOCK: u8 = 6;
+const QUOTA: u8 = 7;
+const LIFECYCLE: u8 = 8;
 
 impl Record for BucketRecord {
     const KIND: u8 = 0x02;
@@ -52,6 +58,8 @@ impl Record for BucketRecord {
         fields.option(CONFIGURED, Some(&self.configured).filter(|time| **time != Hlc::ZERO));
         fields.option(VERSIONING, self.versioning.as_ref());
         fields.option(LOCK, self.lock.as_ref());
+        fields.option(QUOTA, self.quota.as_ref());
+        fields.option(LIFECYCLE, self.lifecycle.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -67,8 +75,10 @@ impl Record for BucketRecord {
         };
         let versioning = fields.option(VERSIONING)?;
         let lock = fields.option(LOCK)?;
+        let quota = fields.option(QUOTA)?;
+        let lifecycle = fields.option(LIFECYCLE)?;
         let unknown = fields.finish(encoded)?;
-        Ok(Self { name, created, owner, region, configured, versioning, lock, unknown })
+        Ok(Self { name, created, owner, region, configured, versioning, lock, quota, lifecycle, unknown })
     }
 }
 
@@ -112,6 +122,12 @@ impl ConfigurationKind {
         }
     }
 }
+
+/// The lifecycle rules of a bucket as a GET answers them.
+pub const LIFECYCLE_DOCUMENT: ConfigurationKind = ConfigurationKind::new(21).expect("not zero");
+
+/// The lifecycle rules of a bucket as they are followed.
+pub(crate) const LIFECYCLE_RULES: ConfigurationKind = ConfigurationKind::new(22).expect("not zero");
 
 /// One configuration of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,10 @@ mod encryption;
 mod etag;
 mod hlc;
 mod internal;
+mod lifecycle;
 mod lock;
 mod object;
+mod quota;
 mod result;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -23,8 +25,9 @@ mod upload;
 mod version;
 mod wire;
 
+pub(crate) use bucket::LIFECYCLE_RULES;
 pub(crate) use bucket::{BucketNameRecord, ConfigurationRecord};
-pub use bucket::{BucketRecord, ConfigurationKind, Versioning};
+pub use bucket::{BucketRecord, ConfigurationKind, LIFECYCLE_DOCUMENT, Versioning};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind};
 pub use encryption::EncryptionRecord;
 pub use etag::{Etag, OpaqueEtag};
@@ -34,11 +37,15 @@ pub use internal::{
     WriteOwner,
 };
 pub(crate) use internal::{DrainingRecord, FenceRecord};
+pub use lifecycle::LifecycleIndex;
+pub(crate) use lifecycle::{DueRecord, LifecycleIndexRecord};
 pub use lock::{
     BucketLock, DefaultRetention, Governance, LegalHold, Retention, RetentionMode, RetentionPeriod, VersionLock,
 };
 pub(crate) use object::BodyRecord;
 pub use object::{Body, ObjectHead, ObjectPart, ObjectRecord};
+pub use quota::Quota;
+pub(crate) use quota::UsageRecord;
 pub(crate) use result::{RememberedReply, ResultRecord, ResultSlotRecord};
 pub use segment::{Segment, StripeException, StripeSlot, WriteId};
 pub use upload::{PART_NUMBER_MAX, PART_SIZE_MIN, PartRecord, UploadId, UploadRecord};

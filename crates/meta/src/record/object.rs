@@ -40,6 +40,8 @@ pub struct ObjectRecord {
     pub encryption: Option<EncryptionRecord>,
     /// What keeps it from being removed.
     pub lock: VersionLock,
+    /// Since when it is not current; absent of current versions, and where there were no lifecycle rules then.
+    pub noncurrent_since: Option<Hlc>,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -99,6 +101,8 @@ const ACL: u8 = 13;
 const ENCRYPTION: u8 = 14;
 const RETENTION: u8 = 15;
 const LEGAL_HOLD: u8 = 16;
+// 17 to 19 are given out.
+const NONCURRENT_SINCE: u8 = 20;
 
 impl Record for ObjectRecord {
     const KIND: u8 = 0x10;
@@ -124,6 +128,7 @@ impl Record for ObjectRecord {
         fields.option(ENCRYPTION, self.encryption.as_ref());
         fields.option(RETENTION, self.lock.retention.as_ref());
         fields.option(LEGAL_HOLD, self.lock.hold.as_ref());
+        fields.option(NONCURRENT_SINCE, self.noncurrent_since.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -145,6 +150,7 @@ impl Record for ObjectRecord {
         let acl = fields.option(ACL)?;
         let encryption = fields.option(ENCRYPTION)?;
         let lock = VersionLock { retention: fields.option(RETENTION)?, hold: fields.option(LEGAL_HOLD)? };
+        let noncurrent_since = fields.option(NONCURRENT_SINCE)?;
         let unknown = fields.finish(encoded)?;
         let ObjectHead { size, modified, etag, storage_class, checksum } = head;
         Ok(Self {
@@ -162,6 +168,7 @@ impl Record for ObjectRecord {
             acl,
             encryption,
             lock,
+            noncurrent_since,
             unknown,
         })
     }

@@ -97,6 +97,10 @@ fn bucket_lock() -> impl Strategy<Value = BucketLock> {
     option::of(default).prop_map(|default| BucketLock { default })
 }
 
+fn quota() -> impl Strategy<Value = Quota> {
+    (option::of(any::<u64>()), option::of(any::<u64>())).prop_map(|(bytes, objects)| Quota { bytes, objects })
+}
+
 pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
     let body = prop_oneof![
         vec(any::<u8>(), 0..300).prop_map(|bytes| Body::Inline(bytes.into())),
@@ -106,14 +110,14 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
     let head = (any::<u64>(), hlc(), etag(), option::of(any::<String>()), option::of(checksum()));
     let body = (body, option::of(version_id()));
     let maps = (text_map(), text_map(), text_map());
-    let rights = (option::of(any::<String>()), lock(), option::of(encryption()));
+    let rights = (option::of(any::<String>()), (lock(), option::of(hlc())), option::of(encryption()));
     (head, maps, vec(part(), 0..4), body, rights).prop_map(
         |(
             (size, modified, etag, storage_class, checksum),
             (headers, user_metadata, tags),
             parts,
             (body, version),
-            (acl, lock, encryption),
+            (acl, (lock, noncurrent_since), encryption),
         )| {
             ObjectRecord {
                 size,
@@ -130,6 +134,7 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
                 acl,
                 encryption,
                 lock,
+                noncurrent_since,
                 unknown: UnknownFields::default(),
             }
         },
@@ -140,8 +145,8 @@ pub(crate) fn bucket() -> impl Strategy<Value = BucketRecord> {
     let texts = (any::<String>(), any::<String>(), option::of(any::<String>()));
     let configured = prop_oneof![Just(Hlc::ZERO), hlc()];
     let versioning = option::of(prop_oneof![Just(Versioning::Enabled), Just(Versioning::Suspended)]);
-    (texts, hlc(), configured, versioning, option::of(bucket_lock())).prop_map(
-        |((name, owner, region), created, configured, versioning, lock)| BucketRecord {
+    (texts, hlc(), configured, versioning, (option::of(bucket_lock()), option::of(quota()), option::of(hlc())))
+        .prop_map(|((name, owner, region), created, configured, versioning, (lock, quota, lifecycle))| BucketRecord {
             name,
             created,
             owner,
@@ -149,9 +154,10 @@ pub(crate) fn bucket() -> impl Strategy<Value = BucketRecord> {
             configured,
             versioning,
             lock,
+            quota,
+            lifecycle,
             unknown: UnknownFields::default(),
-        },
-    )
+        })
 }
 
 pub(crate) fn version_id() -> impl Strategy<Value = VersionId> {

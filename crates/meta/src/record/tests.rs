@@ -11,6 +11,7 @@ use super::samples::{bucket, checksum, etag, hlc, missing, object, segment, uplo
 use super::*;
 use crate::codec::read_whole;
 use crate::error::CodecError;
+use crate::lifecycle::{Expiration, Filter, LifecycleRule, LifecycleRules, Noncurrent};
 use crate::outcome::{ObjectDeleted, ObjectPut};
 use crate::view::{BucketId, TreeId};
 
@@ -136,7 +137,7 @@ proptest! {
         check(&BodyRecord { bytes: value.clone(), unknown: unknown() }, &added, damage);
         check(&ResultSlotRecord { result_key: value, unknown: unknown() }, &added, damage);
         for version in [None, Some(version)] {
-            check(&MarkerRecord { modified, version, unknown: unknown() }, &added, damage);
+            check(&MarkerRecord { modified, version, noncurrent_since: None, unknown: unknown() }, &added, damage);
         }
         check(&NullVersionRecord { place: version, unknown: unknown() }, &added, damage);
         let version = name.map(VersionName::from);
@@ -228,6 +229,7 @@ fn golden_object() {
         acl: None,
         encryption: None,
         lock: VersionLock::default(),
+        noncurrent_since: None,
         unknown: UnknownFields::default(),
     };
     let golden = [
@@ -338,6 +340,8 @@ fn golden_records() {
         configured: Hlc::ZERO,
         versioning: None,
         lock: None,
+        quota: None,
+        lifecycle: None,
         unknown: unknown(),
     };
     check_golden(&bucket, "0201 0f 020162 080123456789abcdef 02016f 020172");
@@ -347,6 +351,12 @@ fn golden_records() {
     check_golden(&versioned, "0201 2f 020162 080123456789abcdef 02016f 020172 0102");
     let locked = BucketRecord { lock: Some(BucketLock::default()), ..bucket.clone() };
     check_golden(&locked, "0201 4f 020162 080123456789abcdef 02016f 020172 00");
+    let quota = Some(Quota { bytes: Some(300), objects: None });
+    check_golden(
+        &BucketRecord { quota, ..bucket.clone() },
+        "0201 8f01 020162 080123456789abcdef 02016f 020172 0301ac02",
+    );
+    check_golden(&UsageRecord { bytes: 300, objects: 2, unknown: unknown() }, "4d01 03 02ac02 0102");
     let default = DefaultRetention { mode: RetentionMode::Governance, period: RetentionPeriod::Days(30) };
     let locked = BucketRecord { lock: Some(BucketLock { default: Some(default) }), ..bucket };
     check_golden(&locked, "0201 4f 020162 080123456789abcdef 02016f 020172 0301011e");
@@ -429,15 +439,20 @@ fn check_golden_versions(time: Hlc, etag: Etag) {
         acl: None,
         encryption: None,
         lock: VersionLock::default(),
+        noncurrent_since: None,
         unknown: unknown(),
     };
     let golden = "1001 8730 0100 080000000000000005 110122222222222222222222222222222222 00 0a0123456789abcdef0001";
     check_golden(&object, golden);
     check_golden_locks(object);
-    let marker = MarkerRecord { modified: Hlc::from_bits(5), version: Some(id), unknown: unknown() };
+    let marker =
+        MarkerRecord { modified: Hlc::from_bits(5), version: Some(id), noncurrent_since: None, unknown: unknown() };
     check_golden(&marker, "1101 03 080000000000000005 0a0123456789abcdef0001");
     let null_marker = MarkerRecord { version: None, ..marker };
     check_golden(&null_marker, "1101 01 080000000000000005");
+    let covered = MarkerRecord { noncurrent_since: Some(Hlc::from_bits(6)), ..null_marker };
+    check_golden(&covered, "1101 818040 080000000000000005 080000000000000006");
+    check_golden_lifecycle();
     check_golden(&NullVersionRecord { place: id, unknown: unknown() }, "1301 01 0a0123456789abcdef0001");
 
     let put = ObjectPut { modified: time, etag, checksum: None, size: 1, version: Some(VersionName::Id(id)) };
@@ -447,6 +462,33 @@ fn check_golden_versions(time: Hlc, etag: Etag) {
     let deleted = ObjectDeleted { existed: false, version: Some(VersionName::Null), is_marker: true };
     let deleted = ResultRecord { reply: RememberedReply::Deleted(deleted), unknown: unknown() };
     check_golden(&deleted, "4601 70 0100 00 00");
+}
+
+/// What came with lifecycle rules.
+fn check_golden_lifecycle() {
+    let filter = Filter {
+        prefix: "p".to_owned(),
+        tags: [("k".to_owned(), "v".to_owned())].into(),
+        size_above: Some(1),
+        size_below: Some(300),
+    };
+    let rule = LifecycleRule {
+        filter,
+        expiration: Some(Expiration::Days(2)),
+        noncurrent: Some(Noncurrent { days: 3, keep: 4 }),
+        abort_days: Some(5),
+    };
+    let marked = LifecycleRule { expiration: Some(Expiration::Markers), ..LifecycleRule::default() };
+    let dated = LifecycleRule { expiration: Some(Expiration::Date(UnixMillis(300))), ..LifecycleRule::default() };
+    let rules =
+        LifecycleRules { day_millis: 10_000, rules: vec![rule, marked, dated], unknown: UnknownFields::default() };
+    let golden = "0701 03 02904e 18 03 0170 01016b0176 67 01ac02 02 0304 05 000010 000008ac02";
+    check_golden(&rules, golden);
+    let building = LifecycleIndexRecord::new(LifecycleIndex::Building(Bytes::from_static(b"k")));
+    check_golden(&building, "4c01 01 016b");
+    check_golden(&LifecycleIndexRecord::new(LifecycleIndex::Complete), "4c01 00");
+    check_golden(&LifecycleIndexRecord::new(LifecycleIndex::Draining), "4c01 02 00");
+    check_golden(&DueRecord::default(), "4b01 00");
 }
 
 /// What came with object lock.

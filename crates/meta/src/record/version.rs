@@ -111,6 +111,8 @@ pub struct MarkerRecord {
     pub modified: Hlc,
     /// Its id; `None` if it is the null version.
     pub version: Option<VersionId>,
+    /// Since when it is not the newest version; absent while it is, and where there were no lifecycle rules then.
+    pub noncurrent_since: Option<Hlc>,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -122,6 +124,7 @@ impl Record for MarkerRecord {
         let mut fields = FieldWriter::new();
         fields.value(0, &self.modified);
         fields.option(1, self.version.as_ref());
+        fields.option(20, self.noncurrent_since.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -129,8 +132,9 @@ impl Record for MarkerRecord {
         let mut fields = FieldReader::open(Self::KIND, encoded)?;
         let modified = fields.value(0)?;
         let version = fields.option(1)?;
+        let noncurrent_since = fields.option(20)?;
         let unknown = fields.finish(encoded)?;
-        Ok(Self { modified, version, unknown })
+        Ok(Self { modified, version, noncurrent_since, unknown })
     }
 }
 

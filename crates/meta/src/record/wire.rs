@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{BucketLock, BucketRecord, Checksum, Etag, ObjectRecord, PartRecord, Record, Retention, UploadRecord};
 use crate::codec::{Value, read_whole};
+use crate::lifecycle::LifecycleRules;
 
 /// Takes the bytes that `serialize_bytes` wrote.
 struct BytesVisitor;
@@ -53,7 +54,7 @@ macro_rules! serde_as_record {
     )* };
 }
 
-serde_as_record!(BucketRecord, ObjectRecord, UploadRecord, PartRecord);
+serde_as_record!(BucketRecord, ObjectRecord, UploadRecord, PartRecord, LifecycleRules);
 
 macro_rules! serde_as_value {
     ($($value:ty),*) => { $(

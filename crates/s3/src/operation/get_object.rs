@@ -3,12 +3,13 @@
 use axum::body::Body;
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use store::lifecycle::Facts;
 use store::{GetRequest, Object, ObjectReader, ReadConditions, Selection};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
 use crate::header::{condition, encryption, metadata, range, single};
-use crate::operation::object_lock;
+use crate::operation::{lifecycle, object_lock};
 use crate::request::Request;
 use crate::response::{self, Response};
 
@@ -123,6 +124,10 @@ fn encode(frontend: &Frontend, request: &Request, wanted: &GetRequest, selection
     let headers = found.headers_mut();
     metadata::write(object, headers);
     object_lock::write(frontend, request, object, headers);
+    if wanted.version.is_none() {
+        let facts = Facts { key: request.key(), size: object.size, tags: &object.tags };
+        lifecycle::announce_expiry(request.settings().lifecycle.as_ref(), &facts, object.modified, headers);
+    }
     response::set_validators(headers, object);
     response::set_version(headers, object.version);
     let method = object.encryption.as_ref().map(|encryption| &encryption.method);

@@ -9,6 +9,7 @@ mod complete_upload;
 mod copy_object;
 mod delete_object;
 mod get_object;
+mod lifecycle;
 mod list_buckets;
 mod list_objects;
 mod list_versions;
@@ -105,7 +106,9 @@ operations! {
     DeleteBucketEncryption => bucket_configuration::delete_bucket_encryption, PutEncryptionConfiguration;
     ListBucketIntelligentTieringConfigurations => bucket_configuration::get_unset, GetIntelligentTieringConfiguration;
     ListBucketInventoryConfigurations => bucket_configuration::get_unset, GetInventoryConfiguration;
-    GetBucketLifecycleConfiguration => bucket_configuration::get_unset, GetLifecycleConfiguration;
+    GetBucketLifecycleConfiguration => lifecycle::get_bucket_lifecycle_configuration, GetLifecycleConfiguration;
+    PutBucketLifecycleConfiguration => lifecycle::put_bucket_lifecycle_configuration, PutLifecycleConfiguration;
+    DeleteBucketLifecycle => lifecycle::delete_bucket_lifecycle, PutLifecycleConfiguration;
     GetBucketLogging => bucket_configuration::get_unset, GetBucketLogging;
     ListBucketMetricsConfigurations => bucket_configuration::get_unset, GetMetricsConfiguration;
     GetBucketNotificationConfiguration => bucket_configuration::get_unset, GetBucketNotification;
@@ -178,7 +181,14 @@ const CONFIGURATIONS: [(&str, [Option<Operation>; 3]); 22] = {
         ("encryption", [Some(O::GetBucketEncryption), Some(O::PutBucketEncryption), Some(O::DeleteBucketEncryption)]),
         ("intelligent-tiering", [Some(O::ListBucketIntelligentTieringConfigurations), None, None]),
         ("inventory", [Some(O::ListBucketInventoryConfigurations), None, None]),
-        ("lifecycle", [Some(O::GetBucketLifecycleConfiguration), None, None]),
+        (
+            "lifecycle",
+            [
+                Some(O::GetBucketLifecycleConfiguration),
+                Some(O::PutBucketLifecycleConfiguration),
+                Some(O::DeleteBucketLifecycle),
+            ],
+        ),
         ("location", [Some(O::GetBucketLocation), None, None]),
         ("logging", [Some(O::GetBucketLogging), None, None]),
         ("metrics", [Some(O::ListBucketMetricsConfigurations), None, None]),
@@ -379,7 +389,8 @@ mod tests {
             ("DELETE", "policy", Ok(Operation::DeleteBucketPolicy)),
             ("POST", "policy", Err(ErrorCode::MethodNotAllowed)),
             ("DELETE", "acl", Err(ErrorCode::NotImplemented)),
-            ("DELETE", "lifecycle", Err(ErrorCode::NotImplemented)),
+            ("DELETE", "lifecycle", Ok(Operation::DeleteBucketLifecycle)),
+            ("DELETE", "replication", Err(ErrorCode::NotImplemented)),
             ("PUT", "versioning", Ok(Operation::PutBucketVersioning)),
             ("PUT", "", Ok(Operation::CreateBucket)),
             ("DELETE", "", Ok(Operation::DeleteBucket)),

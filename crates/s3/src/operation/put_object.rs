@@ -1,8 +1,11 @@
 //! PutObject.
 
+use std::collections::BTreeMap;
+
 use ::encryption::CustomerKey;
 use http::StatusCode;
 use http::header::TRANSFER_ENCODING;
+use store::lifecycle::Facts;
 use store::object::VersionLock;
 use store::put::ExpectedBody;
 use store::{ChecksumRequest, PutRequest, PutResult};
@@ -10,7 +13,7 @@ use store::{ChecksumRequest, PutRequest, PutResult};
 use crate::error::{ErrorCode, Result};
 use crate::frontend::{Frontend, content_length};
 use crate::header::{checksum, condition, encryption, lock, metadata, refusal};
-use crate::operation::acl;
+use crate::operation::{acl, lifecycle};
 use crate::request::Request;
 use crate::response::{self, Response};
 use crate::settings::{protection, tags};
@@ -34,10 +37,17 @@ pub(super) async fn put_object(frontend: &Frontend, mut request: Request) -> Res
         expected,
     };
     let (bucket, key) = (request.found().clone(), request.key().to_owned());
+    let rules = Some(request.access().settings.clone()).filter(|settings| settings.lifecycle.is_some());
+    let tags = if rules.is_some() { put.tags.clone() } else { BTreeMap::new() };
 
     let result = frontend.store.put_object(&bucket, &key, put, request.into_body()).await?;
 
-    Ok(encode(&result, customer_key.as_ref()))
+    let mut stored = encode(&result, customer_key.as_ref());
+    if let Some(rules) = rules {
+        let facts = Facts { key: &key, size: result.size, tags: &tags };
+        lifecycle::announce_expiry(rules.lifecycle.as_ref(), &facts, result.modified, stored.headers_mut());
+    }
+    Ok(stored)
 }
 
 /// Whether there is a digest of what will be locked, as S3 demands.

@@ -7,7 +7,7 @@ use store::{ChecksumAlgorithm, ChecksumKind};
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
 use crate::header::{checksum, encryption, lock, metadata, refusal};
-use crate::operation::acl;
+use crate::operation::{acl, lifecycle};
 use crate::request::Request;
 use crate::response::{self, Response};
 use crate::settings::{protection, tags};
@@ -38,6 +38,8 @@ pub(super) async fn create_multipart_upload(frontend: &Frontend, mut request: Re
     let mut created = response::xml(document);
     encryption::write(created.headers_mut(), upload.encryption.as_ref(), customer_key.as_ref());
     encryption::write_context(created.headers_mut(), upload.encryption.as_ref());
+    let rules = request.settings().lifecycle.as_ref();
+    lifecycle::announce_abort(rules, request.key(), upload.created, created.headers_mut());
     if let Some((algorithm, kind)) = checksum {
         let headers = created.headers_mut();
         response::set(headers, HeaderName::from_static("x-amz-checksum-algorithm"), checksum::name(algorithm));

@@ -7,6 +7,7 @@ pub(crate) mod acl;
 mod cors;
 mod document;
 mod encryption;
+mod lifecycle;
 mod ownership;
 mod policy;
 mod public_access;
@@ -26,6 +27,7 @@ use store::bucket::{Bucket, BucketId, ConfigurationKind, Hlc};
 pub(crate) use cors::{Allowed, Cors, Crossing};
 pub(crate) use document::Document;
 pub(crate) use encryption::{BucketEncryption, protection};
+pub(crate) use lifecycle::Lifecycle;
 pub(crate) use policy::BucketPolicy;
 pub(crate) use tags::Tags;
 pub(crate) use website::{Elsewhere, Pages, Website};
@@ -56,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) tags: Option<Tags>,
     /// Which pages of other origins may ask.
     pub(crate) cors: Option<Cors>,
+    /// When its objects end.
+    pub(crate) lifecycle: Option<Lifecycle>,
     /// Who pays.
     pub(crate) payer: Option<Payer>,
     /// How its new objects are encrypted.
@@ -83,6 +87,7 @@ impl Settings {
             acl: read(store, bucket).await?,
             tags: read(store, bucket).await?,
             cors: read(store, bucket).await?,
+            lifecycle: read(store, bucket).await?,
             payer: read(store, bucket).await?,
             encryption: read(store, bucket).await?,
             website: read(store, bucket).await?,
@@ -172,6 +177,7 @@ mod tests {
             versioning: None,
             found_at: 0,
             lock: None,
+            quota: None,
         }
     }
 

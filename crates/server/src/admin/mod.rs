@@ -16,7 +16,8 @@ use env::Env;
 use serde_json::Value;
 
 use crate::cli::{
-    AccountAction, AdminArguments, AdminCommand, Form, HealAction, RebalanceAction, ScrubAction, TableAction,
+    AccountAction, AdminArguments, AdminCommand, BucketAction, Form, HealAction, RebalanceAction, ScrubAction,
+    TableAction,
 };
 
 /// Exit code of a question whose answer is no.
@@ -55,6 +56,7 @@ fn form(command: &AdminCommand) -> Option<&Form> {
     match command {
         AdminCommand::Info(form) | AdminCommand::SafeToStop { form, .. } => Some(form),
         AdminCommand::Table(TableAction::Show(form)) => Some(form),
+        AdminCommand::Bucket(BucketAction::Quota { form, .. }) => Some(form),
         AdminCommand::Heal(HealAction::Status(form)) => Some(form),
         AdminCommand::Rebalance(RebalanceAction::Status(form)) => Some(form),
         AdminCommand::Scrub(ScrubAction::Status(form)) => Some(form),

@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use http::Method;
 
 use crate::cli::{
-    AccountAction, AdminCommand, DiskAction, HealAction, NodeAction, RebalanceAction, ScrubAction, TableAction,
+    AccountAction, AdminCommand, BucketAction, DiskAction, HealAction, NodeAction, RebalanceAction, ScrubAction,
+    TableAction,
 };
 
 /// Method and path of the request.
@@ -21,6 +22,7 @@ pub(super) fn of(command: &AdminCommand) -> (Method, String) {
         AdminCommand::Scrub(ScrubAction::Status(_)) => (Method::GET, "scrub".to_owned()),
         AdminCommand::Scrub(ScrubAction::Start) => (Method::POST, "scrub/start".to_owned()),
         AdminCommand::Table(TableAction::Show(_)) => (Method::GET, "table".to_owned()),
+        AdminCommand::Bucket(action) => bucket(action),
         AdminCommand::SafeToStop { node, .. } => (Method::GET, format!("node/{node}/safe-to-stop")),
     };
     (method, format!("/admin/v1/{path}"))
@@ -46,6 +48,16 @@ fn disk(action: &DiskAction) -> String {
         DiskAction::Online { disk } => format!("disk/{disk}/online"),
         DiskAction::Remove { disk } => format!("disk/{disk}/remove"),
     }
+}
+
+/// Both limits are set together: one that is not given is none.
+fn bucket(action: &BucketAction) -> (Method, String) {
+    let BucketAction::Quota { name, bytes, objects, none, .. } = action;
+    if bytes.is_none() && objects.is_none() && !none {
+        return (Method::GET, format!("bucket/{name}/quota"));
+    }
+    let limit = |limit: &Option<u64>| limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+    (Method::POST, format!("bucket/{name}/quota/{}/{}", limit(bytes), limit(objects)))
 }
 
 fn heal(action: &HealAction) -> (Method, String) {

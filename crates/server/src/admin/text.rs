@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use super::quantity::bytes;
 use super::{overview, table, work};
 use crate::cli::{AccountAction, AdminCommand, DiskAction, NodeAction, TableAction};
 
@@ -19,6 +20,7 @@ pub(super) fn of(command: &AdminCommand, answer: &Value) -> Result<String, std::
         AdminCommand::Rebalance(action) => work::rebalance(action, answer)?,
         AdminCommand::Scrub(action) => work::scrub(action, answer)?,
         AdminCommand::Table(TableAction::Show(_)) => table::of(answer)?,
+        AdminCommand::Bucket(_) => quota(answer),
         AdminCommand::SafeToStop { node, .. } => safety(*node, answer)?,
     })
 }
@@ -48,6 +50,19 @@ fn account(action: &AccountAction, answer: &Value) -> Result<String, std::fmt::E
         AccountAction::Remove { name } => writeln!(out, "account {name} is removed")?,
     }
     Ok(out)
+}
+
+fn quota(answer: &Value) -> String {
+    let of = |limit: &Value, write: fn(u64) -> String| limit.as_u64().map_or_else(|| "any number".to_owned(), write);
+    let (quota, usage) = (&answer["quota"], &answer["usage"]);
+    format!(
+        "{}: {} of {}, {} of {} objects\n",
+        text(&answer["bucket"]),
+        of(&usage["bytes"], bytes),
+        of(&quota["bytes"], bytes),
+        of(&usage["objects"], |count| count.to_string()),
+        of(&quota["objects"], |count| count.to_string()),
+    )
 }
 
 fn disk_outcome(action: &DiskAction) -> &'static str {

@@ -52,6 +52,9 @@ pub(crate) enum AdminCommand {
     /// What is reread to find damage early.
     #[command(subcommand)]
     Scrub(ScrubAction),
+    /// What buckets may hold.
+    #[command(subcommand)]
+    Bucket(BucketAction),
     /// Which disks hold the shards of each group.
     #[command(subcommand)]
     Table(TableAction),
@@ -176,9 +179,77 @@ pub(crate) enum ScrubAction {
     Start,
 }
 
+/// What to do with a bucket.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BucketAction {
+    /// Show how much it may hold and holds, or set how much it may.
+    Quota {
+        /// Its name.
+        name: String,
+
+        /// Bytes of all versions of its objects, such as 10GiB.
+        #[arg(long, value_name = "SIZE", value_parser = size)]
+        bytes: Option<u64>,
+
+        /// Objects, each key once.
+        #[arg(long, value_name = "COUNT")]
+        objects: Option<u64>,
+
+        /// Have it hold whatever there is room for.
+        #[arg(long, conflicts_with_all = ["bytes", "objects"])]
+        none: bool,
+
+        #[command(flatten)]
+        form: Form,
+    },
+}
+
+/// Reads a number of bytes, perhaps with a unit.
+fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u32, u64); 10] = [
+        ("KiB", 1, 1024),
+        ("MiB", 2, 1024),
+        ("GiB", 3, 1024),
+        ("TiB", 4, 1024),
+        ("PiB", 5, 1024),
+        ("KB", 1, 1000),
+        ("MB", 2, 1000),
+        ("GB", 3, 1000),
+        ("TB", 4, 1000),
+        ("PB", 5, 1000),
+    ];
+    let unit = UNITS.iter().find_map(|(name, power, base)| Some((text.strip_suffix(name)?, base.pow(*power))));
+    let (number, unit) = unit.unwrap_or((text, 1));
+    let size = number.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    size.ok_or_else(|| {
+        "a size is a whole number of bytes, perhaps with KiB, MiB, GiB, TiB, PiB, KB, MB, ...".to_owned()
+    })
+}
+
 /// What to do with the placement table.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TableAction {
     /// Groups, their epochs and the state of their slots.
     Show(Form),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("1000", Some(1000)),
+            ("10GiB", Some(10 << 30)),
+            ("2 MB", Some(2_000_000)),
+            ("1.5GiB", None),
+            ("-1", None),
+            ("GiB", None),
+            ("20000000PiB", None),
+        ] {
+            assert_eq!(size(text).ok(), expected, "{text}");
+        }
+    }
 }

@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand};
 use client::Endpoint;
 
 pub(crate) use admin::{
-    AccountAction, AdminArguments, AdminCommand, DiskAction, Form, HealAction, NodeAction, RebalanceAction,
-    ScrubAction, TableAction,
+    AccountAction, AdminArguments, AdminCommand, BucketAction, DiskAction, Form, HealAction, NodeAction,
+    RebalanceAction, ScrubAction, TableAction,
 };
 pub(crate) use bench::{BenchArguments, BenchOperation};
 pub(crate) use key::{KeyAction, KeyArguments};

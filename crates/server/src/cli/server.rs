@@ -55,6 +55,10 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "DAYS", env = "STONECROP_SCRUB_DAYS", value_parser = whole_number)]
     pub(crate) scrub_days: Option<u32>,
 
+    /// Seconds that rules of lifecycles take for a day, to try them out [default: 86400].
+    #[arg(long, value_name = "SECONDS", env = "STONECROP_LIFECYCLE_DAY", value_parser = whole_number)]
+    pub(crate) lifecycle_day: Option<u32>,
+
     /// Address for other nodes, and where they reach this one: makes it one of several.
     #[arg(long, value_name = "HOST:PORT", env = "STONECROP_NODE_ADDRESS")]
     pub(crate) node_address: Option<String>,

@@ -206,6 +206,7 @@ fn put_object(bucket: BucketId, key: &str, write_id: WriteId, size: u64, body: B
         acl: None,
         encryption: None,
         lock: VersionLock::default(),
+        noncurrent_since: None,
         unknown: UnknownFields::default(),
     };
     let precondition = Precondition::default();

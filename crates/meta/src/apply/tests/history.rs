@@ -6,21 +6,26 @@ use env::UnixMillis;
 use proptest::prelude::*;
 
 use super::fixture::{Fixture, create_bucket};
+use super::lifecycle::{End, check_index, expected_end, rules};
 use super::model::{ModelBucket, ModelUpload, ModelVersion, Stored, Subject, condition_on};
 use crate::command::{
-    AdvanceIntentEpoch, Command, CompletedPart, DeleteBucket, DeleteObject, DeleteVersion, DrainUploads, FreeRetired,
-    ObjectDetail, PutObject, RepairDone, RepairedStripe, ReportMissing, SetBucketLock, SetBucketVersioning,
-    SetObjectDetail,
+    AdvanceIntentEpoch, Command, CompletedPart, DeleteBucket, DeleteObject, DeleteVersion, DrainUploads, Expire,
+    FreeRetired, Lifecycle, ObjectDetail, PutObject, RepairDone, RepairedStripe, ReportMissing, SetBucketLock,
+    SetBucketQuota, SetBucketVersioning, SetLifecycle, SetObjectDetail, StepLifecycle,
 };
+use crate::keys;
+use crate::lifecycle::{self, LifecycleRule, LifecycleRules};
 use crate::outcome::{ObjectDeleted, Outcome, Refusal, Reply};
 use crate::query::{
-    self, ListObjects, ListUploads, ListVersions, ListedVersion, ObjectEntry, UploadEntry, VersionEntry,
+    self, DueEntry, LifecycleState, ListObjects, ListUploads, ListVersions, ListedVersion, ObjectEntry, UploadEntry,
+    VersionEntry,
 };
 use crate::record::{
-    Body, BucketLock, DefaultRetention, Etag, Governance, Hlc, LegalHold, ObjectRecord, PART_SIZE_MIN, Retention,
-    RetentionMode, RetentionPeriod, Segment, UploadId, VersionId, VersionLock, VersionName, Versioning, WriteId,
+    Body, BucketLock, DefaultRetention, Etag, Governance, Hlc, LegalHold, ObjectRecord, PART_SIZE_MIN, Quota, Record,
+    Retention, RetentionMode, RetentionPeriod, Segment, UnknownFields, UploadId, UsageRecord, VersionId, VersionLock,
+    VersionName, Versioning, WriteId,
 };
-use crate::view::BucketId;
+use crate::view::{BucketId, TreeId, View};
 
 /// One step of a history. Numbers choose among what there is.
 #[derive(Clone, Debug)]
@@ -30,8 +35,13 @@ enum Step {
     Put { bucket: usize, key: usize, size: u64, inline: bool, condition: usize, retained: Option<Term> },
     Delete { bucket: usize, key: usize, condition: usize },
     DeleteVersion { bucket: usize, key: usize, version: usize, condition: usize, governance: Governance },
+    SetQuota { bucket: usize, quota: Option<Quota> },
     SetLock { bucket: usize, default: Option<RetentionMode> },
     SetRetention { bucket: usize, key: usize, version: usize, term: Option<Term>, governance: Governance },
+    SetLifecycle { bucket: usize, rules: Option<Vec<LifecycleRule>> },
+    IndexSome(u32),
+    Expire(usize),
+    SetTags { bucket: usize, key: usize, version: usize, red: bool },
     SetHold { bucket: usize, key: usize, version: usize, hold: LegalHold },
     SetVersioning { bucket: usize, versioning: Versioning },
     CreateUpload { bucket: usize, key: usize },
@@ -64,6 +74,12 @@ fn term() -> impl Strategy<Value = Term> {
     (mode(), 0_u64..200)
 }
 
+/// Of a few objects or few megabytes.
+fn quota() -> impl Strategy<Value = Quota> {
+    let bytes = prop::option::of(0_u64..60 << 20);
+    (bytes, prop::option::of(0_u64..5)).prop_map(|(bytes, objects)| Quota { bytes, objects })
+}
+
 fn governance() -> impl Strategy<Value = Governance> {
     prop::sample::select(vec![Governance::Observed, Governance::Bypassed])
 }
@@ -88,10 +104,16 @@ fn step() -> impl Strategy<Value = Step> {
                 Step::DeleteVersion { bucket, key, version, condition, governance }
             }
         ),
+        1 => (bucket(), prop::option::weighted(0.8, quota())).prop_map(|(bucket, quota)| Step::SetQuota { bucket, quota }),
         1 => (bucket(), prop::option::of(mode())).prop_map(|(bucket, default)| Step::SetLock { bucket, default }),
         3 => (bucket(), key(), any_index(), prop::option::weighted(0.8, term()), governance()).prop_map(
             |(bucket, key, version, term, governance)| Step::SetRetention { bucket, key, version, term, governance }
         ),
+        1 => (bucket(), prop::option::weighted(0.8, rules())).prop_map(|(bucket, rules)| Step::SetLifecycle { bucket, rules }),
+        4 => (1_u32..9).prop_map(Step::IndexSome),
+        6 => (1_usize..4).prop_map(Step::Expire),
+        2 => (bucket(), key(), any_index(), any::<bool>())
+            .prop_map(|(bucket, key, version, red)| Step::SetTags { bucket, key, version, red }),
         1 => (bucket(), key(), any_index(), prop::sample::select(vec![LegalHold::On, LegalHold::Off]))
             .prop_map(|(bucket, key, version, hold)| Step::SetHold { bucket, key, version, hold }),
         3 => (bucket(), prop::sample::select(vec![Versioning::Enabled, Versioning::Suspended]))
@@ -144,6 +166,11 @@ impl History {
             Step::DeleteVersion { bucket, key, version, condition, governance } => {
                 self.delete_version(bucket, KEYS[key], version, condition, governance);
             }
+            Step::SetLifecycle { bucket, rules } => self.set_lifecycle(bucket, rules),
+            Step::IndexSome(limit) => self.step_lifecycle(limit),
+            Step::Expire(count) => self.expire(count),
+            Step::SetTags { bucket, key, version, red } => self.set_tags(bucket, KEYS[key], version, red),
+            Step::SetQuota { bucket, quota } => self.set_quota(bucket, quota),
             Step::SetLock { bucket, default } => self.set_lock(bucket, default),
             Step::SetRetention { bucket, key, version, term, governance } => {
                 let retention = term.map(|term| self.retention(term));
@@ -270,6 +297,85 @@ impl History {
         }
     }
 
+    fn set_quota(&mut self, bucket: usize, quota: Option<Quota>) {
+        let expected = self.enter(bucket).map(|()| Reply::Done);
+        let command = SetBucketQuota { bucket: self.fixture.bucket, quota };
+        assert_eq!(self.fixture.apply(Command::SetBucketQuota(command)), expected);
+        if expected.is_ok() {
+            self.model(bucket).quota = quota;
+        }
+    }
+
+    /// Whether the quota lets another object be put.
+    fn check_quota(&self, bucket: usize, key: &str, size: u64) -> Result<(), Refusal> {
+        self.buckets[bucket].as_ref().map_or(Ok(()), |(_, model)| model.check_quota(key, size))
+    }
+
+    fn set_lifecycle(&mut self, bucket: usize, rules: Option<Vec<LifecycleRule>>) {
+        let expected = self.enter(bucket).map(|()| Reply::Done);
+        let lifecycle = rules.map(|rules| Lifecycle {
+            document: b"document".to_vec(),
+            rules: LifecycleRules { day_millis: 20_000, rules, unknown: UnknownFields::default() },
+        });
+        let command = SetLifecycle { bucket: self.fixture.bucket, lifecycle };
+        assert_eq!(self.fixture.apply(Command::SetLifecycle(Box::new(command))), expected);
+    }
+
+    fn step_lifecycle(&mut self, limit: u32) {
+        for state in query::lifecycles(&self.fixture.view).unwrap() {
+            let LifecycleState { bucket, generation, .. } = state;
+            let command = StepLifecycle { bucket, generation, limit };
+            self.fixture.apply(Command::StepLifecycle(command)).unwrap();
+        }
+    }
+
+    /// Has some of what is due end, and the model with it.
+    fn expire(&mut self, count: usize) {
+        for LifecycleState { bucket, generation, .. } in query::lifecycles(&self.fixture.view).unwrap() {
+            for DueEntry { due, subject } in query::due(&self.fixture.view, bucket, generation, count).unwrap() {
+                let is_early = self.fixture.now() < due;
+                let now = self.fixture.now();
+                let command = Expire { bucket, generation, due_millis: due.0, subject: subject.clone() };
+                let ended = expected_end(&self.fixture.view, bucket, generation, now, &subject);
+                let outcome = self.fixture.apply(Command::Expire(command));
+                if is_early {
+                    assert_eq!(outcome, Err(Refusal::NotDue));
+                    continue;
+                }
+                assert_eq!(outcome, Ok(Reply::Done));
+                let found = self.buckets.iter_mut().flatten().find(|(id, _)| *id == bucket);
+                let Some((_, model)) = found else { continue };
+                match (ended, subject) {
+                    (End::Nothing, _) => {}
+                    (End::Upload, lifecycle::Subject::Upload(_, id)) => drop(model.uploads.remove(&id)),
+                    (End::Version, lifecycle::Subject::Version(key, name)) => model.remove(&key, name),
+                    (End::Hidden, lifecycle::Subject::Version(key, _)) => {
+                        let marker = query::hiding_marker(&self.fixture.view, bucket, &key).unwrap().unwrap();
+                        let name = marker.version.into();
+                        if let VersionName::Id(id) = name {
+                            assert!(self.versions.insert(id));
+                        }
+                        model.add(&key, ModelVersion { name, object: None });
+                    }
+                    (other, subject) => panic!("{other:?} of {subject:?}"),
+                }
+            }
+        }
+    }
+
+    fn set_tags(&mut self, bucket: usize, key: &str, version: usize, red: bool) {
+        if self.enter(bucket).is_err() {
+            return;
+        }
+        let versions = self.model(bucket).keys.get(key);
+        let named = versions.and_then(|versions| versions.get(version % (versions.len() + 1)));
+        let version = named.map(|version| version.name);
+        let tags = BTreeMap::from([("color".to_owned(), if red { "red" } else { "blue" }.to_owned())]);
+        let detail = ObjectDetail::Tags(tags);
+        let (bucket, key) = (self.fixture.bucket, key.to_owned());
+        let _ = self.fixture.apply(Command::SetObjectDetail(SetObjectDetail { bucket, key, version, detail }));
+    }
+
     /// The lock of a version that is put now and asks for `retention`.
     fn lock_of_new(&self, bucket: usize, retention: Option<Retention>) -> VersionLock {
         let lock = self.buckets[bucket].as_ref().and_then(|(_, model)| model.lock);
@@ -313,10 +419,11 @@ impl History {
         put.object.lock.retention = requested;
         let write_id = put.write_id;
         let writes = if inline { Vec::new() } else { vec![write_id] };
-        let stored = Stored { etag: put.object.etag.clone(), size: put.object.size, body, writes, lock };
+        let size = put.object.size;
+        let stored = Stored { etag: put.object.etag.clone(), size, body, writes, lock };
         let command = Command::PutObject(Box::new(put));
         let outcome = self.fixture.apply(command.clone());
-        let expected = check_key(key).and(entered).and(allowed).and(lockable);
+        let expected = check_key(key).and(entered).and(allowed).and(lockable).and(self.check_quota(bucket, key, size));
         assert_eq!(outcome.clone().map(|_| ()), expected);
         if let Ok(Reply::ObjectPut(put)) = &outcome {
             let name = self.check_new(bucket, put.version);
@@ -435,7 +542,7 @@ impl History {
             (None, _) => Err(Refusal::NoParts),
             (Some((number, _)), _) if spoil => Err(Refusal::InvalidPart(*number)),
             (_, Some((number, part))) => Err(Refusal::PartTooSmall { number: *number, size: part.size }),
-            _ => allowed,
+            _ => allowed.and(self.check_quota(bucket, &key, chosen.iter().map(|(_, part)| part.size).sum())),
         };
         let size = chosen.iter().map(|(_, part)| part.size).sum();
         let writes = chosen.iter().flat_map(|(_, part)| part.writes.clone()).collect();
@@ -516,12 +623,15 @@ impl History {
             self.check_objects(*id, model);
             self.check_versions(*id, model);
             self.check_uploads(*id, model);
+            check_index(&self.fixture.view, *id);
             let usage = query::bucket_usage(&self.fixture.view, *id).unwrap();
-            let sizes = model.versions().filter_map(|(_, version)| version.object.as_ref()).map(|object| object.size);
+            let (bytes, objects) = model.usage();
             let part_bytes = model.uploads.values().flat_map(|upload| upload.parts.values()).map(|part| part.size);
-            let current = model.keys.keys().filter(|key| model.current(key).is_some());
-            assert_eq!(usage.objects, current.count() as u64);
-            assert_eq!(usage.bytes, sizes.sum::<u64>());
+            assert_eq!((usage.bytes, usage.objects), (bytes, objects));
+            let counted = self.fixture.view.get(TreeId::Internal, &keys::usage(*id)).unwrap();
+            let counted = counted.map(|record| UsageRecord::decode(&record).unwrap());
+            let counted = counted.map(|record| (record.bytes, record.objects));
+            assert_eq!(counted, model.quota.map(|_| (bytes, objects)));
             assert_eq!(usage.other_bytes, part_bytes.sum::<u64>());
         }
     }

@@ -4,6 +4,7 @@ mod bucket;
 mod fixture;
 mod history;
 mod internal;
+mod lifecycle;
 mod model;
 mod object;
 mod repair;

@@ -7,8 +7,8 @@ use crate::outcome::Refusal;
 use env::UnixMillis;
 
 use crate::record::{
-    BucketLock, Etag, Governance, LegalHold, Retention, RetentionMode, UploadId, VersionLock, VersionName, Versioning,
-    WriteId,
+    BucketLock, Etag, Governance, LegalHold, Quota, Retention, RetentionMode, UploadId, VersionLock, VersionName,
+    Versioning, WriteId,
 };
 
 /// What S3 would know of an object or a part.
@@ -41,6 +41,7 @@ pub(super) struct ModelUpload {
 pub(super) struct ModelBucket {
     pub(super) versioning: Option<Versioning>,
     pub(super) lock: Option<BucketLock>,
+    pub(super) quota: Option<Quota>,
     /// Newest first; no key without a version.
     pub(super) keys: BTreeMap<String, Vec<ModelVersion>>,
     pub(super) uploads: BTreeMap<UploadId, ModelUpload>,
@@ -69,6 +70,27 @@ impl ModelBucket {
             Some(name) => versions.iter_mut().find(|version| version.name == name),
         };
         found?.object.as_mut()
+    }
+
+    /// Bytes of all versions, and current objects.
+    pub(super) fn usage(&self) -> (u64, u64) {
+        let sizes = self.versions().filter_map(|(_, version)| version.object.as_ref()).map(|object| object.size);
+        let current = self.keys.keys().filter(|key| self.current(key).is_some());
+        (sizes.sum(), current.count() as u64)
+    }
+
+    /// Whether one more object of `size` may be put.
+    pub(super) fn check_quota(&self, key: &str, size: u64) -> Result<(), Refusal> {
+        let Some(Quota { bytes, objects }) = self.quota else { return Ok(()) };
+        let (held, count) = self.usage();
+        let replaced = match self.versioning {
+            Some(Versioning::Enabled) => None,
+            _ => self.version(key, VersionName::Null).and_then(|version| version.object.as_ref()),
+        };
+        let replaced = replaced.map_or(0, |object| object.size);
+        let too_large = replaced < size && bytes.is_some_and(|limit| limit < held - replaced + size);
+        let too_many = self.current(key).is_none() && objects.is_some_and(|limit| limit < count + 1);
+        if too_large || too_many { Err(Refusal::QuotaExceeded) } else { Ok(()) }
     }
 
     /// All versions of all keys in order.
