@@ -50,7 +50,7 @@ pub struct ResourcePolicies<'a> {
     pub policy: Option<&'a Policy>,
     /// The list of the bucket; `None` when only its owner may do anything with it.
     pub acl: Option<&'a Acl>,
-    /// The list of the object, when there is one. It names the object's owner.
+    /// The list of the object, or of the one that an upload is to become, when there is one. It names its owner.
     pub object_acl: Option<&'a Acl>,
     /// Whether the lists mean anything.
     pub ownership: ObjectOwnership,
@@ -171,7 +171,7 @@ fn combine<'a>(
     let owns = asked.principal.canonical_id() == Some(responsible(asked, resource));
     let limits = check_limits(asked, identity);
     match (own, offered) {
-        (Ok(allowed), _) if owns => Decision::Allowed(allowed),
+        (Ok(allowed), _) if owns || began(asked, resource) => Decision::Allowed(allowed),
         // Between accounts, and for an account's users, the account passes on what it was offered.
         (Ok(_), Some((_, allowed))) => Decision::Allowed(allowed),
         (Ok(_), None) => Decision::Denied(Denied::Unmentioned(PolicySource::Resource)),
@@ -209,6 +209,13 @@ fn overrules(action: Action) -> bool {
             | Action::AbortMultipartUpload
             | Action::ListMultipartUploadParts
     )
+}
+
+/// Whether what is asked is about an upload that the account of the caller has begun: it may see and end its own.
+fn began(asked: &Asked<'_>, resource: &ResourcePolicies<'_>) -> bool {
+    let on_upload = matches!(asked.action, Action::AbortMultipartUpload | Action::ListMultipartUploadParts);
+    let owner = resource.object_acl.map(|acl| acl.owner.as_str());
+    on_upload && owner.is_some() && asked.principal.canonical_id() == owner
 }
 
 /// What the owner of the resource offers, and how it names the caller.

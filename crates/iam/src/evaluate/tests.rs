@@ -315,6 +315,23 @@ fn objects_of_others_are_beyond_the_word_of_the_buckets_owner() {
 }
 
 #[test]
+fn who_has_begun_an_upload_may_end_it() {
+    let (home, abroad) = (home(), abroad());
+    let object_acl = || Some(Acl::private(abroad.canonical_id()));
+    for action in [Action::AbortMultipartUpload, Action::ListMultipartUploadParts] {
+        let of = |principal: Principal| Case { action, object_acl: object_acl(), ..Case::of(principal) };
+        assert!(of(Principal::root(&abroad)).is_allowed() && of(Principal::root(&home)).is_allowed());
+        assert!(!of(user(&abroad)).is_allowed(), "its account has to pass it on");
+        assert!(!of(Principal::anonymous()).is_allowed());
+        assert!(!Case { object_acl: None, ..of(Principal::root(&abroad)) }.is_allowed(), "another's upload");
+        let denial = Some(of_bucket("Deny", &named(&abroad, "*"), action.name()));
+        assert!(!Case { policy: denial, ..of(Principal::root(&abroad)) }.is_allowed());
+    }
+    let begin = Case { action: Action::PutObject, object_acl: object_acl(), ..Case::of(Principal::root(&abroad)) };
+    assert!(!begin.is_allowed());
+}
+
+#[test]
 fn the_public_access_block_takes_back_what_is_public() {
     let (home, abroad) = (home(), abroad());
     let canned = CannedAcl::PublicRead.acl(home.canonical_id(), home.canonical_id());

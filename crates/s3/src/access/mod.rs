@@ -16,6 +16,7 @@ use iam::condition::ConditionKey;
 use iam::{AccessRequest, Action, Decision, Resource, ResourcePolicies, evaluate};
 use store::VersionName;
 use store::bucket::{Bucket, Hlc};
+use store::multipart::UploadId;
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
@@ -168,6 +169,9 @@ impl Frontend {
 
     /// What decides about the object that `request` is about, if that can matter.
     async fn object_facts(&self, request: &mut Request, action: Action) -> Result<Option<ObjectFacts>> {
+        if matches!(request.operation, Operation::AbortMultipartUpload | Operation::ListParts) {
+            return self.upload_facts(request).await;
+        }
         if !request.operation.needs_object() {
             return Ok(None);
         }
@@ -175,6 +179,25 @@ impl Frontend {
         let access = BucketAccess { bucket: access.bucket.clone(), settings: access.settings.clone() };
         let (key, version) = (request.key().to_owned(), request.version()?);
         self.facts_if_needed(request, &access, action, &key, version).await
+    }
+
+    /// What decides about an upload that another account than the bucket's owner asks for: whether it is its own.
+    async fn upload_facts(&self, request: &mut Request) -> Result<Option<ObjectFacts>> {
+        let bucket = request.access().bucket.clone();
+        if request.caller.account.canonical_id() == bucket.owner {
+            return Ok(None);
+        }
+        let upload = UploadId {
+            key: request.key().to_owned(),
+            token: request.query.get("uploadId").unwrap_or_default().to_owned(),
+        };
+        let acl = match self.store.list_parts(&bucket, &upload, 0, 1).await {
+            Ok(page) => page.upload.acl.as_deref().map(settings::acl::of_object).transpose()?,
+            // The operation itself will say that it is not there, to who may ask.
+            Err(store::Error::NoSuchUpload) => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(acl.map(|acl| ObjectFacts { acl: Some(acl), tags: BTreeMap::new() }))
     }
 
     /// What decides about the object `key` of a bucket, if it is there and that can matter.
