@@ -55,8 +55,8 @@ pub(crate) enum Wrapping {
     Master(String),
     /// A key of the key service.
     Named(String),
-    /// A key of the bucket, which was wrapped under a named one.
-    Bucket { name: Box<Wrapping>, key: Vec<u8> },
+    /// A key of the bucket, which was wrapped under the named one.
+    Bucket { name: String, key: Vec<u8> },
     /// The customer's key.
     Customer,
 }
@@ -94,7 +94,20 @@ impl Envelope {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_read_is_an_error_or_an_envelope(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            for bytes in [bytes.clone(), [[VERSION].as_slice(), &bytes].concat()] {
+                if let Ok(envelope) = Envelope::decode(&bytes) {
+                    prop_assert!((1..=2).contains(&envelope.format().layers()));
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_bytes_are_those_of_the_specification() {
@@ -105,11 +118,11 @@ mod tests {
                 bucket_key: true,
             }),
             keys: vec![WrappedKey {
-                under: Wrapping::Bucket { name: Box::new(Wrapping::Named("testkey-1".to_owned())), key: vec![1, 2] },
+                under: Wrapping::Bucket { name: "testkey-1".to_owned(), key: vec![1, 2] },
                 bytes: vec![3],
             }],
         };
-        let expected = b"\x01\x01\x09testkey-1\x01\x02{}\x01\x01\x02\x01\x09testkey-1\x02\x01\x02\x01\x03";
+        let expected = b"\x01\x01\x09testkey-1\x01\x02{}\x01\x01\x02\x09testkey-1\x02\x01\x02\x01\x03";
         assert_eq!(envelope.encode(), expected);
         assert_eq!(Envelope::decode(expected), Ok(envelope));
         for end in 0..expected.len() {

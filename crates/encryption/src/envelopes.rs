@@ -146,7 +146,8 @@ impl Envelopes {
                 }
                 (_, Some(_)) => return Err(Error::CustomerKeyUnexpected),
                 (Wrapping::Bucket { name, key: bucket_key }, None) => {
-                    let bucket_key = self.unwrap_under(name, bucket_key, &context).await?;
+                    let named = Wrapping::Named(name.clone());
+                    let bucket_key = self.unwrap_under(&named, bucket_key, &context).await?;
                     unwrap(&bucket_key, &key.bytes, &context)?
                 }
                 (under, None) => self.unwrap_under(under, &key.bytes, &context).await?,
@@ -165,14 +166,14 @@ impl Envelopes {
 
     async fn wrap_under_named(&self, key_use: &KeyUse, key: &DataKey, context: &[u8]) -> Result<WrappedKey> {
         let name = KeyName::parse(&key_use.key_id)?;
-        let under = match name.as_str() {
-            MANAGED_KEY => Wrapping::Master(MANAGED_KEY.to_owned()),
-            name => Wrapping::Named(name.to_owned()),
-        };
+        if name.as_str() == MANAGED_KEY {
+            return self.wrap_under(Wrapping::Master(MANAGED_KEY.to_owned()), key, context).await;
+        }
+        let named = Wrapping::Named(name.to_string());
         // A key that this server has itself is asked faster than another key is looked up.
-        let is_remote = matches!(under, Wrapping::Named(_)) && self.service.as_ref().is_some_and(|it| it.is_remote());
+        let is_remote = self.service.as_ref().is_some_and(|service| service.is_remote());
         if !(key_use.bucket_key && is_remote) {
-            return self.wrap_under(under, key, context).await;
+            return self.wrap_under(named, key, context).await;
         }
         let entry = entry_name(&name, &[], context);
         let now = self.clock.monotonic();
@@ -180,14 +181,14 @@ impl Envelopes {
             Some(bucket_key) => bucket_key,
             None => {
                 let bucket_key = DataKey::generate(self.entropy.as_ref());
-                let wrapped = self.wrap_under(under.clone(), &bucket_key, context).await?.bytes;
+                let wrapped = self.wrap_under(named, &bucket_key, context).await?.bytes;
                 let bucket_key = BucketKey { key: bucket_key, wrapped };
                 self.bucket_keys.keep(entry, bucket_key.clone(), now);
                 bucket_key
             }
         };
         let bytes = wrap(&bucket_key.key, key, context, self.entropy.as_ref());
-        Ok(WrappedKey { under: Wrapping::Bucket { name: Box::new(under), key: bucket_key.wrapped }, bytes })
+        Ok(WrappedKey { under: Wrapping::Bucket { name: name.to_string(), key: bucket_key.wrapped }, bytes })
     }
 
     async fn wrap_under(&self, under: Wrapping, key: &DataKey, context: &[u8]) -> Result<WrappedKey> {

@@ -1,6 +1,7 @@
 //! Behaviours of the commands, one a test, and random histories against a model.
 
 mod bucket;
+mod encryption;
 mod fixture;
 mod history;
 mod internal;
