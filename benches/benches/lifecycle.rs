@@ -1,7 +1,7 @@
 //! What lifecycle rules cost the commands that put objects: time in `apply`, and bytes of edits.
 //!
 //! Run with `cargo bench --bench lifecycle`. The edits of each case are printed first: they decide what the metadata
-//! writes. `docs/decisions/0007-index-of-what-is-due.md` holds the figures.
+//! writes. `docs/decisions/0008-index-of-what-is-due.md` holds the figures.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run has nothing to say")]
 
