@@ -62,11 +62,15 @@ async fn a_snapshot_is_received_installed_and_the_log_goes_on_behind_it() {
     let snapshot = follower.machine.receive(&offer, &Road(leader.opened.engine.clone())).await.unwrap();
     assert_eq!(snapshot.meta, built.meta);
     let last = raft_log_id(offer.applied());
+    let (mut documents, applied) = (follower.machine.documents(), follower.machine.applied());
+    documents.borrow_and_update();
     // openraft asks for the purge at once; it waits for the state that makes up for the entries.
     let install = follower.machine.install_snapshot(&snapshot.meta, snapshot.snapshot);
     let (purged, installed) = tokio::join!(follower.log.purge(last), install);
     purged.unwrap();
     installed.unwrap();
+    assert_eq!(*applied.borrow(), last.index, "who waits for an entry need not wait any more");
+    assert!(documents.has_changed().unwrap(), "who follows the documents looks at them again");
     let state = follower.log.get_log_state().await.unwrap();
     assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(last), Some(last)));
     assert_eq!(follower.machine.applied_state().await.unwrap(), leader.machine.applied_state().await.unwrap());

@@ -168,6 +168,9 @@ impl RaftStateMachine<Types> for StateMachine {
         let installed = self.engine.install(fetched).await;
         installed.map_err(|error| failure(subject(), ErrorVerb::Write, error))?;
         self.recent.release(index);
+        // Whatever the entries changed that this node has never seen.
+        self.progress.applied.send_replace(index);
+        self.progress.documents.send_modify(|count| *count += 1);
         Ok(())
     }
 
