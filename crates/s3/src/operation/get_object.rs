@@ -149,6 +149,11 @@ fn encode(frontend: &Frontend, request: &Request, wanted: &GetRequest, selection
     }
     for (parameter, name) in OVERRIDES {
         let Some(value) = request.query.get_non_empty(parameter) else { continue };
+        if request.caller.principal.is_anonymous() {
+            // Anybody could send anybody else a link that shows what is public as something else.
+            let message = "Request specific response headers cannot be used for anonymous GET requests.";
+            return Err(Error::with_message(ErrorCode::InvalidRequest, message));
+        }
         let value = HeaderValue::try_from(value)
             .map_err(|_| Error::invalid_argument("The value cannot be a header", parameter, value))?;
         headers.insert(name, value);
