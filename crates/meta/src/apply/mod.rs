@@ -68,7 +68,7 @@ pub fn apply(view: &dyn View, command: &Command, stamp: LogStamp) -> Result<(Out
         Command::Expire(command) => lifecycle::expire(&mut draft, command),
         Command::SetBucketQuota(command) => quota::set(&mut draft, command),
     };
-    let decision = decision.and_then(|reply| quota::settle(&mut draft).map(|()| reply));
+    let decision = decision.and_then(|reply| quota::settle(&mut draft, command).map(|()| reply));
     match decision {
         Ok(reply) => Ok((Ok(reply), draft.finish())),
         Err(Stop::Refused(refusal)) => Ok((Err(refusal), Edits::new())),

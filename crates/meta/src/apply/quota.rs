@@ -2,10 +2,11 @@
 //!
 //! A bucket with a quota has a count of what it holds, which every command changes in the same step: sums over a tree with
 //! many recent changes would be too slow to ask for with each commit. It begins with such a sum when a quota is set.
-//! Whatever adds to a bucket beyond its quota is refused; what adds nothing is not, also above it.
+//! Whatever puts something into a bucket beyond its quota is refused. What adds nothing is not, also above it, nor is a
+//! deletion by which an older version shows again.
 
 use super::draft::{Decision, Draft};
-use crate::command::SetBucketQuota;
+use crate::command::{Command, SetBucketQuota};
 use crate::error::Error;
 use crate::keys;
 use crate::outcome::{Refusal, Reply};
@@ -26,8 +27,8 @@ pub(super) fn signed(size: u64) -> i64 {
     i64::try_from(size).expect("sizes have fewer than 63 bits")
 }
 
-/// Counts what the command has changed, and refuses what the quota forbids.
-pub(super) fn settle(draft: &mut Draft<'_>) -> Decision<()> {
+/// Counts what `command` has changed, and refuses what the quota forbids.
+pub(super) fn settle(draft: &mut Draft<'_>, command: &Command) -> Decision<()> {
     let Some(Growth { bucket, quota, bytes, objects }) = draft.growth.take() else { return Ok(()) };
     let key = keys::usage(bucket);
     let usage: Option<UsageRecord> = draft.read(TreeId::Internal, &key)?;
@@ -35,7 +36,8 @@ pub(super) fn settle(draft: &mut Draft<'_>) -> Decision<()> {
     let after = usage.bytes.checked_add_signed(bytes).zip(usage.objects.checked_add_signed(objects));
     let (bytes_after, objects_after) = after.ok_or(Error::Inconsistent("a bucket was counted wrong"))?;
     let exceeds = |added: i64, after: u64, limit: Option<u64>| 0 < added && limit.is_some_and(|limit| limit < after);
-    if exceeds(bytes, bytes_after, quota.bytes) || exceeds(objects, objects_after, quota.objects) {
+    let puts = matches!(command, Command::PutObject(_) | Command::CompleteUpload(_));
+    if puts && (exceeds(bytes, bytes_after, quota.bytes) || exceeds(objects, objects_after, quota.objects)) {
         return Err(Refusal::QuotaExceeded.into());
     }
     if (bytes, objects) != (0, 0) {

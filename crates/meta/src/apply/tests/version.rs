@@ -8,12 +8,12 @@ use super::fixture::Fixture;
 use crate::apply::apply;
 use crate::command::{
     Command, DeleteBucket, DeleteObject, DeleteVersion, EtagCondition, FreeRetired, LogStamp, Precondition, RepairDone,
-    RepairedStripe, ReportMissing, SetBucketVersioning,
+    RepairedStripe, ReportMissing, SetBucketQuota, SetBucketVersioning,
 };
 use crate::keys;
 use crate::outcome::{ObjectDeleted, Refusal, Reply};
 use crate::query::{self, ListVersions, ListedVersion, VersionEntry};
-use crate::record::{Governance, Hlc, VersionId, VersionName, VersionRecord, Versioning, WriteId};
+use crate::record::{Governance, Hlc, Quota, VersionId, VersionName, VersionRecord, Versioning, WriteId};
 use crate::testing::CountingView;
 use crate::view::{BucketId, TreeId};
 
@@ -399,4 +399,19 @@ fn a_version_costs_the_same_above_and_below_however_many_others() {
         }
     }
     assert_eq!(costs.len(), 1, "{costs:?}");
+}
+
+#[test]
+fn a_deletion_by_which_an_older_version_shows_again_is_no_matter_of_quota() {
+    let mut fixture = Fixture::new();
+    let bucket = fixture.bucket;
+    fixture.set_versioning(Versioning::Enabled);
+    fixture.put_version("content");
+    let marker = fixture.delete().version.unwrap();
+    let quota = Some(Quota { bytes: None, objects: Some(0) });
+    fixture.apply(Command::SetBucketQuota(SetBucketQuota { bucket, quota })).unwrap();
+    let put = fixture.inline("other", "content");
+    assert_eq!(fixture.refusal(Command::PutObject(Box::new(put))), Refusal::QuotaExceeded);
+    assert!(fixture.delete_version(marker).is_marker);
+    assert!(fixture.object("key").is_some());
 }
