@@ -83,9 +83,11 @@ def forbidden(name, operations):
     allowed = "403 RequestTimeTooSkewed" if name == "clock-jumps" else "never"
     found = [f"refused: {operation}" for operation in refused if not operation.note.startswith(allowed)]
     if name in NONE_MAY_FAIL:
-        # A retried conditional write may be refused because of its own first attempt: answered, and not failed.
+        # A retried conditional write may be refused because of its own first attempt, or of what became of that: answered,
+        # and not failed.
         failed = [operation for operation in operations if operation.outcome in (history.FAILED, history.UNKNOWN)]
-        found += [f"failed in spite of retries: {operation}" for operation in failed if operation.note[:3] != "412"]
+        answered = ("412", "404")
+        found += [f"failed in spite of retries: {operation}" for operation in failed if operation.note[:3] not in answered]
     gap = history.longest_gap(operations, history.WRITES)
     if name not in MAY_STOP and GAP_SECONDS_MAX < gap:
         found.append(f"no write was acknowledged for {gap:.1f} s")

@@ -136,6 +136,11 @@ impl Monitor {
         };
         // A disk that cannot say how full it is will be found failed by its next check.
         let full = answer(&self.env, disk.usage()).await.is_some_and(|usage| usage.is_ok_and(is_full));
+        if full {
+            // Asked, the metadata gives back what deletions have left of it: while the disk takes no shards there may be no
+            // commands that ask.
+            self.consensus.engine().has_room();
+        }
         if member.state == state && member.full == full {
             return;
         }
