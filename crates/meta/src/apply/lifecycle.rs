@@ -276,8 +276,7 @@ pub(super) fn expire(draft: &mut Draft<'_>, command: &Expire) -> Decision<Reply>
     let Some(rules) = of(draft, *id, &record)? else { return Ok(Reply::Done) };
     match subject {
         Subject::Version(name, version) => {
-            let lifecycle = Some(&rules);
-            let key = Key { bucket: *id, versioning: record.versioning, name, lifecycle, quota: record.quota };
+            let key = Key::of(*id, &record, name, Some(&rules));
             expire_version(draft, &key, &rules, *version)?;
         }
         Subject::Upload(name, upload) => {

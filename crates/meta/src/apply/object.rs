@@ -45,13 +45,7 @@ pub(super) fn put(draft: &mut Draft<'_>, command: &PutObject) -> Decision<Reply>
     }
     let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
     let lifecycle = lifecycle.as_ref();
-    let key = Key {
-        bucket: command.bucket,
-        versioning: bucket.versioning,
-        name: &command.key,
-        lifecycle,
-        quota: bucket.quota,
-    };
+    let key = Key::of(command.bucket, &bucket, &command.key, lifecycle);
     let reply = replace(draft, &key, current, object)?;
     draft.remember(result, RememberedReply::Put(reply.clone()))?;
     Ok(Reply::ObjectPut(reply))
@@ -131,13 +125,7 @@ pub(super) fn delete(draft: &mut Draft<'_>, command: &DeleteObject) -> Decision<
     let bucket = draft.require_bucket(command.bucket)?;
     let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
     let lifecycle = lifecycle.as_ref();
-    let key = Key {
-        bucket: command.bucket,
-        versioning: bucket.versioning,
-        name: &command.key,
-        lifecycle,
-        quota: bucket.quota,
-    };
+    let key = Key::of(command.bucket, &bucket, &command.key, lifecycle);
     let current = draft.current(key.bucket, key.name)?;
     let deleted = match bucket.versioning {
         None => delete_only_version(draft, &key, current, &command.precondition)?,
@@ -212,13 +200,7 @@ pub(super) fn delete_version(draft: &mut Draft<'_>, command: &DeleteVersion) -> 
     check_precondition(&command.precondition, Some(Subject::of(&record)))?;
     let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
     let lifecycle = lifecycle.as_ref();
-    let key = Key {
-        bucket: command.bucket,
-        versioning: bucket.versioning,
-        name: &command.key,
-        lifecycle,
-        quota: bucket.quota,
-    };
+    let key = Key::of(command.bucket, &bucket, &command.key, lifecycle);
     version::remove(draft, &key, tree_key, &record, command.governance)?;
     let is_marker = matches!(record, VersionRecord::Marker(_));
     let deleted = ObjectDeleted { existed: true, version, is_marker };
@@ -260,13 +242,7 @@ pub(super) fn set_detail(draft: &mut Draft<'_>, command: &SetObjectDetail) -> De
     }
     let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
     let lifecycle = lifecycle.as_ref();
-    let key = Key {
-        bucket: command.bucket,
-        versioning: bucket.versioning,
-        name: &command.key,
-        lifecycle,
-        quota: bucket.quota,
-    };
+    let key = Key::of(command.bucket, &bucket, &command.key, lifecycle);
     lifecycle::change(draft, &key, &tree_key, before, &object);
     draft.put(key.tree(), tree_key, &object);
     Ok(Reply::Done)

@@ -89,13 +89,7 @@ pub(super) fn complete(draft: &mut Draft<'_>, command: &CompleteUpload) -> Decis
     }
     let mut object = assemble(command, upload, listed);
     object.lock = lock::of_new_version(draft, &bucket, object.lock)?;
-    let key = Key {
-        bucket: command.bucket,
-        versioning: bucket.versioning,
-        name: &command.key,
-        lifecycle,
-        quota: bucket.quota,
-    };
+    let key = Key::of(command.bucket, &bucket, &command.key, lifecycle);
     let reply = replace(draft, &key, current, object)?;
     draft.remember(result, RememberedReply::Put(reply.clone()))?;
     Ok(Reply::ObjectPut(reply))

@@ -11,8 +11,8 @@ use super::{lock, manifest};
 use crate::keys;
 use crate::query;
 use crate::record::{
-    Body, Governance, Hlc, MarkerRecord, NullVersionRecord, ObjectRecord, Quota, UnknownFields, VersionId, VersionName,
-    VersionRecord, Versioning,
+    Body, BucketRecord, Governance, Hlc, MarkerRecord, NullVersionRecord, ObjectRecord, Quota, UnknownFields,
+    VersionId, VersionName, VersionRecord, Versioning,
 };
 use crate::view::{BucketId, TreeId};
 
@@ -28,7 +28,12 @@ pub(super) struct Key<'a> {
     pub(super) quota: Option<Quota>,
 }
 
-impl Key<'_> {
+impl<'a> Key<'a> {
+    /// A key of the bucket with this record and these rules.
+    pub(super) fn of(bucket: BucketId, record: &BucketRecord, name: &'a str, lifecycle: Option<&'a Lifecycle>) -> Self {
+        Self { bucket, versioning: record.versioning, name, lifecycle, quota: record.quota }
+    }
+
     /// The tree with all its versions.
     pub(super) fn tree(&self) -> TreeId {
         TreeId::Objects(self.bucket)
