@@ -64,6 +64,8 @@ pub struct ClusterConfig {
     pub propose_deadline: Duration,
     /// How often disks are looked at.
     pub probe_interval: Duration,
+    /// How often the log of the metadata is reread in all its copies.
+    pub log_reread_period: Duration,
     /// How long a disk may be absent before others take over what it held.
     pub absence_max: Duration,
 }
@@ -81,6 +83,7 @@ impl ClusterConfig {
             meta: MetaConfig::default(),
             propose_deadline: Duration::from_secs(10),
             probe_interval: Duration::from_secs(2),
+            log_reread_period: Duration::from_secs(3600),
             absence_max: Duration::from_secs(15 * 60),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use env::UnixMillis;
 use meta::MirrorHealth;
 use placement::{DiskId, DiskSpec, DiskState, NodeId, Profile, RackId, Survivability};
 
@@ -40,6 +41,8 @@ pub struct Health {
     pub writable: bool,
     /// Where the metadata is kept.
     pub mirrors: Vec<MirrorHealth>,
+    /// When rereading the log of the metadata began that left every copy whole; `None` before the first time.
+    pub log_reread_at: Option<UnixMillis>,
     /// On how many mirrors it should be.
     pub mirrors_wanted: usize,
     /// Metadata can be changed.
@@ -76,6 +79,7 @@ impl Health {
             writable: topology.has_writable_groups(),
             mirrors: consensus.engine().mirrors(),
             mirrors_wanted,
+            log_reread_at: consensus.engine().log_reread_at(),
             deciding: consensus.is_running(),
         }
     }

@@ -50,6 +50,8 @@ pub(crate) struct Monitor {
     pub(crate) consensus: Arc<RaftConsensus>,
     /// When the next pack of the metadata is to be reread, on the monotonic clock.
     pub(crate) scrub_at: Duration,
+    /// The same for its log.
+    pub(crate) reread_at: Duration,
     /// Attempts that failed, by directory.
     pub(crate) pauses: BTreeMap<PathBuf, Pause>,
 }
@@ -96,6 +98,7 @@ impl Monitor {
         self.disks.note_states(&members).await?;
         self.mirror().await;
         self.scrub_metadata().await;
+        self.reread_log().await;
         Ok(())
     }
 
@@ -121,6 +124,21 @@ impl Monitor {
         };
         let pause = (SCRUB_PERIOD / pack_count.max(1)).clamp(SCRUB_PAUSE_MIN, SCRUB_PAUSE_MAX);
         self.scrub_at = now + pause;
+    }
+
+    /// Rereads the log of the metadata when that is due: what rots in one copy is healed before another is lost.
+    async fn reread_log(&mut self) {
+        let now = self.env.clock.monotonic();
+        if now < self.reread_at {
+            return;
+        }
+        self.reread_at = now + self.config.log_reread_period;
+        match answer(&self.env, self.consensus.engine().reread_log()).await {
+            Some(Ok(0)) => {}
+            Some(Ok(damaged)) => tracing::warn!(damaged, "rereading the log of the metadata found damage: healed"),
+            Some(Err(error)) => tracing::error!(%error, "the log of the metadata is not whole"),
+            None => tracing::warn!("rereading the log of the metadata hangs"),
+        }
     }
 
     /// Publishes the state of an open disk; takes it out of service when it has failed.

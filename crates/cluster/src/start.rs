@@ -230,6 +230,7 @@ impl Parts {
             publisher,
             consensus: self.consensus.clone(),
             scrub_at: self.env.clock.monotonic() + SCRUB_PAUSE_MIN,
+            reread_at: self.env.clock.monotonic() + self.config.log_reread_period,
             pauses: BTreeMap::new(),
         };
         self.begin_to_watch(&cluster, monitor, renewal, begins).await?;

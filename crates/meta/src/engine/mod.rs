@@ -384,6 +384,21 @@ impl MetaEngine {
         Ok(found?.map(|(_, found)| found))
     }
 
+    /// Rereads the log in all its copies and heals what one copy has whole; how many segments of mirrors were damaged.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LogHole`] when something is damaged in every copy: this node would not start again as who it is.
+    /// [`Error::Unavailable`] once no mirror works.
+    pub async fn reread_log(&self) -> Result<usize> {
+        self.core.log.reread().await
+    }
+
+    /// When the last [`MetaEngine::reread_log`] began after which every copy was whole, since the start.
+    pub fn log_reread_at(&self) -> Option<UnixMillis> {
+        self.core.log.reread_at()
+    }
+
     /// Ends the background work and the log's. Call [`MetaEngine::flush`] before for a quick restart.
     pub async fn close(&self) {
         // The channel is closed only once the worker has ended.

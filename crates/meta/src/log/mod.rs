@@ -32,7 +32,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use env::{Env, File, OpenMode, Worker};
+use env::{Env, File, OpenMode, UnixMillis, Worker};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -238,6 +238,51 @@ impl MetaLog {
         self.shared.state.lock().index.appended_bytes()
     }
 
+    /// Rereads what is durable in all copies, and rewrites the copies that are damaged; how many segments of mirrors were.
+    /// Begins a segment, as the one that is written to cannot be judged; rereads nothing where that would take a disk's
+    /// last room.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LogHole`] when a record is damaged in every copy: the next start would find it, and refuse.
+    /// [`Error::Unavailable`] once no mirror works.
+    pub(crate) async fn reread(&self) -> Result<usize> {
+        let is_tight = |mirror: &Arc<Mirror>| mirror.room() < 2 * self.config.segment_size;
+        if self.shared.state.lock().stream.counted_mirrors().any(is_tight) {
+            return Ok(0);
+        }
+        let began = self.shared.clock.now();
+        let mut closed = Vec::new();
+        let mut end = 0;
+        self.change_and_wait(|state| {
+            closed.clone_from(&state.tail.segments);
+            end = state.tail.next;
+            state.begin_segment(0);
+        })
+        .await?;
+        let (mirrors, are_all, realm) = {
+            let state = self.shared.state.lock();
+            let mirrors = state.stream.mirrors_that_have(end);
+            let are_all = mirrors.len() == state.stream.counted_mirrors().count();
+            (mirrors, are_all, state.tail.realm)
+        };
+        let ends: Vec<u64> = closed.iter().skip(1).map(|segment| segment.first).chain([end]).collect();
+        let mut damaged = 0;
+        for (segment, end) in closed.into_iter().zip(ends) {
+            let (shared, mirrors) = (self.shared.clone(), mirrors.clone());
+            damaged += self.env.blocking(move || reread_segment(&shared, segment, end, &mirrors, realm)).await?;
+        }
+        if are_all {
+            self.shared.state.lock().reread = Some(began);
+        }
+        Ok(damaged)
+    }
+
+    /// When the last [`MetaLog::reread`] began after which every copy was whole.
+    pub(crate) fn reread_at(&self) -> Option<UnixMillis> {
+        self.shared.state.lock().reread
+    }
+
     /// Gives a prepared, empty mirror everything the log holds and lets it take part.
     ///
     /// # Errors
@@ -382,6 +427,24 @@ fn copy_segment(shared: &Shared, segment: SegmentName, sources: &[Arc<Mirror>], 
     }
 }
 
+fn reread_segment(
+    shared: &Shared,
+    segment: SegmentName,
+    end: u64,
+    mirrors: &[Arc<Mirror>],
+    realm: u128,
+) -> Result<usize> {
+    let is_needed = || shared.state.lock().tail.segments.contains(&segment);
+    if !is_needed() {
+        return Ok(0);
+    }
+    match recover::reread(segment, end, mirrors, realm) {
+        // Purged meanwhile.
+        Err(Error::LogHole { .. }) if !is_needed() => Ok(0),
+        result => result,
+    }
+}
+
 fn new_state(recovered: Recovered, realm: u128, nonce: u64, config: LogConfig) -> State {
     let Recovered { hard_state, slots, segments, next, generation } = recovered;
     State {
@@ -391,6 +454,7 @@ fn new_state(recovered: Recovered, realm: u128, nonce: u64, config: LogConfig) -
         committed_is_new: false,
         stream: Stream::new(next - 1),
         full_mirrors: 0,
+        reread: None,
         tail: Tail {
             format: Records::of_realm(realm),
             realm,

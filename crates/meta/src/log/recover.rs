@@ -8,7 +8,7 @@ use env::OpenMode;
 
 use super::index::{Place, Slot};
 use super::record::{Control, HardState, SEGMENT_HEADER_SIZE, SegmentHeader, Sequence};
-use super::scan::{Located, Scanned, SegmentName, scan_mirror};
+use super::scan::{Located, Scanned, SegmentName, scan_mirror, scan_segment};
 use crate::error::{Error, Result};
 use crate::mirror::Mirror;
 
@@ -245,11 +245,7 @@ fn heal(
                     })?;
                 }
             }
-            _ => {
-                tracing::warn!(segment = %path.display(), "healing a segment of the metadata log");
-                let bytes = assemble(segment, header_of(segment.name), copies)?;
-                copy.mirror.replace(&path, &[&bytes])?;
-            }
+            _ => rewrite(&copy.mirror, segment, header_of(segment.name), copies)?,
         }
     }
     let kept: BTreeSet<SegmentName> = chain.iter().map(|segment| segment.name).collect();
@@ -259,6 +255,52 @@ fn heal(
         removed = true;
     }
     if removed { copy.mirror.sync_directory(&directory) } else { Ok(()) }
+}
+
+/// Gives `mirror` the segment anew, each record from a copy that has it.
+fn rewrite(mirror: &Mirror, segment: &Merged, header: SegmentHeader, copies: &[Copy]) -> Result<()> {
+    let path = segment.name.path(&mirror.log_directory());
+    tracing::warn!(segment = %path.display(), "healing a segment of the metadata log");
+    let bytes = assemble(segment, header, copies)?;
+    mirror.replace(&path, &[&bytes])
+}
+
+/// Rereads a segment that nobody writes any more, all of whose records lie before `end`, in all `mirrors`, and rewrites
+/// the copies that are damaged. What cannot be read counts as damaged; a mirror that cannot be written is retired.
+/// Returns how many copies were damaged.
+///
+/// # Errors
+///
+/// [`Error::LogHole`] when a record is damaged in every copy, [`Error::Unsupported`], [`Error::ForeignMirror`].
+pub(super) fn reread(name: SegmentName, end: Sequence, mirrors: &[Arc<Mirror>], realm: u128) -> Result<usize> {
+    let mut copies = Vec::new();
+    for mirror in mirrors {
+        let segments = match scan_segment(mirror, name, realm) {
+            Ok(scanned) => BTreeMap::from([(name, scanned)]),
+            Err(Error::Io { .. }) => BTreeMap::new(),
+            Err(error) => return Err(error),
+        };
+        copies.push(Copy { mirror: mirror.clone(), segments });
+    }
+    let scanned = || copies.iter().filter_map(|copy| copy.segments.get(&name));
+    let mut records: BTreeMap<Sequence, Located> = BTreeMap::new();
+    for record in scanned().flat_map(|segment| &segment.records) {
+        records.entry(record.header.stamp.sequence).or_insert_with(|| record.clone());
+    }
+    if let Some(sequence) = (name.first..end).find(|sequence| !records.contains_key(sequence)) {
+        return Err(Error::LogHole { sequence });
+    }
+    let nonce = scanned().find_map(|segment| segment.nonce).unwrap_or(0);
+    let merged = Merged { name, records, end: Some(end) };
+    let is_damaged = |copy: &&Copy| !copy.segments.get(&name).is_some_and(|own| holds(own, &merged));
+    let damaged: Vec<&Copy> = copies.iter().filter(is_damaged).collect();
+    for copy in &damaged {
+        let header = SegmentHeader { generation: name.generation, realm, nonce, first: name.first };
+        if let Err(error) = rewrite(&copy.mirror, &merged, header, &copies) {
+            copy.mirror.retire(&error);
+        }
+    }
+    Ok(damaged.len())
 }
 
 /// Whether `own` has all records of `segment`, and where they belong.

@@ -66,7 +66,12 @@ pub(super) fn scan_mirror(mirror: &Mirror, realm: u128) -> Result<Vec<Scanned>> 
     Ok(segments)
 }
 
-fn scan_segment(mirror: &Mirror, name: SegmentName, realm: u128) -> Result<Scanned> {
+/// One segment of `mirror`; one without anything when there is no such file.
+///
+/// # Errors
+///
+/// [`Error::Unsupported`], [`Error::ForeignMirror`], [`Error::Io`].
+pub(super) fn scan_segment(mirror: &Mirror, name: SegmentName, realm: u128) -> Result<Scanned> {
     let path = name.path(&mirror.log_directory());
     let bytes = mirror.read_whole(&path)?.unwrap_or_default();
     let header = SegmentHeader::decode(&bytes, &path)?;

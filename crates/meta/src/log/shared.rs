@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use env::Clock;
+use env::{Clock, UnixMillis};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) stream: Stream,
     /// Mirrors whose disks have no room for the next segment.
     pub(super) full_mirrors: usize,
+    /// When the last rereading began after which every copy was whole.
+    pub(super) reread: Option<UnixMillis>,
     pub(super) tail: Tail,
 }
 

@@ -131,6 +131,11 @@ impl Stream {
         self.counted().map(|member| &member.mirror)
     }
 
+    /// Mirrors whose copy counts, and goes up to before `end`.
+    pub(super) fn mirrors_that_have(&self, end: Sequence) -> Vec<Arc<Mirror>> {
+        self.counted().filter(|member| end <= member.durable + 1).map(|member| member.mirror.clone()).collect()
+    }
+
     fn counted(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| member.standing == Standing::Counted)
     }

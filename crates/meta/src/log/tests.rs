@@ -293,6 +293,38 @@ fn rot_met_while_running_is_read_from_another_mirror() {
 }
 
 #[test]
+fn rereading_heals_what_rots_in_one_mirror_while_the_log_is_in_use() {
+    let mut found = 0;
+    for seed in 0..40 {
+        let files = new_files(2, seed);
+        let all = directories(2);
+        let (log, _) = open(&files, &all, seed).unwrap();
+        let (states, _) = run(&log, Model::default(), 0..40);
+        files.flip_bits(&all[0].join("log"), 20, seed);
+        assert_eq!(log.reread_at(), None);
+        found += block_on(log.reread()).unwrap();
+        assert!(log.reread_at().is_some());
+        assert_eq!(block_on(log.reread()).unwrap(), 0, "healed");
+        let (states, _) = run(&log, states.last().unwrap().clone(), 40..61);
+        block_on(log.close());
+        files.vanish(&all[1]);
+        let (log, _) = open(&files, &all[..1], seed + 2).unwrap();
+        assert_eq!(&Model::of(&log), states.last().unwrap(), "seed {seed}");
+    }
+    assert!(40 < found, "{found} segments were damaged");
+}
+
+#[test]
+fn rereading_tells_of_what_rots_in_every_mirror() {
+    let files = new_files(1, 1);
+    let (log, _) = open(&files, &directories(1), 1).unwrap();
+    run(&log, Model::default(), 0..40);
+    files.flip_bits(&directories(1)[0].join("log"), 200, 1);
+    assert!(matches!(block_on(log.reread()), Err(Error::LogHole { .. })));
+    assert_eq!(log.reread_at(), None);
+}
+
+#[test]
 fn mirrors_that_went_separate_ways_are_refused() {
     let (files, _) = filled(2, 1);
     let all = directories(2);

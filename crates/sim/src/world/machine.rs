@@ -23,6 +23,8 @@ const EXTENT_SIZE: u64 = 4 << 20;
 const PORT: u16 = 7000;
 /// After this time others take over what an absent disk held.
 const ABSENCE_MAX: Duration = Duration::from_secs(4);
+/// No longer than disks are looked at.
+const LOG_REREAD_PERIOD: Duration = Duration::from_secs(1);
 /// How long a command may take to be decided.
 const PROPOSE_DEADLINE: Duration = Duration::from_secs(4);
 /// The worker that folds the metadata into trees.
@@ -146,6 +148,13 @@ impl Machine {
         self.node().is_some_and(|node| node.cluster.health().is_mirrored())
     }
 
+    /// Whether the node runs, and has found its log whole since `moment` of the simulation. A single disk has nothing to
+    /// compare it with, and does not rot there.
+    pub(super) fn has_reread_since(&self, moment: Duration) -> bool {
+        let reread_at = self.node().and_then(|node| node.cluster.health().log_reread_at);
+        !self.has_other_disks() || reread_at.and_then(|at| self.clock.moment_of(at)).is_some_and(|at| moment < at)
+    }
+
     /// Whether the node runs, and has found everything whole since `moment` of the simulation.
     pub(super) fn is_whole_since(&self, moment: Duration) -> bool {
         let Some(status) = self.status() else { return false };
@@ -222,6 +231,7 @@ impl Machine {
         config.profile = Some(self.profile);
         config.absence_max = ABSENCE_MAX;
         config.propose_deadline = PROPOSE_DEADLINE;
+        config.log_reread_period = LOG_REREAD_PERIOD;
         config.meta = meta_config();
         if let Role::Member(entry) = role {
             config.node = Some(NodeConfig { address: self.address(), rack: String::new(), entry });

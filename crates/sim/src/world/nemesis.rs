@@ -44,8 +44,17 @@ enum Power {
 }
 
 enum Harm {
-    None { until: Duration },
-    Done { machine: usize, path: PathBuf, harm: Trouble, until: Duration },
+    /// `rotten` is the machine whose disk has rotted, if that was the last harm.
+    None {
+        until: Duration,
+        rotten: Option<usize>,
+    },
+    Done {
+        machine: usize,
+        path: PathBuf,
+        harm: Trouble,
+        until: Duration,
+    },
 }
 
 /// What may happen to a disk.
@@ -70,7 +79,7 @@ impl Nemesis {
         let dice = Dice::new(seed);
         let harms_disks = machines.iter().any(|machine| machine.has_redundancy());
         let power = Power::Fine { until: dice.millis(500, 6000) };
-        let harm = Harm::None { until: dice.millis(500, 6000) };
+        let harm = Harm::None { until: dice.millis(500, 6000), rotten: None };
         let network = NetworkNemesis::new(machines.clone(), dice.below(u64::MAX));
         Self { machines, history, dice, power, harm, network, harms_disks }
     }
@@ -100,7 +109,9 @@ impl Nemesis {
             _ => {}
         }
         match self.harm {
-            Harm::None { until } if self.harms_disks && until <= now && self.bears_harm_since(until) => {
+            Harm::None { until, rotten }
+                if self.harms_disks && until <= now && self.bears_harm_since(until, rotten) =>
+            {
                 self.harm_disk(now)
             }
             Harm::Done { until, .. } if until <= now => self.end_harm(now),
@@ -128,9 +139,12 @@ impl Nemesis {
         self.note(now, "nothing goes wrong any more");
     }
 
-    /// Whether everything has been whole since `moment`, and no machine's metadata lies on one disk of several alone.
-    fn bears_harm_since(&self, moment: Duration) -> bool {
-        self.is_whole_since(moment) && self.machines.iter().all(|machine| machine.is_mirrored())
+    /// Whether everything has been whole since `moment`, no machine's metadata lies on one disk of several alone, and the
+    /// machine `rotten` has reread its log since.
+    fn bears_harm_since(&self, moment: Duration, rotten: Option<usize>) -> bool {
+        self.is_whole_since(moment)
+            && self.machines.iter().all(|machine| machine.is_mirrored())
+            && rotten.is_none_or(|number| self.machines[number].has_reread_since(moment))
     }
 
     /// Whether every machine has found everything whole since `moment`.
@@ -196,12 +210,16 @@ impl Nemesis {
     }
 
     fn end_harm(&mut self, now: Duration) {
-        let next = Harm::None { until: now + self.dice.millis(200, 3000) };
-        let Harm::Done { machine, path, harm, .. } = std::mem::replace(&mut self.harm, next) else { return };
-        let machine = &self.machines[machine];
+        let next = Harm::None { until: now + self.dice.millis(200, 3000), rotten: None };
+        let Harm::Done { machine: number, path, harm, .. } = std::mem::replace(&mut self.harm, next) else { return };
+        let machine = &self.machines[number];
         let files = machine.files();
         match harm {
-            Trouble::Rot => {}
+            Trouble::Rot => {
+                if let Harm::None { rotten, .. } = &mut self.harm {
+                    *rotten = Some(number);
+                }
+            }
             Trouble::Errors => files.heal_path(&path),
             Trouble::Slow => machine.speed_up(),
             Trouble::Full => files.set_capacity(&path, ROOM),
