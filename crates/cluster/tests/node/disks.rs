@@ -122,12 +122,8 @@ async fn metadata_survives_the_loss_of_every_pair_of_disks_one_after_the_other()
         create_bucket(&node, &format!("bucket-{round}")).await.unwrap().unwrap();
         pair.iter().for_each(|&number| world.make_directory(number));
         world.wait_for(&node, |topology| topology.members().values().all(|member| member.disk.is_some())).await;
-        for _ in 0..100 {
-            if node.health().mirrors.iter().filter(|mirror| mirror.in_service).count() == 3 {
-                break;
-            }
-            world.wait_for(&node, |_| true).await;
-            tokio::task::yield_now().await;
+        while !node.health().is_mirrored() {
+            world.let_rounds_pass().await;
         }
         node.settle(&in_flight(&node.topology())).await.unwrap();
     }
