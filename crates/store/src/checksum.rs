@@ -1,9 +1,12 @@
 //! The checksums that S3 clients ask for, beside the MD5 of the Etag.
 
+use std::hash::Hasher as _;
+
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
 pub use meta::record::{Checksum, ChecksumAlgorithm, ChecksumKind};
 use sha2::Digest as _;
+use twox_hash::{XxHash3_64, XxHash3_128, XxHash64};
 
 /// What the client said about the checksum of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,13 +23,13 @@ pub enum ChecksumRequest {
     Trailer(ChecksumAlgorithm),
 }
 
-/// The CRC that an algorithm is; `None` for the SHAs.
+/// The CRC that an algorithm is; `None` for the others, which nobody can combine.
 fn crc(algorithm: ChecksumAlgorithm) -> Option<CrcAlgorithm> {
     match algorithm {
         ChecksumAlgorithm::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
         ChecksumAlgorithm::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
         ChecksumAlgorithm::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
-        ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256 => None,
+        _ => None,
     }
 }
 
@@ -41,19 +44,42 @@ impl ChecksumRequest {
     }
 }
 
+/// The checksum of bytes that are all there.
+pub fn checksum_of(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Checksum {
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(bytes);
+    let value = hasher.finish();
+    Checksum::new(algorithm, ChecksumKind::FullObject, value).expect("a hasher's value has its length")
+}
+
 /// Computes one checksum over a stream of bytes.
 pub(crate) enum Hasher {
     Crc(ChecksumAlgorithm, Digest),
     Sha1(sha1::Sha1),
     Sha256(sha2::Sha256),
+    Md5(md5::Md5),
+    Sha512(Box<sha2::Sha512>),
+    Xxhash64(Box<XxHash64>),
+    Xxhash3(Box<XxHash3_64>),
+    Xxhash128(Box<XxHash3_128>),
 }
 
 impl Hasher {
     pub(crate) fn new(algorithm: ChecksumAlgorithm) -> Self {
-        match crc(algorithm) {
-            Some(crc) => Self::Crc(algorithm, Digest::new(crc)),
-            None if algorithm == ChecksumAlgorithm::Sha1 => Self::Sha1(sha1::Sha1::new()),
-            None => Self::Sha256(sha2::Sha256::new()),
+        if let Some(crc) = crc(algorithm) {
+            return Self::Crc(algorithm, Digest::new(crc));
+        }
+        match algorithm {
+            ChecksumAlgorithm::Crc32 | ChecksumAlgorithm::Crc32c | ChecksumAlgorithm::Crc64Nvme => {
+                unreachable!("CRCs were told apart above")
+            }
+            ChecksumAlgorithm::Sha1 => Self::Sha1(sha1::Sha1::new()),
+            ChecksumAlgorithm::Sha256 => Self::Sha256(sha2::Sha256::new()),
+            ChecksumAlgorithm::Md5 => Self::Md5(md5::Md5::new()),
+            ChecksumAlgorithm::Sha512 => Self::Sha512(Box::new(sha2::Sha512::new())),
+            ChecksumAlgorithm::Xxhash64 => Self::Xxhash64(Box::new(XxHash64::with_seed(0))),
+            ChecksumAlgorithm::Xxhash3 => Self::Xxhash3(Box::new(XxHash3_64::new())),
+            ChecksumAlgorithm::Xxhash128 => Self::Xxhash128(Box::new(XxHash3_128::new())),
         }
     }
 
@@ -67,6 +93,11 @@ impl Hasher {
             Self::Crc(_, digest) => digest.update(bytes),
             Self::Sha1(hasher) => hasher.update(bytes),
             Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Md5(hasher) => hasher.update(bytes),
+            Self::Sha512(hasher) => hasher.update(bytes),
+            Self::Xxhash64(hasher) => hasher.write(bytes),
+            Self::Xxhash3(hasher) => hasher.write(bytes),
+            Self::Xxhash128(hasher) => hasher.write(bytes),
         }
     }
 
@@ -75,13 +106,18 @@ impl Hasher {
             Self::Crc(algorithm, digest) => crc_bytes(algorithm, digest.finalize()),
             Self::Sha1(hasher) => Bytes::copy_from_slice(&hasher.finalize()),
             Self::Sha256(hasher) => Bytes::copy_from_slice(&hasher.finalize()),
+            Self::Md5(hasher) => Bytes::copy_from_slice(&hasher.finalize()),
+            Self::Sha512(hasher) => Bytes::copy_from_slice(&hasher.finalize()),
+            Self::Xxhash64(hasher) => Bytes::copy_from_slice(&hasher.finish().to_be_bytes()),
+            Self::Xxhash3(hasher) => Bytes::copy_from_slice(&hasher.finish().to_be_bytes()),
+            Self::Xxhash128(hasher) => Bytes::copy_from_slice(&hasher.finish_128().to_be_bytes()),
         }
     }
 }
 
 /// The checksum of a multipart object from those of its parts: `(checksum value, size)` each, in order.
 ///
-/// `None` for a full-object SHA, which cannot be had without the bytes.
+/// `None` for one of the full object that is no CRC, which cannot be had without the bytes.
 pub(crate) fn combine(algorithm: ChecksumAlgorithm, kind: ChecksumKind, parts: &[(&[u8], u64)]) -> Option<Checksum> {
     let value = match kind {
         ChecksumKind::Composite => {
@@ -115,18 +151,10 @@ mod tests {
 
     use super::*;
 
-    const ALL: [ChecksumAlgorithm; 5] = [
-        ChecksumAlgorithm::Crc32,
-        ChecksumAlgorithm::Crc32c,
-        ChecksumAlgorithm::Crc64Nvme,
-        ChecksumAlgorithm::Sha1,
-        ChecksumAlgorithm::Sha256,
-    ];
+    const ALL: [ChecksumAlgorithm; 10] = ChecksumAlgorithm::ALL;
 
     fn digest(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Bytes {
-        let mut hasher = Hasher::new(algorithm);
-        hasher.update(bytes);
-        hasher.finish()
+        Bytes::copy_from_slice(checksum_of(algorithm, bytes).value())
     }
 
     #[test]
@@ -138,6 +166,12 @@ mod tests {
             "ae8b14860a799888",
             "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
             "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+            "25f9e794323b453885f5181f1b624d0b",
+            "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274a\
+             d27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
+            "8cb841db40e6ae83",
+            "72dcb18b67a17dff",
+            "33119477ede5dcd5e9716427681d5860",
         ];
         for (algorithm, expected) in ALL.into_iter().zip(expected) {
             assert_eq!(hex(&digest(algorithm, b"123456789")), expected, "{algorithm:?}");

@@ -16,6 +16,7 @@ const INLINE_CRC_SIZE_MAX: usize = 2 * 1024 * 1024;
 /// Digests in the making.
 pub(crate) struct BodyDigests {
     md5: EtagStream,
+    /// All but MD5, which is computed in any case.
     checksums: Vec<(ChecksumAlgorithm, Hasher)>,
 }
 
@@ -32,6 +33,7 @@ impl BodyDigests {
         let mut algorithms = algorithms.to_vec();
         algorithms.sort_unstable();
         algorithms.dedup();
+        algorithms.retain(|algorithm| *algorithm != ChecksumAlgorithm::Md5);
         let checksums = algorithms.into_iter().map(|algorithm| (algorithm, Hasher::new(algorithm))).collect();
         Self { md5, checksums }
     }
@@ -64,6 +66,10 @@ impl BodyDigests {
 impl Digests {
     /// The checksum of `algorithm`, one of those it was started with.
     pub(crate) fn checksum(&self, algorithm: ChecksumAlgorithm) -> Checksum {
+        if algorithm == ChecksumAlgorithm::Md5 {
+            let md5 = Bytes::copy_from_slice(&self.md5);
+            return Checksum::new(algorithm, ChecksumKind::FullObject, md5).expect("MD5 has 16 bytes");
+        }
         let found = self.checksums.iter().find(|checksum| checksum.algorithm() == algorithm);
         found.expect("computed from the start").clone()
     }

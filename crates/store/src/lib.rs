@@ -65,7 +65,7 @@ mod throttle;
 pub use background::{Background, Queues};
 pub use body::{Body, BodyError, StreamBody};
 pub use census::Census;
-pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest};
+pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest, checksum_of};
 pub use condition::{EtagCondition, Precondition, ReadConditions};
 pub use delete::Deletion;
 pub use error::{Error, Result};

@@ -18,16 +18,42 @@ pub enum ChecksumAlgorithm {
     Sha1,
     /// SHA-256, 32 bytes.
     Sha256,
+    /// MD5, 16 bytes.
+    Md5,
+    /// SHA-512, 64 bytes.
+    Sha512,
+    /// XXH64 without a seed, 8 bytes.
+    Xxhash64,
+    /// The 64 bits of XXH3 without a seed, 8 bytes.
+    Xxhash3,
+    /// The 128 bits of XXH3 without a seed, 16 bytes.
+    Xxhash128,
 }
 
 impl ChecksumAlgorithm {
+    /// Every algorithm, in the order of the numbers that records have for them.
+    pub const ALL: [Self; 10] = [
+        Self::Crc32,
+        Self::Crc32c,
+        Self::Crc64Nvme,
+        Self::Sha1,
+        Self::Sha256,
+        Self::Md5,
+        Self::Sha512,
+        Self::Xxhash64,
+        Self::Xxhash3,
+        Self::Xxhash128,
+    ];
+
     /// Length of the algorithm's value, in bytes.
     pub const fn value_size(self) -> usize {
         match self {
             Self::Crc32 | Self::Crc32c => 4,
-            Self::Crc64Nvme => 8,
+            Self::Crc64Nvme | Self::Xxhash64 | Self::Xxhash3 => 8,
+            Self::Md5 | Self::Xxhash128 => 16,
             Self::Sha1 => 20,
             Self::Sha256 => 32,
+            Self::Sha512 => 64,
         }
     }
 }
@@ -79,6 +105,11 @@ impl Value for ChecksumAlgorithm {
             Self::Crc64Nvme => 3,
             Self::Sha1 => 4,
             Self::Sha256 => 5,
+            Self::Md5 => 6,
+            Self::Sha512 => 7,
+            Self::Xxhash64 => 8,
+            Self::Xxhash3 => 9,
+            Self::Xxhash128 => 10,
         });
     }
 
@@ -89,6 +120,11 @@ impl Value for ChecksumAlgorithm {
             3 => Ok(Self::Crc64Nvme),
             4 => Ok(Self::Sha1),
             5 => Ok(Self::Sha256),
+            6 => Ok(Self::Md5),
+            7 => Ok(Self::Sha512),
+            8 => Ok(Self::Xxhash64),
+            9 => Ok(Self::Xxhash3),
+            10 => Ok(Self::Xxhash128),
             _ => Err(CodecError::Invalid("checksum algorithm")),
         }
     }

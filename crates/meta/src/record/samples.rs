@@ -8,6 +8,7 @@ use placement::{DiskId, Epoch, GroupId};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::*;
 
@@ -25,16 +26,10 @@ pub(crate) fn etag() -> impl Strategy<Value = Etag> {
 }
 
 pub(crate) fn checksum() -> impl Strategy<Value = Checksum> {
-    let algorithm = prop_oneof![
-        Just(ChecksumAlgorithm::Crc32),
-        Just(ChecksumAlgorithm::Crc32c),
-        Just(ChecksumAlgorithm::Crc64Nvme),
-        Just(ChecksumAlgorithm::Sha1),
-        Just(ChecksumAlgorithm::Sha256),
-    ];
+    let algorithm = select(&ChecksumAlgorithm::ALL[..]);
     let kind = prop_oneof![Just(ChecksumKind::FullObject), Just(ChecksumKind::Composite)];
-    (algorithm, kind, any::<[u8; 32]>()).prop_map(|(algorithm, kind, value)| {
-        let value = Bytes::copy_from_slice(&value[..algorithm.value_size()]);
+    (algorithm, kind, any::<[[u8; 32]; 2]>()).prop_map(|(algorithm, kind, value)| {
+        let value = Bytes::copy_from_slice(&value.as_flattened()[..algorithm.value_size()]);
         Checksum::new(algorithm, kind, value).unwrap()
     })
 }

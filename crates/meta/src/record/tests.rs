@@ -299,7 +299,7 @@ fn other_forms_of_a_value_are_refused() {
     let digest = [&[3, 32], [b'a'; 32].as_slice()].concat();
     assert_eq!(read_whole::<Etag>(&digest), Err(not_canonical("entity tag")));
     assert_eq!(read_whole::<Etag>(&[3, 0]), Err(CodecError::Invalid("entity tag")));
-    assert_eq!(read_whole::<Checksum>(&[6, 1, 0, 0, 0, 0]), Err(CodecError::Invalid("checksum algorithm")));
+    assert_eq!(read_whole::<Checksum>(&[11, 1, 0, 0, 0, 0]), Err(CodecError::Invalid("checksum algorithm")));
     assert_eq!(read_whole::<Checksum>(&[1, 0, 0, 0, 0, 0]), Err(CodecError::Invalid("checksum kind")));
 
     let bucket = [&[0x02, 1, 0x17], [1, 0].as_slice(), &[8], &[0; 8], &[1, 0], &[8], &[0; 8]].concat();

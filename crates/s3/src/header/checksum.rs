@@ -8,14 +8,8 @@ use store::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest};
 use crate::error::{Error, ErrorCode, Result};
 use crate::header::single;
 
-/// Every algorithm, in the order in which responses list their checksums.
-pub(crate) const ALGORITHMS: [ChecksumAlgorithm; 5] = [
-    ChecksumAlgorithm::Crc32,
-    ChecksumAlgorithm::Crc32c,
-    ChecksumAlgorithm::Crc64Nvme,
-    ChecksumAlgorithm::Sha1,
-    ChecksumAlgorithm::Sha256,
-];
+/// Every algorithm.
+pub(crate) const ALGORITHMS: [ChecksumAlgorithm; 10] = ChecksumAlgorithm::ALL;
 
 /// The algorithm's name as `x-amz-checksum-algorithm` and XML bodies write it.
 pub(crate) fn name(algorithm: ChecksumAlgorithm) -> &'static str {
@@ -25,6 +19,11 @@ pub(crate) fn name(algorithm: ChecksumAlgorithm) -> &'static str {
         ChecksumAlgorithm::Crc64Nvme => "CRC64NVME",
         ChecksumAlgorithm::Sha1 => "SHA1",
         ChecksumAlgorithm::Sha256 => "SHA256",
+        ChecksumAlgorithm::Md5 => "MD5",
+        ChecksumAlgorithm::Sha512 => "SHA512",
+        ChecksumAlgorithm::Xxhash64 => "XXHASH64",
+        ChecksumAlgorithm::Xxhash3 => "XXHASH3",
+        ChecksumAlgorithm::Xxhash128 => "XXHASH128",
     }
 }
 
@@ -36,6 +35,11 @@ pub(crate) fn header_name(algorithm: ChecksumAlgorithm) -> &'static str {
         ChecksumAlgorithm::Crc64Nvme => "x-amz-checksum-crc64nvme",
         ChecksumAlgorithm::Sha1 => "x-amz-checksum-sha1",
         ChecksumAlgorithm::Sha256 => "x-amz-checksum-sha256",
+        ChecksumAlgorithm::Md5 => "x-amz-checksum-md5",
+        ChecksumAlgorithm::Sha512 => "x-amz-checksum-sha512",
+        ChecksumAlgorithm::Xxhash64 => "x-amz-checksum-xxhash64",
+        ChecksumAlgorithm::Xxhash3 => "x-amz-checksum-xxhash3",
+        ChecksumAlgorithm::Xxhash128 => "x-amz-checksum-xxhash128",
     }
 }
 
@@ -47,6 +51,11 @@ pub(crate) fn element_name(algorithm: ChecksumAlgorithm) -> &'static str {
         ChecksumAlgorithm::Crc64Nvme => "ChecksumCRC64NVME",
         ChecksumAlgorithm::Sha1 => "ChecksumSHA1",
         ChecksumAlgorithm::Sha256 => "ChecksumSHA256",
+        ChecksumAlgorithm::Md5 => "ChecksumMD5",
+        ChecksumAlgorithm::Sha512 => "ChecksumSHA512",
+        ChecksumAlgorithm::Xxhash64 => "ChecksumXXHASH64",
+        ChecksumAlgorithm::Xxhash3 => "ChecksumXXHASH3",
+        ChecksumAlgorithm::Xxhash128 => "ChecksumXXHASH128",
     }
 }
 
@@ -184,7 +193,7 @@ pub(crate) fn requested_algorithm(headers: &HeaderMap) -> Result<Option<Checksum
         Error::with_message(
             ErrorCode::InvalidRequest,
             "Checksum algorithm provided is unsupported. Please try again with any of the valid types: \
-             [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+             [CRC32, CRC32C, CRC64NVME, SHA1, SHA256, SHA512, MD5, XXHASH64, XXHASH3, XXHASH128]",
         )
     };
     parse_name(text).map(Some).ok_or_else(refused)

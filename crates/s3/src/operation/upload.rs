@@ -63,7 +63,8 @@ fn upload_checksum(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, Che
     let (full_allowed, composite_allowed) = match algorithm {
         ChecksumAlgorithm::Crc32 | ChecksumAlgorithm::Crc32c => (true, true),
         ChecksumAlgorithm::Crc64Nvme => (true, false),
-        ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256 => (false, true),
+        // Nobody can join the values of parts into that of the whole.
+        _ => (false, true),
     };
     let default = if composite_allowed { ChecksumKind::Composite } else { ChecksumKind::FullObject };
     let kind = kind.unwrap_or(default);
@@ -103,6 +104,11 @@ mod tests {
             (Some("CRC64NVME"), Some("COMPOSITE"), Err(ErrorCode::InvalidRequest)),
             (Some("SHA256"), None, Ok(Some((ChecksumAlgorithm::Sha256, Composite)))),
             (Some("SHA256"), Some("FULL_OBJECT"), Err(ErrorCode::InvalidRequest)),
+            (Some("SHA512"), Some("FULL_OBJECT"), Err(ErrorCode::InvalidRequest)),
+            (Some("MD5"), None, Ok(Some((ChecksumAlgorithm::Md5, Composite)))),
+            (Some("XXHASH3"), None, Ok(Some((ChecksumAlgorithm::Xxhash3, Composite)))),
+            (Some("XXHASH64"), Some("FULL_OBJECT"), Err(ErrorCode::InvalidRequest)),
+            (Some("xxhash128"), Some("COMPOSITE"), Ok(Some((ChecksumAlgorithm::Xxhash128, Composite)))),
             (Some("MD4"), None, Err(ErrorCode::InvalidRequest)),
             (Some("SHA1"), Some("HALF_OBJECT"), Err(ErrorCode::InvalidRequest)),
             (None, Some("COMPOSITE"), Err(ErrorCode::InvalidRequest)),
