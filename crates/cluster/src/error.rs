@@ -131,6 +131,18 @@ pub enum Error {
         /// What it says.
         reason: String,
     },
+    /// Start the node.
+    #[error("node {} decides alone already: there is nothing to recover", node.0)]
+    NotNeeded {
+        /// The node.
+        node: placement::NodeId,
+    },
+    /// Use another node.
+    #[error("node {} is no member of the cluster any more, by what it knows: recover another node", node.0)]
+    NoMember {
+        /// The node.
+        node: placement::NodeId,
+    },
     /// A key or certificate cannot be made or read.
     #[error("cannot make or read a certificate: {reason}")]
     Certificate {

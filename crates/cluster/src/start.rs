@@ -42,22 +42,38 @@ use crate::topology::{Member, Publisher};
 /// Pause between attempts to reach a majority at the start.
 const WAIT_PAUSE: Duration = Duration::from_millis(500);
 
+/// What lies in this machine's storage directories, open.
+pub(crate) struct Local {
+    pub(crate) sites: Vec<Site>,
+    pub(crate) identity: Identity,
+    disk_config: DiskConfig,
+    pub(crate) open: OpenDisks,
+}
+
+impl Local {
+    /// Finds out who this node is, joining a cluster or beginning one as `config` says, and opens its disks.
+    pub(crate) async fn open(env: &Env, config: &mut ClusterConfig, links: &Links) -> Result<Self> {
+        if config.disks.is_empty() {
+            return Err(Error::NoDisks);
+        }
+        let mut sites = survey_all(env, config).await?;
+        let identity = identify(env, config, links, &mut sites).await?;
+        let realm = identity.file.as_ref().map_or(identity.cluster_id, |file| file.realm);
+        config.meta.realm = Some(realm);
+        let disk_config = DiskConfig {
+            extent_size_max: config.extent_size_max,
+            upkeep: config.upkeep,
+            ..DiskConfig::new(identity.cluster_id)
+        };
+        let open = open_disks(env, &mut sites, &disk_config).await?;
+        Ok(Self { sites, identity, disk_config, open })
+    }
+}
+
 /// See [`Cluster::open`].
 pub(crate) async fn start(env: &Env, mut config: ClusterConfig) -> Result<Cluster> {
-    if config.disks.is_empty() {
-        return Err(Error::NoDisks);
-    }
-    let mut sites = survey_all(env, &config).await?;
     let links = Arc::new(Links::new(env));
-    let identity = identify(env, &config, &links, &mut sites).await?;
-    let realm = identity.file.as_ref().map_or(identity.cluster_id, |file| file.realm);
-    config.meta.realm = Some(realm);
-    let disk_config = DiskConfig {
-        extent_size_max: config.extent_size_max,
-        upkeep: config.upkeep,
-        ..DiskConfig::new(identity.cluster_id)
-    };
-    let open = open_disks(env, &mut sites, &disk_config).await?;
+    let Local { sites, identity, disk_config, open } = Local::open(env, &mut config, &links).await?;
     let disks: Vec<Arc<Disk>> = open.values().cloned().collect();
     let started = async {
         let consensus = start_consensus(env, &config, &identity, &links, &sites, &open).await?;

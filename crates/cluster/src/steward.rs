@@ -182,7 +182,8 @@ impl Steward {
                 .replication
                 .iter()
                 .flatten()
-                .map(|(id, matched)| (NodeId(*id), matched.map_or(0, |matched| matched.index)))
+                // One that has not answered this leader yet may never do so.
+                .filter_map(|(id, matched)| Some((NodeId(*id), matched.as_ref()?.index)))
                 .collect();
             let behind = move |node: &NodeId| matched.get(node).is_none_or(|matched| matched + LAG_MAX < last);
             (current, behind)
@@ -248,7 +249,8 @@ impl Steward {
         let planned = move |_: &dyn View, table: &Table| {
             let (specs, silent) = input.as_ref();
             let is_there = |disk| specs.iter().any(|spec| spec.id == disk);
-            let wanted = relief_wanted(table, silent, is_there, absence_max);
+            let leaves = |disk| specs.iter().any(|spec| spec.id == disk && spec.state == DiskState::Draining);
+            let wanted = relief_wanted(table, silent, is_there, leaves, absence_max);
             Ok(placement::plan_relief(table, specs, &wanted))
         };
         let changed = self.tables.change(planned).await?;

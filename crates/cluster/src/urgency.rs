@@ -3,7 +3,8 @@
 //! A group without a spare shard is rebuilt after a thirtieth of the time after which a disk is given up, one with a single
 //! spare after a third of it (with the default: 30 seconds and 5 minutes instead of 15; `distributed.md` §4 has the first at
 //! once, but a process that restarts is no loss). A group that has lost more than it can bear waits for its disks: nothing
-//! can be computed without them.
+//! can be computed without them. A disk that was told to leave is not waited for longer than the shortest of these times: its
+//! operator does not expect it back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,11 +16,13 @@ const SHARES: [u32; 2] = [30, 3];
 
 /// The slots, by group and write target, that others shall take over before their disks are given up.
 ///
-/// `silent` says for how long each disk that does not answer has not; `is_there` which disks are members.
+/// `silent` says for how long each disk that does not answer has not; `is_there` which disks are members, `leaves` which of
+/// them were told to leave.
 pub(crate) fn relief_wanted(
     table: &Table,
     silent: &BTreeMap<DiskId, Duration>,
     is_there: impl Fn(DiskId) -> bool,
+    leaves: impl Fn(DiskId) -> bool,
     absence_max: Duration,
 ) -> BTreeSet<(GroupId, DiskId)> {
     let mut wanted = BTreeSet::new();
@@ -30,9 +33,12 @@ pub(crate) fn relief_wanted(
     let data = usize::from(table.profile().data());
     for (group, row) in table.groups() {
         let Some(spare) = readable(row, answers).checked_sub(data) else { continue };
-        let Some(share) = SHARES.get(spare) else { continue };
-        let targets = row.slots.iter().filter_map(|slot| slot.write_target());
-        let overdue = targets.filter(|disk| silent.get(disk).is_some_and(|silence| absence_max / *share <= *silence));
+        let share_of = |disk| if leaves(disk) { SHARES.first() } else { SHARES.get(spare) };
+        let is_overdue = |disk: &DiskId| {
+            let patience = share_of(*disk).map(|share| absence_max / *share);
+            patience.zip(silent.get(disk)).is_some_and(|(patience, silence)| patience <= *silence)
+        };
+        let overdue = row.slots.iter().filter_map(|slot| slot.write_target()).filter(is_overdue);
         wanted.extend(overdue.map(|disk| (group, disk)));
     }
     wanted
@@ -54,10 +60,11 @@ mod tests {
     use crate::testing::placed_table;
 
     const MAX: Duration = Duration::from_secs(900);
+    const LEAVER: u128 = 5;
 
     fn wanted(table: &Table, silent: &[(u128, u64)]) -> usize {
         let silent = silent.iter().map(|(disk, seconds)| (DiskId(*disk), Duration::from_secs(*seconds))).collect();
-        relief_wanted(table, &silent, |_| true, MAX).len()
+        relief_wanted(table, &silent, |_| true, |disk| disk.0 == LEAVER, MAX).len()
     }
 
     #[test]
@@ -77,5 +84,14 @@ mod tests {
     fn a_group_with_shards_to_spare_waits() {
         let table = placed_table((2, 4), 6);
         assert_eq!(wanted(&table, &[(0, 899), (1, 899)]), 0);
+    }
+
+    #[test]
+    fn a_disk_that_was_told_to_leave_is_not_waited_for() {
+        let table = placed_table((2, 4), 6);
+        assert_eq!(wanted(&table, &[(0, 100), (LEAVER, 29)]), 0);
+        assert_eq!(wanted(&table, &[(0, 100), (LEAVER, 30)]), 256);
+        let all_but_one = [(0, 800), (1, 800), (2, 800), (3, 800), (LEAVER, 800)];
+        assert_eq!(wanted(&table, &all_but_one), 0, "nothing can be rebuilt");
     }
 }

@@ -16,6 +16,7 @@ mod fsck;
 mod kept_secret;
 mod keys;
 mod logging;
+mod recover;
 mod serve;
 mod stack;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Server(arguments) => serve::run(*arguments),
         Command::Fsck(arguments) => fsck::run(&arguments),
+        Command::Recover(arguments) => recover::run(&arguments),
         Command::Admin(arguments) => admin::run(&arguments),
         Command::Key(arguments) => keys::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -12,6 +12,7 @@ mod forward;
 mod leader;
 mod log_store;
 mod network;
+pub(crate) mod offline;
 mod purge;
 mod reader;
 pub(crate) mod regrow;

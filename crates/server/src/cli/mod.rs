@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Server(Box<ServerArguments>),
     /// Check every object against every shard and back. The server must be stopped.
     Fsck(FsckArguments),
+    /// Make one node decide alone, after a majority of the nodes that vote was lost for good. The node must be stopped.
+    Recover(RecoverArguments),
     /// Ask how the cluster is, and have it changed.
     Admin(AdminArguments),
     /// Make keys for encryption.
@@ -49,6 +51,17 @@ pub(crate) struct FsckArguments {
     /// Print the whole report as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecoverArguments {
+    /// All storage directories of the node.
+    #[arg(value_name = "DISK", required = true)]
+    pub(crate) disks: Vec<PathBuf>,
+
+    /// Make this node the only one that votes. Without it, only tell what the node knows.
+    #[arg(long)]
+    pub(crate) take_over: bool,
 }
 
 /// How requests are signed.
