@@ -17,6 +17,8 @@ pub struct Config {
     pub private_issuers: bool,
     /// How long the rules of lifecycles take a day for: 24 hours, but for tests.
     pub lifecycle_day: Duration,
+    /// How old the lines of a bucket's log become before they are delivered.
+    pub bucket_log_delivery: Duration,
     /// Limits of time and size.
     pub limits: Limits,
 }
@@ -30,6 +32,7 @@ impl Default for Config {
             version_2_signatures: false,
             private_issuers: false,
             lifecycle_day: Duration::from_secs(24 * 3600),
+            bucket_log_delivery: Duration::from_secs(300),
             limits: Limits::default(),
         }
     }
@@ -48,6 +51,8 @@ pub struct Limits {
     pub shutdown_patience: Duration,
     /// Bytes of XML bodies held in memory at once, over all requests.
     pub xml_bytes_max: usize,
+    /// Bytes of lines for the logs of buckets held in memory at once; the oldest are dropped beyond.
+    pub bucket_log_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -58,6 +63,7 @@ impl Default for Limits {
             body_patience: Duration::from_secs(30),
             shutdown_patience: Duration::from_secs(30),
             xml_bytes_max: 64 * 1024 * 1024,
+            bucket_log_bytes_max: 32 * 1024 * 1024,
         }
     }
 }

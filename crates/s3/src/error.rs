@@ -300,6 +300,7 @@ error_codes! {
     InvalidRetentionPeriod, "InvalidRetentionPeriod", BAD_REQUEST, "Default retention period must be a positive integer value, at most 36500 days or 100 years.";
     InvalidStorageClass, "InvalidStorageClass", BAD_REQUEST, "The storage class you specified is not valid";
     InvalidTag, "InvalidTag", BAD_REQUEST, "The tag provided was not a valid tag.";
+    InvalidTargetBucketForLogging, "InvalidTargetBucketForLogging", BAD_REQUEST, "The target bucket for logging does not exist, is not owned by you, or does not have the appropriate grants for the log-delivery group.";
     InvalidToken, "InvalidToken", BAD_REQUEST, "The provided token is malformed or otherwise invalid.";
     InvalidUri, "InvalidURI", BAD_REQUEST, "Couldn't parse the specified URI.";
     KeyTooLong, "KeyTooLongError", BAD_REQUEST, "Your key is too long";

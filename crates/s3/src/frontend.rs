@@ -20,6 +20,7 @@ use crate::access::Admission;
 use crate::access_log::AccessLog;
 use crate::auth::{self, Authenticated, Authenticator, Payload, Service};
 use crate::body::{BodyFraming, RequestBody};
+use crate::bucket_logs::BucketLogs;
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::error::{Error, ErrorCode, Result};
@@ -48,6 +49,8 @@ pub struct Frontend {
     pub(crate) directory: Arc<Directory>,
     pub(crate) issuers: Issuers,
     pub(crate) authenticator: Authenticator,
+    /// What the logs of buckets are to get.
+    pub(crate) logs: Arc<BucketLogs>,
     xml_bytes: Semaphore,
     /// Names this server in `x-amz-id-2`.
     pub(crate) host_id: String,
@@ -58,21 +61,13 @@ impl Frontend {
     pub fn new(env: Env, store: Store, directory: Arc<Directory>, config: Config) -> Self {
         let mut host_id = [0; 24];
         env.entropy.fill(&mut host_id);
+        let host_id = STANDARD.encode(host_id);
+        let logs = Arc::new(BucketLogs::new(env.clock.clone(), &host_id, config.limits.bucket_log_bytes_max));
         let authenticator = Authenticator::new(&config, env.clock.clone());
         let xml_bytes = Semaphore::new(config.limits.xml_bytes_max);
         let settings = SettingsCache::default();
         let issuers = Issuers::new(env.clone(), config.private_issuers);
-        Self {
-            store,
-            config,
-            env,
-            settings,
-            directory,
-            issuers,
-            authenticator,
-            xml_bytes,
-            host_id: STANDARD.encode(host_id),
-        }
+        Self { store, config, env, settings, directory, issuers, authenticator, logs, xml_bytes, host_id }
     }
 
     /// Answers one request. Always answers: what goes wrong becomes an S3 error.
@@ -80,10 +75,11 @@ impl Frontend {
         let (head, body) = request.into_parts();
         let request_id = self.request_id();
         let target = Target::parse(&head, &self.config.domains);
-        let mut log = AccessLog::new(self.env.clock.clone(), &request_id, &head, remote);
+        let mut log = AccessLog::new(self.env.clock.clone(), self.logs.clone(), &request_id, &head, remote);
         log.set_target(target.as_ref().ok());
         let website = bucket_of_host(&head, &self.config.website_domains);
         let bucket = website.clone().or_else(|| target.as_ref().ok()?.bucket().map(str::to_owned));
+        let notes = log.notes();
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
         let crossing = head.headers.contains_key(ORIGIN).then(|| head.headers.clone());
         let span = tracing::info_span!("request", request_id, bucket, operation = tracing::field::Empty);
@@ -99,10 +95,15 @@ impl Frontend {
                 })
             }
         };
-        if let (Some(crossing), Some(bucket)) = (crossing, bucket)
-            && method != Method::OPTIONS
-        {
-            self.allow_crossing(&crossing, &method, &bucket, response.headers_mut()).await;
+        if let Some(bucket) = bucket {
+            if let Some(crossing) = crossing.filter(|_| method != Method::OPTIONS) {
+                self.allow_crossing(&crossing, &method, &bucket, response.headers_mut()).await;
+            }
+            if notes.lack_bucket()
+                && let Ok(access) = self.bucket_access(&bucket).await
+            {
+                notes.bucket(&access);
+            }
         }
         let headers = response.headers_mut();
         response::set(headers, HeaderName::from_static("x-amz-request-id"), &request_id);
@@ -122,7 +123,7 @@ impl Frontend {
     ) -> Result<Response> {
         check_head(&head)?;
         if head.method == Method::OPTIONS {
-            return operation::preflight(self, &head, &target?).await;
+            return operation::preflight(self, &head, &target?, &log.notes()).await;
         }
         if let Ok(Target::Service) = &target
             && query_api::is_call(&head)
@@ -148,7 +149,8 @@ impl Frontend {
         tracing::Span::current().record("operation", operation.name());
         let framing = self.framing(payload, &headers)?;
         let body = RequestBody::new(body, framing, self.env.clock.clone(), log.received());
-        self.perform(Request { target, query, headers, body, caller, remote, operation, access: None }).await
+        let notes = log.notes();
+        self.perform(Request { target, query, headers, body, caller, remote, operation, notes, access: None }).await
     }
 
     /// Answers an upload by a form as the PutObject that it stands for.
@@ -178,14 +180,16 @@ impl Frontend {
         let framing = self.framing(Payload::Unsigned, &put.headers)?;
         let body = RequestBody::new(put.body, framing, self.env.clock.clone(), Arc::default());
         let (target, headers, operation) = (put.target, put.headers, Operation::PutObject);
-        let query = Query::default();
-        let request = Request { target, query, headers, body, caller, remote, operation, access: None };
+        let (query, notes) = (Query::default(), log.notes());
+        log.set_target(Some(&target));
+        let request = Request { target, query, headers, body, caller, remote, operation, notes, access: None };
         sent.answer(self.perform(request).await)
     }
 
     /// Decides about `request`, and does what it asks for.
     pub(crate) async fn perform(&self, mut request: Request) -> Result<Response> {
         let operation = request.operation;
+        request.notes.operation(operation);
         let Admission { may_list, charged } = self.enter(&mut request).await?;
         let mut answer = operation.run(self, request).await.map_err(|error| match error.code() {
             // Who may not list must not learn by asking which keys there are.

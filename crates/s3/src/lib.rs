@@ -2,7 +2,8 @@
 //!
 //! [`serve()`] accepts connections and hands each request to [`Frontend::handle`]. There `auth` verifies the signature,
 //! `target` and `operation` find out what is asked, `access` asks `iam` whether that may happen by what is configured for
-//! the bucket (`settings`), the operation's own file decodes the request, calls the store and encodes the answer, `error` turns what went wrong into an S3 error, and `access_log` writes one event.
+//! the bucket (`settings`), the operation's own file decodes the request, calls the store and encodes the answer, `error` turns what went wrong into an S3 error, and `access_log` writes one event, and lines for `bucket_logs` where a
+//! bucket's requests are logged.
 //!
 //! Invariants: nothing about a bucket is looked up before the sender is known, or known to be nobody; no operation runs
 //! before its action is permitted; the bytes of a body pass the checks of its
@@ -13,6 +14,7 @@ mod access;
 mod access_log;
 mod auth;
 mod body;
+mod bucket_logs;
 mod caller;
 mod config;
 mod connection;

@@ -1,12 +1,14 @@
 //! A request whose sender is known.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use store::bucket::Bucket;
 use store::{Body, VersionName};
 
 use crate::access::BucketAccess;
+use crate::access_log::Notes;
 use crate::body::RequestBody;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
@@ -31,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) remote: Option<SocketAddr>,
     /// What it asks for.
     pub(crate) operation: Operation,
+    /// What its log lines tell.
+    pub(crate) notes: Arc<Notes>,
     /// The bucket it is about, once [`Frontend::enter`](crate::frontend::Frontend::enter) has found it.
     pub(crate) access: Option<BucketAccess>,
 }

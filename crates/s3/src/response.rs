@@ -23,6 +23,10 @@ pub(crate) const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-dele
 /// The version that a copy has read.
 const COPY_SOURCE_VERSION_ID: HeaderName = HeaderName::from_static("x-amz-copy-source-version-id");
 
+/// The size of the object that a request has written, for the logs of buckets: an extension of the response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ObjectSize(pub(crate) u64);
+
 /// A response without a body.
 pub(crate) fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
@@ -79,9 +83,11 @@ pub(crate) fn set_version(headers: &mut HeaderMap, version: Option<VersionName>)
     }
 }
 
-/// Tells which version was written. Of the null version S3 does not tell it.
-pub(crate) fn set_new_version(headers: &mut HeaderMap, result: &PutResult) {
-    set_version(headers, result.version.filter(|version| *version != VersionName::Null));
+/// Tells which version was written, if S3 tells it, and the logs of buckets how large it is.
+pub(crate) fn set_written(response: &mut Response, result: &PutResult) {
+    // Of the null version S3 does not tell it.
+    set_version(response.headers_mut(), result.version.filter(|version| *version != VersionName::Null));
+    response.extensions_mut().insert(ObjectSize(result.size));
 }
 
 /// Tells which version a copy has read.

@@ -28,6 +28,29 @@ const ISO_8601: &[BorrowedFormatItem<'_>] =
 /// `20130524T000000Z`: what signatures carry.
 const ISO_8601_BASIC: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
 
+/// `06/Feb/2019:00:00:38 +0000`: what the logs of buckets carry.
+const LOG_DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
+
+/// `2019-02-06-00-00-38`: what their keys carry, and the days that may stand before that.
+const LOG_KEY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]-[hour]-[minute]-[second]");
+const LOG_KEY_DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]/[month]/[day]");
+
+/// Writes `moment` for a line of a bucket's log.
+pub(crate) fn log_date(moment: UnixMillis) -> String {
+    format(moment, LOG_DATE)
+}
+
+/// Writes `moment` for the key of a bucket's log.
+pub(crate) fn log_key(moment: UnixMillis) -> String {
+    format(moment, LOG_KEY)
+}
+
+/// Writes the day of `moment` for the key of a bucket's log.
+pub(crate) fn log_key_day(moment: UnixMillis) -> String {
+    format(moment, LOG_KEY_DAY)
+}
+
 /// Writes `moment` for an HTTP header; parts of a second are dropped.
 pub(crate) fn http_date(moment: UnixMillis) -> String {
     format(moment, HTTP_DATE)

@@ -28,6 +28,7 @@ struct RawFile {
     body_memory_mib: Option<u32>,
     scrub_days: Option<u32>,
     lifecycle_day: Option<u32>,
+    access_log_delivery: Option<u32>,
     node_address: Option<String>,
     init: Option<bool>,
     join: Option<Vec<String>>,
@@ -66,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) scrub_period: Duration,
     /// What rules of lifecycles take a day for.
     pub(crate) lifecycle_day: Duration,
+    /// How old the lines of a bucket's log become before they are delivered.
+    pub(crate) bucket_log_delivery: Duration,
     /// `None` for a node that is alone.
     pub(crate) node: Option<NodeConfig>,
     /// `None` decides by whether standard error is a terminal.
@@ -146,6 +149,8 @@ pub(crate) enum Error {
     BodyMemory { value: u32 },
     #[error("--lifecycle-day takes 1 to 86400 seconds; got {value}")]
     LifecycleDay { value: u32 },
+    #[error("--access-log-delivery takes 1 to 86400 seconds; got {value}")]
+    AccessLogDelivery { value: u32 },
     #[error("--scrub-days takes 1 to 365; got {value}")]
     ScrubDays { value: u32 },
     #[error("named keys are in a key file (--key-file) or in a Vault (--kms-vault-address): choose one of them")]
@@ -167,6 +172,7 @@ const MIB: usize = 1024 * 1024;
 const BODY_MEMORY_MIB_DEFAULT: u32 = 128;
 const SCRUB_DAYS_DEFAULT: u32 = 14;
 const DAY_SECONDS: u32 = 86_400;
+const ACCESS_LOG_DELIVERY_DEFAULT: u32 = 300;
 /// No sensible configuration file is larger; a device or a log given by mistake is refused instead of read.
 const FILE_SIZE_MAX: u64 = 1024 * 1024;
 
@@ -208,6 +214,7 @@ fn merge(arguments: ServerArguments, file: RawFile) -> RawFile {
         body_memory_mib: arguments.body_memory_mib.or(file.body_memory_mib),
         scrub_days: arguments.scrub_days.or(file.scrub_days),
         lifecycle_day: arguments.lifecycle_day.or(file.lifecycle_day),
+        access_log_delivery: arguments.access_log_delivery.or(file.access_log_delivery),
         node_address: arguments.node_address.or(file.node_address),
         init: arguments.init.then_some(true).or(file.init),
         join: some_if_any(arguments.join).or(file.join),
@@ -249,6 +256,7 @@ fn check(raw: RawFile) -> Result<Config, Error> {
         body_memory_bytes: check_body_memory(raw.body_memory_mib.unwrap_or(BODY_MEMORY_MIB_DEFAULT))?,
         scrub_period: check_scrub_days(raw.scrub_days.unwrap_or(SCRUB_DAYS_DEFAULT))?,
         lifecycle_day: check_lifecycle_day(raw.lifecycle_day.unwrap_or(DAY_SECONDS))?,
+        bucket_log_delivery: check_delivery(raw.access_log_delivery.unwrap_or(ACCESS_LOG_DELIVERY_DEFAULT))?,
         log_format: raw.log_format,
         log_filter: raw.log.unwrap_or_else(|| "info,openraft=off".to_owned()),
         credentials: check_key_pair(raw.access_key, raw.secret_key)?,
@@ -385,6 +393,11 @@ fn check_lifecycle_day(seconds: u32) -> Result<Duration, Error> {
     if valid { Ok(Duration::from_secs(u64::from(seconds))) } else { Err(Error::LifecycleDay { value: seconds }) }
 }
 
+fn check_delivery(seconds: u32) -> Result<Duration, Error> {
+    let valid = (1..=DAY_SECONDS).contains(&seconds);
+    if valid { Ok(Duration::from_secs(u64::from(seconds))) } else { Err(Error::AccessLogDelivery { value: seconds }) }
+}
+
 fn check_key_pair(access_key: Option<String>, secret_key: Option<String>) -> Result<Option<KeyPair>, Error> {
     match (access_key, secret_key) {
         (None, None) => Ok(None),
@@ -423,7 +436,7 @@ mod tests {
 
     #[test]
     fn wrong_settings_are_refused_by_name() {
-        let cases: [(&[&str], &str, &str); 17] = [
+        let cases: [(&[&str], &str, &str); 18] = [
             (&[], "", "no storage directory"),
             (&["a", "./a"], "", "given twice"),
             (&["a", "--erasure", "4"], "", "--erasure"),
@@ -435,6 +448,7 @@ mod tests {
             (&["a"], "admin_address = 'on'", "--admin-address"),
             (&["a", "--scrub-days", "0"], "", "--scrub-days"),
             (&["a", "--lifecycle-day", "86401"], "", "--lifecycle-day"),
+            (&["a", "--access-log-delivery", "86401"], "", "--access-log-delivery"),
             (&["a"], "regoin = 'x'", "unknown field"),
             (&["a", "--kms-vault-address", "http://v:1"], "key_file = 'k'", "choose one"),
             (&["a", "--kms-vault-address", "http://v:1"], "", "--kms-vault-token-file"),

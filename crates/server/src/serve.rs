@@ -89,6 +89,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
             version_2_signatures: config.signature_v2,
             private_issuers: config.private_issuers,
             lifecycle_day: config.lifecycle_day,
+            bucket_log_delivery: config.bucket_log_delivery,
             limits: Limits::default(),
         },
     );
@@ -98,7 +99,7 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
         console::command_routes(stack.cluster.clone(), stack.store.clone(), directory.clone()),
     );
     let admin = console::admin_routes(metrics, &stack.store).merge(commands);
-    let router = s3::router(frontend).merge(console::health_routes(&stack.store));
+    let router = s3::router(frontend.clone()).merge(console::health_routes(&stack.store));
 
     let address = listener.local_addr()?;
     let kept_in = directories.iter().map(|directory| directory.join(ROOT.file_name).display().to_string()).next();
@@ -112,9 +113,10 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
         join: config.node.as_ref().zip(token.as_deref()).map(|(node, token)| (node.address.as_str(), token)),
     });
 
-    let shutdown = CancellationToken::new();
+    let (shutdown, answered) = (CancellationToken::new(), CancellationToken::new());
     let limits = Limits::default();
     let uses = note_uses(&env, directory, &shutdown);
+    let logs = deliver_logs(&env, frontend, &shutdown, &answered);
     let mut servers = vec![start(&env, listener, router, limits.clone(), &shutdown)];
     if let Some(listener) = admin_listener {
         servers.push(start(&env, listener, admin, limits, &shutdown));
@@ -128,6 +130,8 @@ async fn serve(env: Env, config: Config, metrics: Metrics) -> anyhow::Result<()>
     for server in servers {
         server.join().await?;
     }
+    answered.cancel();
+    logs.join().await?;
     uses.join().await?;
     let closed = stack.close().await;
     if let Some(failure) = failed {
@@ -178,6 +182,22 @@ fn note_uses(env: &Env, directory: Arc<Directory>, shutdown: &CancellationToken)
         }
     };
     env.spawn.task("uses of access keys", Box::pin(uses))
+}
+
+/// Delivers the logs of buckets until the server shuts down, and what is left of them once its last request is answered.
+fn deliver_logs(
+    env: &Env,
+    frontend: Arc<Frontend>,
+    shutdown: &CancellationToken,
+    answered: &CancellationToken,
+) -> env::Task {
+    let (shutdown, answered) = (shutdown.clone(), answered.clone());
+    let logs = async move {
+        frontend.deliver_logs(&shutdown).await;
+        answered.cancelled().await;
+        frontend.flush_logs().await;
+    };
+    env.spawn.task("logs of buckets", Box::pin(logs))
 }
 
 /// Standard output is for people and scripts that start the server; the log carries the rest.

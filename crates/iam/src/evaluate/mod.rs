@@ -222,7 +222,9 @@ fn began(asked: &Asked<'_>, resource: &ResourcePolicies<'_>) -> bool {
 fn ask_owner<'a>(asked: &Asked<'_>, resource: &ResourcePolicies<'a>) -> Option<(Naming, Allowed<'a>)> {
     let by_policy = resource.policy.filter(|policy| policy_counts(asked, resource, policy)).and_then(|policy| {
         let (naming, statement) = policy.allows(asked)?;
-        Some((naming, Allowed::Policy { source: PolicySource::Resource, sid: statement.sid() }))
+        // Who lets everybody in has not thought of services, which act for others.
+        let named = !asked.principal.is_service() || naming == Naming::Direct;
+        named.then_some((naming, Allowed::Policy { source: PolicySource::Resource, sid: statement.sid() }))
     });
     [by_policy, ask_acls(asked, resource)].into_iter().flatten().max_by_key(|(naming, _)| *naming)
 }

@@ -516,3 +516,31 @@ proptest! {
         let _ = Policy::of_identity(&text, PolicyLimit::Session);
     }
 }
+
+#[test]
+fn services_are_let_in_by_name_only() {
+    let owner = Account::root();
+    let service = Principal::service("logging.s3.amazonaws.com");
+    for (effect, principal, expected) in [
+        ("Allow", r#"{"Service": "logging.s3.amazonaws.com"}"#, true),
+        ("Allow", r#"{"Service": ["other.amazonaws.com", "logging.s3.amazonaws.com"], "AWS": "*"}"#, true),
+        ("Allow", r#"{"Service": "other.amazonaws.com"}"#, false),
+        ("Allow", r#"{"AWS": "*"}"#, false),
+        ("Allow", r#""*""#, false),
+        ("Deny", r#""*""#, false),
+    ] {
+        let text = format!(
+            r#"{{"Statement": [{{"Effect": "{effect}", "Principal": {principal}, "Action": "s3:PutObject", "Resource": "arn:aws:s3:::bucket/*"}}]}}"#
+        );
+        let policy = Policy::of_bucket(&text, "bucket").unwrap();
+        let asked = AccessRequest {
+            principal: &service,
+            action: Action::PutObject,
+            resource: Resource::S3("bucket/key"),
+            context: &NoContext,
+        };
+        let resource = ResourcePolicies::of_role(owner.canonical_id(), &policy);
+        let decision = evaluate(&asked, &IdentityPolicies::default(), Some(&resource));
+        assert_eq!(decision.is_allowed(), expected, "{effect} {principal}");
+    }
+}

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use iam::acl::Acl;
 use iam::condition::ConditionKey;
-use iam::{AccessRequest, Action, Decision, Resource, ResourcePolicies, evaluate};
+use iam::{AccessRequest, Action, Allowed, Decision, Resource, ResourcePolicies, evaluate};
 use store::VersionName;
 use store::bucket::{Bucket, Hlc};
 use store::multipart::UploadId;
@@ -32,6 +32,29 @@ pub(crate) struct BucketAccess {
     pub(crate) bucket: Bucket,
     /// What is configured for it.
     pub(crate) settings: Arc<Settings>,
+}
+
+impl BucketAccess {
+    /// What its owner says about who may do what.
+    pub(crate) fn policies(&self) -> ResourcePolicies<'_> {
+        let Self { bucket, settings } = self;
+        ResourcePolicies {
+            owner: &bucket.owner,
+            policy: settings.policy.as_ref().map(|document| document.policy()),
+            acl: settings.acl.as_ref(),
+            object_acl: None,
+            ownership: settings.ownership(),
+            block: settings.public_access.unwrap_or_default(),
+        }
+    }
+}
+
+/// What let a request in, as far as logs tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LetIn {
+    /// A list, and nothing else would have.
+    ByAcl,
+    Otherwise,
 }
 
 /// What decides about an object besides its bucket.
@@ -92,6 +115,7 @@ impl Frontend {
             return Ok(Admission { may_list: true, charged: false });
         };
         let access = self.bucket_access(name).await?;
+        request.notes.bucket(&access);
         check_owner(&request.headers, "x-amz-expected-bucket-owner", &access)?;
         let charged = check_payer(request, &access)?;
         request.access = Some(access);
@@ -148,6 +172,7 @@ impl Frontend {
         version: Option<VersionName>,
     ) -> Result<Bucket> {
         let access = self.bucket_access(bucket).await?;
+        request.notes.source(&access, key, version.map(|version| version.to_string()));
         check_owner(&request.headers, "x-amz-source-expected-bucket-owner", &access)?;
         check_payer(request, &access)?;
         let action = if version.is_some() { Action::GetObjectVersion } else { Action::GetObject };
@@ -234,7 +259,11 @@ impl Frontend {
 
     /// Refuses what is not permitted, and tells why those who may know.
     fn check(&self, request: &Request, scene: Scene<'_>, action: Action, resource: &str) -> Result<()> {
-        self.decide(request, scene, action, resource).map_err(|reason| {
+        let let_in = self.decide(request, scene, action, resource);
+        if let_in == Ok(LetIn::ByAcl) {
+            request.notes.acl();
+        }
+        let_in.map(|_| ()).map_err(|reason| {
             let principal = &request.caller.principal;
             tracing::debug!(action = action.name(), caller = principal.caller_arn(), reason, "denied");
             let at_home = scene.access.is_none_or(|access| principal.canonical_id() == Some(&access.bucket.owner));
@@ -253,7 +282,7 @@ impl Frontend {
     }
 
     /// Asks the evaluator. The error is its reason, in words.
-    fn decide(&self, request: &Request, scene: Scene<'_>, action: Action, resource: &str) -> Result<(), String> {
+    fn decide(&self, request: &Request, scene: Scene<'_>, action: Action, resource: &str) -> Result<LetIn, String> {
         let Scene { access, object } = scene;
         let context = RequestContext {
             request,
@@ -265,16 +294,13 @@ impl Frontend {
         };
         let principal = &request.caller.principal;
         let asked = AccessRequest { principal, action, resource: Resource::S3(resource), context: &context };
-        let policies = access.map(|BucketAccess { bucket, settings }| ResourcePolicies {
-            owner: &bucket.owner,
-            policy: settings.policy.as_ref().map(|document| document.policy()),
-            acl: settings.acl.as_ref(),
+        let policies = access.map(|access| ResourcePolicies {
             object_acl: object.and_then(|object| object.acl.as_ref()),
-            ownership: settings.ownership(),
-            block: settings.public_access.unwrap_or_default(),
+            ..access.policies()
         });
         match evaluate(&asked, &request.caller.policies(), policies.as_ref()) {
-            Decision::Allowed(_) => Ok(()),
+            Decision::Allowed(Allowed::Acl) => Ok(LetIn::ByAcl),
+            Decision::Allowed(_) => Ok(LetIn::Otherwise),
             Decision::Denied(denied) => Err(denied.explain(action)),
         }
     }

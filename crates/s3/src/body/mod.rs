@@ -35,7 +35,8 @@ pub(crate) struct RequestBody {
     /// The trailer that carries the checksum, as `x-amz-trailer` announced it.
     checksum_trailer: Option<ChecksumAlgorithm>,
     trailers: Trailers,
-    received: Arc<AtomicU64>,
+    clock: Arc<dyn Clock>,
+    received: Arc<Received>,
     ended: bool,
 }
 
@@ -57,13 +58,37 @@ pub(crate) struct BodyFraming {
     pub(crate) patience: Duration,
 }
 
+/// How many bytes of a request have come, and when the last of them.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    bytes: AtomicU64,
+    last_at_micros: AtomicU64,
+}
+
+impl Received {
+    fn add(&self, count: usize, now: Duration) {
+        self.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        self.last_at_micros.store(u64::try_from(now.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How many.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// When the last of them came, on the monotonic clock; zero without any.
+    pub(crate) fn last_at(&self) -> Duration {
+        Duration::from_micros(self.last_at_micros.load(Ordering::Relaxed))
+    }
+}
+
 impl RequestBody {
     /// Wraps the bytes of the connection; counts those of the wire in `received`.
     pub(crate) fn new(
         body: axum::body::Body,
         framing: BodyFraming,
         clock: Arc<dyn Clock>,
-        received: Arc<AtomicU64>,
+        received: Arc<Received>,
     ) -> Self {
         let BodyFraming { payload, content_length, checksum_trailer, patience } = framing;
         let (decoding, remaining_size) = match payload {
@@ -73,9 +98,9 @@ impl RequestBody {
                 (Decoding::Chunked(ChunkDecoder::new(signer, trailers, decoded_size)), Some(decoded_size))
             }
         };
-        let source = ProgressBody::new(body, clock, patience);
+        let source = ProgressBody::new(body, clock.clone(), patience);
         let (pending, trailers) = (Bytes::new(), Vec::new());
-        Self { source, decoding, pending, remaining_size, checksum_trailer, trailers, received, ended: false }
+        Self { source, decoding, pending, remaining_size, checksum_trailer, trailers, clock, received, ended: false }
     }
 
     /// The bytes one after the other.
@@ -169,7 +194,7 @@ impl Body for RequestBody {
             match this.source.poll_bytes(context) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(bytes))) => {
-                    this.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                    this.received.add(bytes.len(), this.clock.monotonic());
                     this.pending = bytes;
                 }
                 Poll::Ready(Some(Err(error))) => {

@@ -269,12 +269,12 @@ fn a_body_that_stalls_is_cut_off() {
     };
     // The timers of this clock are over at once.
     let clock = Arc::new(ManualClock::new(NOW));
-    let received = Arc::new(AtomicU64::new(0));
+    let received = Arc::new(Received::default());
     let mut body = RequestBody::new(axum::body::Body::from_stream(stalled), framing, clock, received.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let error = runtime.block_on(body.read_bounded(1000)).unwrap_err();
     assert_eq!(error.code(), ErrorCode::RequestTimeout);
-    assert_eq!(received.load(Ordering::Relaxed), 5);
+    assert_eq!(received.bytes(), 5);
 }
 
 #[test]

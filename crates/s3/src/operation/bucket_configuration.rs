@@ -235,7 +235,6 @@ fn unset(operation: Operation) -> Option<Unset> {
         O::ListBucketAnalyticsConfigurations => listing("ListBucketAnalyticsConfigurationResult"),
         O::ListBucketIntelligentTieringConfigurations => listing("ListBucketIntelligentTieringConfigurationsOutput"),
         O::ListBucketInventoryConfigurations => listing("ListInventoryConfigurationsResult"),
-        O::GetBucketLogging => Unset::Empty("BucketLoggingStatus"),
         O::ListBucketMetricsConfigurations => listing("ListMetricsConfigurationsResult"),
         O::GetBucketNotificationConfiguration => Unset::Empty("NotificationConfiguration"),
         O::GetBucketReplication => Unset::Error(ErrorCode::ReplicationConfigurationNotFound),

@@ -44,7 +44,7 @@ pub(super) async fn complete_multipart_upload(frontend: &Frontend, mut request: 
     document.text("ETag", &response::quoted(&result.etag));
     response::write_checksum(&mut document, &result);
     let mut completed = response::xml(document);
-    response::set_new_version(completed.headers_mut(), &result);
+    response::set_written(&mut completed, &result);
     encryption::write(completed.headers_mut(), result.encryption.as_ref(), customer_key.as_ref());
     Ok(completed)
 }

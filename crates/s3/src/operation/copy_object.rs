@@ -33,7 +33,7 @@ pub(super) async fn copy_object(frontend: &Frontend, mut request: Request) -> Re
     document.text("ETag", &response::quoted(&result.etag));
     response::write_checksum(&mut document, &result);
     let mut copied = response::xml(document);
-    response::set_new_version(copied.headers_mut(), &result);
+    response::set_written(&mut copied, &result);
     response::set_source_version(copied.headers_mut(), source_version);
     encryption::write(copied.headers_mut(), result.encryption.as_ref(), customer_key.as_ref());
     encryption::write_context(copied.headers_mut(), result.encryption.as_ref());

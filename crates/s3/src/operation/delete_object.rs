@@ -4,6 +4,7 @@ use http::{HeaderMap, StatusCode};
 use iam::Action;
 use store::{Deleted, Deletion, Precondition, VersionName};
 
+use crate::access_log::Notes;
 use crate::body::digest;
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
@@ -89,7 +90,7 @@ pub(super) async fn delete_objects(frontend: &Frontend, mut request: Request) ->
     let deletions = entries.iter().filter_map(|entry| entry.deletion.as_ref().ok().cloned()).collect();
     let outcomes = frontend.store.delete_objects(request.found(), deletions).await;
 
-    Ok(response::xml(encode(entries, outcomes, quiet)))
+    Ok(response::xml(encode(entries, outcomes, quiet, &request.notes)))
 }
 
 fn read_entry(frontend: &Frontend, request: &Request, object: &Element) -> Result<Entry> {
@@ -116,7 +117,7 @@ fn read_deletion(object: &Element, key: &str, version: Option<&str>) -> Result<D
 }
 
 /// Answers for each entry in its order: why it was not tried, or what became of it.
-fn encode(entries: Vec<Entry>, outcomes: Vec<store::Result<Deleted>>, quiet: bool) -> Writer {
+fn encode(entries: Vec<Entry>, outcomes: Vec<store::Result<Deleted>>, quiet: bool, notes: &Notes) -> Writer {
     let mut outcomes = outcomes.into_iter();
     let mut document = Writer::new("DeleteResult");
     for Entry { key, version, deletion } in entries {
@@ -124,6 +125,7 @@ fn encode(entries: Vec<Entry>, outcomes: Vec<store::Result<Deleted>>, quiet: boo
             let outcome = outcomes.next().expect("the store answers for every key it was given");
             ignore_missing(outcome)
         });
+        notes.deletion(&key, version.as_deref(), outcome.as_ref().err());
         if quiet && outcome.is_ok() {
             continue;
         }

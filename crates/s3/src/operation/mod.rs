@@ -13,6 +13,7 @@ mod lifecycle;
 mod list_buckets;
 mod list_objects;
 mod list_versions;
+mod logging;
 mod object_attributes;
 mod object_encryption;
 mod object_lock;
@@ -109,7 +110,8 @@ operations! {
     GetBucketLifecycleConfiguration => lifecycle::get_bucket_lifecycle_configuration, GetLifecycleConfiguration;
     PutBucketLifecycleConfiguration => lifecycle::put_bucket_lifecycle_configuration, PutLifecycleConfiguration;
     DeleteBucketLifecycle => lifecycle::delete_bucket_lifecycle, PutLifecycleConfiguration;
-    GetBucketLogging => bucket_configuration::get_unset, GetBucketLogging;
+    GetBucketLogging => logging::get_bucket_logging, GetBucketLogging;
+    PutBucketLogging => logging::put_bucket_logging, PutBucketLogging;
     ListBucketMetricsConfigurations => bucket_configuration::get_unset, GetMetricsConfiguration;
     GetBucketNotificationConfiguration => bucket_configuration::get_unset, GetBucketNotification;
     GetObjectLockConfiguration => object_lock::get_object_lock_configuration, GetBucketObjectLockConfiguration;
@@ -190,7 +192,7 @@ const CONFIGURATIONS: [(&str, [Option<Operation>; 3]); 22] = {
             ],
         ),
         ("location", [Some(O::GetBucketLocation), None, None]),
-        ("logging", [Some(O::GetBucketLogging), None, None]),
+        ("logging", [Some(O::GetBucketLogging), Some(O::PutBucketLogging), None]),
         ("metrics", [Some(O::ListBucketMetricsConfigurations), None, None]),
         ("notification", [Some(O::GetBucketNotificationConfiguration), None, None]),
         ("object-lock", [Some(O::GetObjectLockConfiguration), Some(O::PutObjectLockConfiguration), None]),

@@ -8,6 +8,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use crate::access_log::Notes;
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
 use crate::response::{self, Response};
@@ -19,7 +20,7 @@ use crate::target::Target;
 /// # Errors
 ///
 /// `BadRequest` for an incomplete one, `AccessForbidden` when no rule fits.
-pub(crate) async fn preflight(frontend: &Frontend, head: &Parts, target: &Target) -> Result<Response> {
+pub(crate) async fn preflight(frontend: &Frontend, head: &Parts, target: &Target, notes: &Notes) -> Result<Response> {
     if !head.headers.contains_key(ORIGIN) {
         return Err(ErrorCode::BadRequest.into());
     }
@@ -32,6 +33,7 @@ pub(crate) async fn preflight(frontend: &Frontend, head: &Parts, target: &Target
         ErrorCode::NoSuchBucket => Error::with_message(ErrorCode::AccessForbidden, "CORSResponse: Bucket not found"),
         _ => error,
     })?;
+    notes.bucket(&access);
     let cors = access.settings.cors.as_ref().ok_or(ErrorCode::AccessForbidden)?;
     let allowed = cors.allow(&crossing).ok_or_else(|| {
         let message = "CORSResponse: This CORS request is not allowed. This is usually because the evalution of \

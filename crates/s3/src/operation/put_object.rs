@@ -79,7 +79,7 @@ pub(super) fn expected_body(request: &Request) -> Result<ExpectedBody> {
 pub(super) fn encode(result: &PutResult, customer_key: Option<&CustomerKey>) -> Response {
     let mut stored = response::empty(StatusCode::OK);
     response::set_etag(stored.headers_mut(), &result.etag);
-    response::set_new_version(stored.headers_mut(), result);
+    response::set_written(&mut stored, result);
     encryption::write(stored.headers_mut(), result.encryption.as_ref(), customer_key);
     encryption::write_context(stored.headers_mut(), result.encryption.as_ref());
     response::set_checksum(stored.headers_mut(), result.checksum.as_ref(), response::part_count(&result.etag));

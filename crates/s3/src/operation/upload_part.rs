@@ -44,6 +44,7 @@ pub(super) async fn upload_part_copy(frontend: &Frontend, mut request: Request) 
     document.text("ETag", &response::quoted(&result.etag));
     response::write_checksum(&mut document, &result);
     let mut copied = response::xml(document);
+    response::set_written(&mut copied, &result);
     response::set_source_version(copied.headers_mut(), source_version);
     encryption::write(copied.headers_mut(), result.encryption.as_ref(), customer_key.as_ref());
     Ok(copied)

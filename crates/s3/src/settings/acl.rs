@@ -42,7 +42,12 @@ pub(crate) fn of_object(stored: &str) -> Result<Acl> {
     })
 }
 
-fn parse_grant(grant: &Element) -> Result<Grant> {
+/// Reads a grant of a list, or of another configuration.
+///
+/// # Errors
+///
+/// `MalformedACLError`, `InvalidArgument` for a group that there is not.
+pub(super) fn parse_grant(grant: &Element) -> Result<Grant> {
     let malformed = || Error::new(ErrorCode::MalformedAcl);
     let grantee = grant.child("Grantee")?.ok_or_else(malformed)?;
     let text = |name| Ok::<_, Error>(grantee.child_text(name)?.map(str::trim));
@@ -61,40 +66,46 @@ fn parse_grant(grant: &Element) -> Result<Grant> {
 /// The document of `acl`, with the names of those accounts that `account` knows.
 pub(crate) fn write<'a>(acl: &Acl, account: impl Fn(&str) -> Option<&'a Account>) -> String {
     let mut document = Writer::new("AccessControlPolicy");
-    let name = |document: &mut Writer, id: &str| {
-        document.text("ID", id);
-        if let Some(account) = account(id) {
-            document.text("DisplayName", account.display_name());
-        }
-    };
     document.open("Owner");
-    name(&mut document, &acl.owner);
+    write_account(&mut document, &acl.owner, &account);
     document.close();
     document.open("AccessControlList");
     // Groups come first, as in the lists that have names.
     let (groups, accounts): (Vec<_>, Vec<_>) =
         acl.grants.iter().partition(|grant| matches!(grant.grantee, Grantee::Group(_)));
     for grant in groups.into_iter().chain(accounts) {
-        document.open("Grant");
-        match &grant.grantee {
-            Grantee::Account(id) => {
-                document.open_typed("Grantee", "CanonicalUser");
-                name(&mut document, id);
-            }
-            Grantee::Mail(address) => {
-                document.open_typed("Grantee", "AmazonCustomerByEmail");
-                document.text("EmailAddress", address);
-            }
-            Grantee::Group(group) => {
-                document.open_typed("Grantee", "Group");
-                document.text("URI", group.uri());
-            }
-        }
-        document.close();
-        document.text("Permission", grant.permission.name());
-        document.close();
+        write_grant(&mut document, grant, &account);
     }
     document.finish()
+}
+
+/// Writes a grant, with the name of its account if `account` knows it.
+pub(super) fn write_grant<'a>(document: &mut Writer, grant: &Grant, account: impl Fn(&str) -> Option<&'a Account>) {
+    document.open("Grant");
+    match &grant.grantee {
+        Grantee::Account(id) => {
+            document.open_typed("Grantee", "CanonicalUser");
+            write_account(document, id, account);
+        }
+        Grantee::Mail(address) => {
+            document.open_typed("Grantee", "AmazonCustomerByEmail");
+            document.text("EmailAddress", address);
+        }
+        Grantee::Group(group) => {
+            document.open_typed("Grantee", "Group");
+            document.text("URI", group.uri());
+        }
+    }
+    document.close();
+    document.text("Permission", grant.permission.name());
+    document.close();
+}
+
+fn write_account<'a>(document: &mut Writer, id: &str, account: impl Fn(&str) -> Option<&'a Account>) {
+    document.text("ID", id);
+    if let Some(account) = account(id) {
+        document.text("DisplayName", account.display_name());
+    }
 }
 
 #[cfg(test)]

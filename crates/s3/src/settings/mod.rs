@@ -8,6 +8,7 @@ mod cors;
 mod document;
 mod encryption;
 mod lifecycle;
+mod logging;
 mod ownership;
 mod policy;
 mod public_access;
@@ -28,6 +29,7 @@ pub(crate) use cors::{Allowed, Cors, Crossing};
 pub(crate) use document::Document;
 pub(crate) use encryption::{BucketEncryption, protection};
 pub(crate) use lifecycle::Lifecycle;
+pub(crate) use logging::{KeyFormat, Logging, LoggingStatus};
 pub(crate) use policy::BucketPolicy;
 pub(crate) use tags::Tags;
 pub(crate) use website::{Elsewhere, Pages, Website};
@@ -66,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) encryption: Option<BucketEncryption>,
     /// What browsers see.
     pub(crate) website: Option<Website>,
+    /// Where the log of its requests goes.
+    pub(crate) logging: Option<Arc<Logging>>,
 }
 
 impl Settings {
@@ -91,6 +95,7 @@ impl Settings {
             payer: read(store, bucket).await?,
             encryption: read(store, bucket).await?,
             website: read(store, bucket).await?,
+            logging: read::<LoggingStatus>(store, bucket).await?.and_then(|LoggingStatus(logging)| logging),
         })
     }
 }

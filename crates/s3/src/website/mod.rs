@@ -11,7 +11,7 @@ use http::header::{HOST, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use crate::access_log::AccessLog;
+use crate::access_log::{AccessLog, Notes};
 use crate::auth::Payload;
 use crate::body::RequestBody;
 use crate::caller::Caller;
@@ -31,6 +31,17 @@ struct Visit<'a> {
     bucket: &'a str,
     head: &'a Parts,
     remote: Option<SocketAddr>,
+    notes: Arc<Notes>,
+}
+
+impl Visit<'_> {
+    /// What the browser has asked for, whatever it will get.
+    fn target(&self) -> Target {
+        let path = self.head.uri.path();
+        let key = uri::decode(path.strip_prefix('/').unwrap_or(path)).unwrap_or_default();
+        let bucket = self.bucket.to_owned();
+        if key.is_empty() { Target::Bucket(bucket) } else { Target::Object { bucket, key } }
+    }
 }
 
 /// Why there is no page, and why not even the page for that, if there should be one.
@@ -55,8 +66,8 @@ impl Frontend {
         request_id: &str,
         log: &mut AccessLog,
     ) -> Response {
-        let visit = Visit { bucket, head, remote };
-        log.set_operation("Website", &Caller::of(None));
+        let visit = Visit { bucket, head, remote, notes: log.notes() };
+        log.set_website(visit.target());
         match self.find_page(&visit).await {
             Ok(page) => page,
             Err(Failed { error, error_page }) => {
@@ -74,6 +85,7 @@ impl Frontend {
             return Err(refused.detail("ResourceType", "OBJECT").header(http::header::ALLOW, "HEAD, GET").into());
         }
         let access = self.bucket_access(visit.bucket).await?;
+        visit.notes.bucket(&access);
         let missing = || Error::new(ErrorCode::NoSuchWebsiteConfiguration).detail("BucketName", visit.bucket);
         let website = access.settings.website.as_ref().ok_or_else(missing)?;
         let path = visit.head.uri.path();
@@ -131,7 +143,8 @@ impl Frontend {
         let body = RequestBody::new(Body::empty(), framing, self.env.clock.clone(), Arc::default());
         let target = Target::Object { bucket: visit.bucket.to_owned(), key: key.to_owned() };
         let (query, caller, remote) = (Query::default(), Caller::of(None), visit.remote);
-        self.perform(Request { target, query, headers, body, caller, remote, operation, access: None }).await
+        let notes = visit.notes.clone();
+        self.perform(Request { target, query, headers, body, caller, remote, operation, notes, access: None }).await
     }
 }
 

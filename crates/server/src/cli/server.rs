@@ -59,6 +59,10 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "SECONDS", env = "STONECROP_LIFECYCLE_DAY", value_parser = whole_number)]
     pub(crate) lifecycle_day: Option<u32>,
 
+    /// Seconds after which the lines of a bucket's access log are delivered to its target [default: 300].
+    #[arg(long, value_name = "SECONDS", env = "STONECROP_ACCESS_LOG_DELIVERY", value_parser = whole_number)]
+    pub(crate) access_log_delivery: Option<u32>,
+
     /// Address for other nodes, and where they reach this one: makes it one of several.
     #[arg(long, value_name = "HOST:PORT", env = "STONECROP_NODE_ADDRESS")]
     pub(crate) node_address: Option<String>,
