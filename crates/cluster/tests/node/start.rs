@@ -348,3 +348,26 @@ async fn node_with_an_address_takes_empty_directories_as_a_lone_one_does() {
     let strangers = (1..=7).filter(|number| !world.files.exists(&path(*number).join("node")).unwrap());
     assert_eq!(strangers.collect::<Vec<_>>(), [], "disks that do not know which node they belong to");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificate_is_renewed_while_the_node_runs() {
+    let world = World::new(31);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let founder = ClusterConfig { node: node_at(&format!("127.0.0.1:{port}"), Entry::Init), ..config(2) };
+    let node = world.try_open(&founder).await.unwrap();
+    let kept = |number| world.read(&path(number).join("node"));
+    let before = kept(1);
+    assert_eq!(kept(2), before);
+    world.let_season_pass(Duration::from_secs(30 * 24 * 3600));
+    for number in [1, 2] {
+        world.wait_until(|| kept(number) != before).await;
+    }
+    assert_eq!(kept(1), kept(2));
+    node.close().await.unwrap();
+    world.later().try_open(&founder_again(founder)).await.unwrap().close().await.unwrap();
+}
+
+fn founder_again(founder: ClusterConfig) -> ClusterConfig {
+    let node = founder.node.map(|node| NodeConfig { entry: Entry::Member, ..node });
+    ClusterConfig { node, ..founder }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cluster::{Cluster, ClusterConfig, Topology};
 use disk::Upkeep;
-use env::{Buffers, Clock, Env, Files, RealSpawn, SeededEntropy, SimFiles, UnixMillis};
+use env::{Buffers, Clock, Env, Files, OpenMode, RealSpawn, SeededEntropy, SimFiles, UnixMillis};
 use meta::command::CreateBucket;
 use meta::{Command, Outcome, query};
 use placement::{DiskId, Slot};
@@ -24,10 +24,14 @@ const PROBE: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(30);
 const ANSWER_HERE: Duration = Duration::from_secs(1);
 
+/// Pauses from here on end when the test says that a season has passed.
+const SEASON: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// Time that stands still, but for the monitor: each of its pauses lasts until the test gives it a tick.
 pub(crate) struct TickingClock {
     millis: AtomicU64,
     ticks: Arc<Semaphore>,
+    seasons: Arc<Semaphore>,
 }
 
 impl Clock for TickingClock {
@@ -40,9 +44,12 @@ impl Clock for TickingClock {
     }
 
     fn sleep(&self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let ticks = self.ticks.clone();
+        let (ticks, seasons) = (self.ticks.clone(), self.seasons.clone());
         Box::pin(async move {
             match span {
+                span if SEASON <= span => {
+                    seasons.acquire_owned().await.expect("the semaphore is never closed").forget()
+                }
                 PROBE => ticks.acquire_owned().await.expect("the semaphore is never closed").forget(),
                 ANSWER => assert!(tokio::time::timeout(ANSWER_HERE, std::future::pending::<()>()).await.is_err()),
                 // A deadline that never passes.
@@ -64,7 +71,9 @@ impl World {
         let files = SimFiles::new(seed);
         files.create_directories(Path::new("/srv")).expect("the file system is empty");
         files.sync_directory(Path::new("/")).expect("nothing fails yet");
-        let clock = Arc::new(TickingClock { millis: AtomicU64::new(0), ticks: Arc::new(Semaphore::new(0)) });
+        let semaphore = || Arc::new(Semaphore::new(0));
+        let clock = TickingClock { millis: AtomicU64::new(0), ticks: semaphore(), seasons: semaphore() };
+        let clock = Arc::new(clock);
         Self { files, clock, seed }
     }
 
@@ -104,6 +113,12 @@ impl World {
         self.clock.ticks.add_permits(2);
     }
 
+    /// Ends one of the long pauses, `span` later.
+    pub(crate) fn let_season_pass(&self, span: Duration) {
+        self.clock.millis.fetch_add(u64::try_from(span.as_millis()).expect("tests are short"), Ordering::SeqCst);
+        self.clock.seasons.add_permits(1);
+    }
+
     /// Ticks until the topology is as wished.
     pub(crate) async fn wait_for(&self, cluster: &Cluster, wish: impl Fn(&Topology) -> bool) {
         let mut topologies = cluster.subscribe();
@@ -124,6 +139,24 @@ impl World {
             // What they do meanwhile takes a fraction of this; nothing tells when there is nothing to do.
             assert!(tokio::time::timeout(Duration::from_millis(200), std::future::pending::<()>()).await.is_err());
         }
+    }
+
+    /// The bytes of a file.
+    pub(crate) fn read(&self, path: &Path) -> Vec<u8> {
+        let file = self.files.open(path, OpenMode::Read).expect("the file is there");
+        let mut bytes = vec![0; usize::try_from(file.size().expect("no fault")).expect("small")];
+        file.read_exact_at(&mut bytes, 0).expect("no fault");
+        bytes
+    }
+
+    /// Waits until `wish` holds.
+    pub(crate) async fn wait_until(&self, wish: impl Fn() -> bool) {
+        let holds = async {
+            while !wish() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, holds).await.expect("it never came true");
     }
 
     pub(crate) fn make_directory(&self, number: usize) {
