@@ -59,6 +59,17 @@ def _another_node(request):
         request.getfixturevalue("server").turn()
 
 
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """Four nodes of four disks on loopback, for the tests of what is between nodes. A day of lifecycles lasts two seconds."""
+    shared = Cluster(tmp_path_factory.mktemp("cluster") / "nodes", loopback=True, settings={"STONECROP_LIFECYCLE_DAY": "2"})
+    try:
+        shared.up(4, 4)
+        yield shared
+    finally:
+        shared.run("down")
+
+
 @pytest.fixture
 def make_server(tmp_path):
     """Makes servers of its own for a test, and ends what is left of them."""

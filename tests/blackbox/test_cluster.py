@@ -6,7 +6,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from cluster import Cluster, join_token
+from cluster import join_token
 from history import WRITES, check
 from load import Load
 from stonecrop import Server, body, free_port, wait_until
@@ -16,19 +16,10 @@ BUCKET = "everywhere"
 WRONG_USE, REFUSED = 2, 1
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory):
-    shared = Cluster(tmp_path_factory.mktemp("cluster") / "nodes", loopback=True)
-    try:
-        shared.up(4, 4)
-        shared.client(1).create_bucket(Bucket=BUCKET)
-        yield shared
-    finally:
-        shared.run("down")
-
-
 @pytest.fixture
 def clients(cluster):
+    if BUCKET not in [bucket["Name"] for bucket in cluster.client(1).list_buckets()["Buckets"]]:
+        cluster.client(1).create_bucket(Bucket=BUCKET)
     return {node: cluster.client(node) for node in cluster.nodes}
 
 
