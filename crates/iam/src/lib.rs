@@ -15,6 +15,8 @@ pub mod condition;
 mod credential;
 mod error;
 mod evaluate;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod ownership;
 mod policy;
 mod principal;

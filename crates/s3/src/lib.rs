@@ -22,6 +22,8 @@ mod error;
 mod federation;
 mod form;
 mod frontend;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod header;
 mod operation;
 mod query_api;

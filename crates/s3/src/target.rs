@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::uri;
 
 /// Longest key, in bytes of UTF-8.
-const KEY_SIZE_MAX: usize = 1024;
+pub(crate) const KEY_SIZE_MAX: usize = 1024;
 
 /// What a request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,11 +77,20 @@ impl Target {
 ///
 /// `KeyTooLongError`.
 pub(crate) fn check_key(key: &str) -> Result<()> {
-    if key.len() <= KEY_SIZE_MAX {
+    check_key_size(key.len())
+}
+
+/// Checks how long a key is to be, in bytes, before it is put together.
+///
+/// # Errors
+///
+/// `KeyTooLongError`.
+pub(crate) fn check_key_size(size: usize) -> Result<()> {
+    if size <= KEY_SIZE_MAX {
         return Ok(());
     }
     Err(Error::new(ErrorCode::KeyTooLong)
-        .detail("Size", key.len().to_string())
+        .detail("Size", size.to_string())
         .detail("MaxSizeAllowed", KEY_SIZE_MAX.to_string()))
 }
 

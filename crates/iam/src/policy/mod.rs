@@ -4,6 +4,8 @@
 //! statement names is found out then: its actions as a set of bits, its resources, texts and networks as patterns.
 
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod json;
 mod parse;
 mod pattern;

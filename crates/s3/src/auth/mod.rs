@@ -15,6 +15,8 @@
 mod authorization;
 mod canonical;
 mod form;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod payload;
 mod presigned;
 mod scope;

@@ -10,17 +10,12 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4::SigningParams;
 use env::ManualClock;
 use http::Request;
-use iam::{AccessKey, Account, SecretKey};
 use proptest::prelude::*;
 
+use super::fuzzing::{ACCESS_KEY, NOW, SECRET_KEY};
 use super::*;
 
-const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-/// 2013-05-24T00:00:00Z, the day of the documentation's examples.
-const NOW: UnixMillis = UnixMillis(1_369_353_600_000);
 
 /// An authenticator that knows the documentation's credential, `seconds` after the examples were signed.
 fn authenticator(seconds: i64) -> Authenticator {
@@ -43,11 +38,7 @@ pub(crate) fn authenticate_with(
     if claim.token().is_some() {
         return Err(ErrorCode::InvalidToken.into());
     }
-    let known = Known::root(Credential {
-        access_key: AccessKey::parse(access_key).unwrap(),
-        secret_key: SecretKey::parse(secret_key).unwrap(),
-        account: Account::root(),
-    });
+    let known = Known::root(fuzzing::credential(access_key, secret_key));
     authenticator.verify(claim, head, query, Arc::new(known))
 }
 

@@ -124,7 +124,7 @@ impl Claim<'_> {
     ///
     /// # Errors
     ///
-    /// `AccessDenied`, `RequestTimeTooSkewed`, `InvalidRequest` for bodies in chunks.
+    /// `AccessDenied`, for bodies in chunks too; `RequestTimeTooSkewed`.
     pub(super) fn check(&self, head: &Parts, query: &Query, now: UnixMillis) -> Result<()> {
         if let Some((name, _)) = query.pairs().iter().find(|(name, _)| !is_known(name)) {
             let message = format!("Signature version 2 does not cover the parameter '{name}': use AWS4-HMAC-SHA256.");
@@ -133,7 +133,7 @@ impl Claim<'_> {
         let streams = |value: &http::HeaderValue| value.as_bytes().starts_with(b"STREAMING-");
         if head.headers.get(payload::CONTENT_SHA256).is_some_and(streams) {
             let message = "Bodies in chunks need AWS4-HMAC-SHA256.";
-            return Err(Error::with_message(ErrorCode::InvalidRequest, message));
+            return Err(Error::with_message(ErrorCode::AccessDenied, message));
         }
         match self.expires {
             Some(expires) => check_expires(expires, now),

@@ -2,6 +2,8 @@
 
 mod chunk_decoder;
 pub(crate) mod digest;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod progress;
 
 use std::pin::Pin;

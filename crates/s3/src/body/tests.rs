@@ -1,37 +1,14 @@
 //! Every way of protecting a body, with every way of signing its head, whole and damaged.
 
-use env::{ManualClock, UnixMillis};
+use env::ManualClock;
 use futures_util::StreamExt;
 use http::Request;
 
 use super::*;
 use crate::auth::Authenticator;
+use crate::auth::fuzzing::{NOW, SCOPE, SECRET_KEY, SIGNED_AT, sha256, sign as signature};
 use crate::auth::tests::authenticate_with;
 use crate::uri::Query;
-
-/// 2013-05-24T00:00:00Z.
-const NOW: UnixMillis = UnixMillis(1_369_353_600_000);
-const SCOPE: &str = "20130524/us-east-1/s3/aws4_request";
-const SIGNED_AT: &str = "20130524T000000Z";
-const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
-    use ::hmac::{Hmac, KeyInit, Mac};
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
-/// Signs as the documentation describes it, independently of the code under test.
-fn signature(text: &str) -> String {
-    let day = hmac(format!("AWS4{SECRET_KEY}").as_bytes(), "20130524");
-    let key = hmac(&hmac(&hmac(&day, "us-east-1"), "s3"), "aws4_request");
-    hex::encode(hmac(&key, text))
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
-}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {

@@ -9,11 +9,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use multer::{Field, Multipart};
 use store::BodyError;
 
+use super::gate::{self, Gate, Lever};
 use crate::error::{Error, ErrorCode, Result};
 use crate::settings::tags;
+use crate::target::check_key_size;
 
 /// Most bytes of names and values before the file, as on AWS.
-const SIZE_MAX: usize = 20 * 1024;
+pub(super) const SIZE_MAX: usize = 20 * 1024;
 
 /// The field that holds the bytes of the object; what comes behind it is ignored.
 const FILE: &str = "file";
@@ -26,6 +28,12 @@ const HEADERS: [&str; 6] =
 const OF_SIGNATURE: [&str; 5] =
     ["x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-security-token", "x-amz-signature"];
 
+/// A form of which nothing has been read.
+pub(super) struct Form {
+    parts: Multipart<'static>,
+    lever: Lever,
+}
+
 /// The fields before the file by name in lower case, and the bucket as one of them.
 #[derive(Debug)]
 pub(super) struct Fields(BTreeMap<String, String>);
@@ -36,19 +44,21 @@ impl Fields {
     /// # Errors
     ///
     /// `MaxPostPreDataLengthExceeded`, `MalformedPOSTRequest`, `InvalidArgument` without a file.
-    pub(super) async fn read<'a>(form: &mut Multipart<'a>, bucket: &str) -> Result<(Self, Field<'a>)> {
+    pub(super) async fn read(form: Form, bucket: &str) -> Result<(Self, Field<'static>)> {
+        let Form { mut parts, lever } = form;
         let mut fields = BTreeMap::from([("bucket".to_owned(), bucket.to_owned())]);
         let mut size = 0;
-        while let Some(mut field) = form.next_field().await.map_err(malformed)? {
+        while let Some(mut field) = parts.next_field().await.map_err(failed)? {
             let name = field.name().unwrap_or_default().to_lowercase();
             if name == FILE {
+                lever.open();
                 let mut fields = Self(fields);
-                fields.fill_in_file_name(field.file_name().unwrap_or_default());
+                fields.fill_in_file_name(field.file_name().unwrap_or_default())?;
                 return Ok((fields, field));
             }
             let mut value = Vec::new();
             size += name.len();
-            while let Some(chunk) = field.chunk().await.map_err(malformed)? {
+            while let Some(chunk) = field.chunk().await.map_err(failed)? {
                 value.extend_from_slice(&chunk);
                 if SIZE_MAX < size + value.len() {
                     return Err(ErrorCode::MaxPostPreDataLengthExceeded.into());
@@ -65,12 +75,16 @@ impl Fields {
     }
 
     /// `${filename}` in a key stands for the name that the client's file has.
-    fn fill_in_file_name(&mut self, path: &str) {
+    fn fill_in_file_name(&mut self, path: &str) -> Result<()> {
         // Some browsers send the whole path.
         let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
         if let Some(key) = self.0.get_mut("key") {
-            *key = key.replace("${filename}", name);
+            let pieces: Vec<&str> = key.split("${filename}").collect();
+            let size = pieces.iter().map(|piece| piece.len()).sum::<usize>() + (pieces.len() - 1) * name.len();
+            check_key_size(size)?;
+            *key = pieces.join(name);
         }
+        Ok(())
     }
 
     /// The value of the field of this name, which is in lower case.
@@ -120,7 +134,12 @@ impl Fields {
         Ok(headers)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn into_pairs(self) -> BTreeMap<String, String> {
+        self.0
+    }
+
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn from_pairs(bucket: &str, pairs: &[(&str, &str)]) -> Self {
         let pairs = pairs.iter().copied().chain([("bucket", bucket)]);
         Self(pairs.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect())
@@ -132,12 +151,22 @@ impl Fields {
 /// # Errors
 ///
 /// `MalformedPOSTRequest` for a type without a boundary.
-pub(super) fn form<S>(content_type: &str, body: S) -> Result<Multipart<'static>>
+pub(super) fn form<S>(content_type: &str, body: S) -> Result<Form>
 where
-    S: Stream<Item = std::result::Result<Bytes, BodyError>> + Send + 'static,
+    S: Stream<Item = std::result::Result<Bytes, BodyError>> + Send + Unpin + 'static,
 {
     let boundary = multer::parse_boundary(content_type).map_err(malformed)?;
-    Ok(Multipart::new(body, boundary))
+    let lever = Lever::default();
+    Ok(Form { parts: Multipart::new(Gate::new(body, lever.clone()), boundary), lever })
+}
+
+fn failed(error: multer::Error) -> Error {
+    match &error {
+        multer::Error::StreamReadFailed(cause) if cause.downcast_ref() == Some(&gate::TOO_MUCH) => {
+            ErrorCode::MaxPostPreDataLengthExceeded.into()
+        }
+        _ => malformed(error),
+    }
 }
 
 fn malformed(reason: impl std::fmt::Display) -> Error {
@@ -147,7 +176,10 @@ fn malformed(reason: impl std::fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::stream::{self, StreamExt};
 
     use super::*;
 
@@ -160,8 +192,8 @@ mod tests {
             .chain(["--b--\r\n".to_owned()])
             .collect();
         let pieces: Vec<_> = text.as_bytes().chunks(7).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        let mut form = form("multipart/form-data; boundary=b", stream::iter(pieces)).map_err(|error| error.code())?;
-        Fields::read(&mut form, "photos").await.map(|(fields, _)| fields).map_err(|error| error.code())
+        let form = form("multipart/form-data; boundary=b", stream::iter(pieces)).map_err(|error| error.code())?;
+        Fields::read(form, "photos").await.map(|(fields, _)| fields).map_err(|error| error.code())
     }
 
     #[tokio::test]
@@ -190,6 +222,47 @@ mod tests {
     fn form_without_boundary() -> bool {
         let refused = form("multipart/form-data", stream::empty());
         refused.is_err_and(|error| error.code() == ErrorCode::MalformedPostRequest)
+    }
+
+    /// A form that never comes to an end, and counts what is taken of it.
+    fn endless(
+        start: &str,
+    ) -> (impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin + 'static, Arc<AtomicUsize>) {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counter = taken.clone();
+        let start = Bytes::copy_from_slice(start.as_bytes());
+        let more = stream::repeat(Bytes::from_static(&[b'a'; 100_000])).take(500);
+        let counted = stream::iter([start]).chain(more).map(move |piece| {
+            counter.fetch_add(piece.len(), Ordering::Relaxed);
+            Ok(piece)
+        });
+        (counted, taken)
+    }
+
+    #[tokio::test]
+    async fn little_is_held_of_a_form_before_its_file_and_of_the_file() {
+        for start in ["", "--b\r\nContent-Disposition: form-data; name=\"", "--b\r\nX-Endless: "] {
+            let (body, taken) = endless(start);
+            let form = form("multipart/form-data; boundary=b", body).unwrap_or_else(|_| unreachable!());
+            let refused = Fields::read(form, "photos").await.unwrap_err();
+            assert_eq!(refused.code(), ErrorCode::MaxPostPreDataLengthExceeded, "{start}");
+            assert!(taken.load(Ordering::Relaxed) < 400_000, "{start}");
+        }
+        let (body, taken) = endless("--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n");
+        let form = form("multipart/form-data; boundary=b", body).unwrap_or_else(|_| unreachable!());
+        let (_, mut file) = Fields::read(form, "photos").await.unwrap();
+        let mut size = 0;
+        for _ in 0..100 {
+            size += file.chunk().await.unwrap().unwrap().len();
+            assert!(taken.load(Ordering::Relaxed) < size + 400_000);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_of_a_file_is_not_repeated_beyond_the_size_of_a_key() {
+        let (key, file) = ("${filename}".repeat(1000), format!("name=\"file\"; filename=\"{}\"", "a".repeat(30_000)));
+        let refused = read(&[("name=\"key\"", &key), (&file, "bytes")]).await.unwrap_err();
+        assert_eq!(refused, ErrorCode::KeyTooLong);
     }
 
     #[test]

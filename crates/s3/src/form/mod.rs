@@ -5,6 +5,9 @@
 
 mod fields;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+mod gate;
 mod policy;
 
 use std::ops::RangeInclusive;
@@ -76,8 +79,8 @@ impl Form {
     ///
     /// What is wrong with the form.
     pub(crate) async fn read(bucket: &str, head: &Parts, body: RequestBody) -> Result<Self> {
-        let mut form = fields::form(content_type(head), body.into_stream())?;
-        let (fields, file) = Fields::read(&mut form, bucket).await?;
+        let form = fields::form(content_type(head), body.into_stream())?;
+        let (fields, file) = Fields::read(form, bucket).await?;
         let key = fields.require("key")?.to_owned();
         check_key(&key)?;
         if key.is_empty() {

@@ -116,7 +116,7 @@ fn stored<D: Document>(document: &D) -> (ConfigurationKind, Vec<u8>) {
 }
 
 /// The region that a configuration names, which can only be that of this server.
-fn read_region(body: &[u8], region: &str) -> Result<Option<String>> {
+pub(super) fn read_region(body: &[u8], region: &str) -> Result<Option<String>> {
     if body.is_empty() {
         return Ok(None);
     }

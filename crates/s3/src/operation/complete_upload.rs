@@ -14,7 +14,7 @@ use crate::uri;
 use crate::xml::{Element, Writer};
 
 /// Most parts of an object.
-const PARTS_MAX: usize = 10_000;
+pub(super) const PARTS_MAX: usize = 10_000;
 
 /// Largest body: ten thousand parts with a number, an entity tag and the longest checksum.
 const BODY_SIZE_MAX: usize = 4 * 1024 * 1024;
@@ -49,7 +49,7 @@ pub(super) async fn complete_multipart_upload(frontend: &Frontend, mut request: 
     Ok(completed)
 }
 
-fn read_parts(body: &[u8]) -> Result<Vec<CompletedPart>> {
+pub(super) fn read_parts(body: &[u8]) -> Result<Vec<CompletedPart>> {
     let malformed = || Error::new(ErrorCode::MalformedXml);
     let document = Element::parse(body, "CompleteMultipartUpload")?;
     let mut parts: Vec<CompletedPart> = Vec::new();

@@ -105,7 +105,7 @@ fn read_entry(frontend: &Frontend, request: &Request, object: &Element) -> Resul
     Ok(Entry { key, version, deletion })
 }
 
-fn read_deletion(object: &Element, key: &str, version: Option<&str>) -> Result<Deletion> {
+pub(super) fn read_deletion(object: &Element, key: &str, version: Option<&str>) -> Result<Deletion> {
     check_key(key)?;
     let conditions = Precondition {
         if_match: object.child_text("ETag")?.map(condition::parse_etags),

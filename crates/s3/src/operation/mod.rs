@@ -8,6 +8,8 @@ mod bucket_configuration;
 mod complete_upload;
 mod copy_object;
 mod delete_object;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod get_object;
 mod lifecycle;
 mod list_buckets;

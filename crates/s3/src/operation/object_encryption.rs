@@ -29,7 +29,7 @@ pub(super) async fn update_object_encryption(frontend: &Frontend, mut request: R
     Ok(updated)
 }
 
-fn decode(body: &[u8]) -> Result<KeyUse> {
+pub(super) fn decode(body: &[u8]) -> Result<KeyUse> {
     let document = Element::parse(body, "ObjectEncryption")?;
     let kms = document.child("SSE-KMS")?.ok_or(ErrorCode::MalformedXml)?;
     let key_id = kms.child_text("KMSKeyArn")?.map(str::trim).filter(|key_id| !key_id.is_empty());

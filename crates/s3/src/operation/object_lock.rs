@@ -48,7 +48,7 @@ pub(super) async fn put_object_lock_configuration(frontend: &Frontend, mut reque
     Ok(response::empty(StatusCode::OK))
 }
 
-fn read_bucket_lock(document: &Element) -> Result<BucketLock> {
+pub(super) fn read_bucket_lock(document: &Element) -> Result<BucketLock> {
     let malformed = || Error::new(ErrorCode::MalformedXml);
     if document.child_text("ObjectLockEnabled")?.map(str::trim) != Some("Enabled") {
         return Err(malformed());

@@ -33,7 +33,7 @@ pub(super) async fn put_bucket_versioning(frontend: &Frontend, mut request: Requ
     Ok(response::empty(StatusCode::OK))
 }
 
-fn read_configuration(body: &[u8]) -> Result<Versioning> {
+pub(super) fn read_configuration(body: &[u8]) -> Result<Versioning> {
     let configuration = Element::parse(body, "VersioningConfiguration")?;
     match configuration.child_text("MfaDelete")?.map(str::trim) {
         None | Some("Disabled") => {}

@@ -22,8 +22,10 @@ pub(crate) trait Document: Sized {
 }
 
 /// Checks that a document means the same after it was written and read back.
-#[cfg(test)]
-pub(super) fn check_round_trip<D: Document + std::fmt::Debug + PartialEq>(document: &D) {
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn check_round_trip<D: Document + std::fmt::Debug + PartialEq>(document: &D) {
     let written = document.write();
-    assert_eq!(&D::parse(written.as_bytes(), "bucket").unwrap(), document, "{written}");
+    let read = D::parse(written.as_bytes(), "bucket").expect("what was written can be read");
+    assert_eq!(&read, document, "{written}");
+    assert_eq!(read.write(), written);
 }

@@ -27,6 +27,8 @@ use store::bucket::{Bucket, BucketId, ConfigurationKind, Hlc};
 
 pub(crate) use cors::{Allowed, Cors, Crossing};
 pub(crate) use document::Document;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use document::check_round_trip;
 pub(crate) use encryption::{BucketEncryption, protection};
 pub(crate) use lifecycle::Lifecycle;
 pub(crate) use logging::{KeyFormat, Logging, LoggingStatus};

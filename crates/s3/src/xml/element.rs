@@ -9,10 +9,10 @@ use quick_xml::reader::Reader;
 use crate::error::{ErrorCode, Result};
 
 /// The deepest document of the S3 API has five levels.
-const DEPTH_MAX: usize = 8;
+pub(super) const DEPTH_MAX: usize = 8;
 
 /// The largest document of the S3 API, CompleteMultipartUpload, has eight elements in each of 10 000 parts.
-const ELEMENTS_MAX: usize = 100_000;
+pub(super) const ELEMENTS_MAX: usize = 100_000;
 
 /// One element: its name without namespace prefix, its children, its text.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -67,6 +67,13 @@ impl Element {
     pub(crate) fn is_empty(&self) -> bool {
         self.children.is_empty() && self.text.trim().is_empty()
     }
+
+    /// Shows itself, which lies `depth` deep, and all that it holds.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn visit(&self, depth: usize, see: &mut dyn FnMut(usize, &Self)) {
+        see(depth, self);
+        self.children.iter().for_each(|child| child.visit(depth + 1, see));
+    }
 }
 
 /// `None` for anything that is not one well-formed element, with comments and a declaration around it at most.
@@ -111,8 +118,10 @@ fn close(open: &mut Vec<Element>, root: &mut Option<Element>) -> Option<()> {
     Some(())
 }
 
-/// Adds text to the innermost open element. Outside of the root only white space may stand.
+/// Adds text to the innermost open element. Outside of the root only white space may stand. A NUL is refused: no document
+/// can say it, so that what holds one could not be read back once it is written.
 fn append(open: &mut [Element], text: &str) -> Option<()> {
+    (!text.contains('\0')).then_some(())?;
     match open.last_mut() {
         Some(element) => element.text.push_str(text),
         None => text.trim().is_empty().then_some(())?,
@@ -174,6 +183,8 @@ mod tests {
             "<a/>text",
             "<a>&unknown;</a>",
             "<a>&#xd800;</a>",
+            "<a>\0</a>",
+            "<a><![CDATA[\0]]></a>",
             "<!DOCTYPE a [<!ENTITY b \"bomb\">]><a>&b;</a>",
             "<!DOCTYPE a SYSTEM \"file:///etc/passwd\"><a/>",
             deep.as_str(),

@@ -1,6 +1,8 @@
 //! XML bodies: a reader for the few that clients send, a writer for all that we send.
 
 mod element;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod writer;
 
 pub(crate) use element::Element;
