@@ -1,15 +1,16 @@
 """One standing test for each class of published vulnerabilities of object stores: what happened to others must not happen here.
 
-Each test is named after its class and tells in its first line where it happened. What needs identities, locks or encryption
-is tested again, in depth, beside those.
+Each test is named after its class and tells in its first lines where it happened. The first class has a file of its own,
+test_signature_matrix.py. What needs identities, locks or encryption is tested again, in depth, beside those.
 """
 
 import base64
 import datetime
-import hashlib
+import hmac
 import http.client
 import json
 import os
+import random
 import socket
 import ssl
 import subprocess
@@ -20,16 +21,16 @@ import boto3
 import botocore.config
 import botocore.session
 import pytest
+import rsa
 import urllib3
 from botocore import UNSIGNED
-from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from stonecrop import ACCESS_KEY, REGION, ROOT, SECRET_KEY, Server, free_port
+from forgery import HTTP, State, request
+from stonecrop import ACCESS_KEY, REGION, ROOT, SECRET_KEY, Server, flip_extent_bytes, free_port
+from test_identities import Identity, allow, code, deny, policy, trust
+from test_web_identity import Issuer, assume, encode, number
 
-HTTP = urllib3.PoolManager(retries=False, timeout=30)
 SECRET_VALUES = [SECRET_KEY]
 
 
@@ -63,178 +64,7 @@ def version_4(server):
 
 def state(server, bucket):
     """Everything that a request could have changed."""
-    s3 = server.client()
-
-    def ask(operation, **arguments):
-        try:
-            answer = getattr(s3, operation)(**arguments)
-        except ClientError as error:
-            return error.response["Error"]["Code"]
-        answer.pop("ResponseMetadata")
-        answer.pop("Body", None)
-        return json.dumps(answer, default=str, sort_keys=True)
-
-    of_bucket = ["list_object_versions", "list_multipart_uploads", "get_bucket_policy", "get_bucket_acl", "get_bucket_tagging",
-                 "get_bucket_versioning", "get_bucket_cors", "get_public_access_block", "get_bucket_ownership_controls"]
-    found = {operation: ask(operation, Bucket=bucket) for operation in of_bucket}
-    found["buckets"] = sorted(bucket["Name"] for bucket in s3.list_buckets()["Buckets"])
-    found["object"] = [ask(operation, Bucket=bucket, Key="secret") for operation in ("get_object", "get_object_acl", "get_object_tagging")]
-    return found
-
-
-# How a body may be sent, and how it then looks on the wire.
-def plain(body):
-    return body
-
-
-def in_chunks(signature=None, trailer=None):
-    def encode(body):
-        mark = f";chunk-signature={signature}".encode() if signature else b""
-        last = b"0" + mark + b"\r\n"
-        end = (trailer + b"\r\n" if trailer else b"") + b"\r\n"
-        return b"%x" % len(body) + mark + b"\r\n" + body + b"\r\n" + last + end
-
-    return encode
-
-
-FORGED = "0" * 64
-CRC = b"x-amz-checksum-crc32:AAAAAA=="
-PAYLOADS = {
-    "signed": (None, plain),
-    "unsigned": ("UNSIGNED-PAYLOAD", plain),
-    "signed chunks": ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", in_chunks(FORGED)),
-    "signed chunks, trailer": (
-        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-        in_chunks(FORGED, CRC + b"\r\nx-amz-trailer-signature:" + FORGED.encode()),
-    ),
-    "unsigned chunks, trailer": ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", in_chunks(trailer=CRC)),
-}
-
-
-def request(server, method, path, body, mode, location, access_key=ACCESS_KEY, secret=SECRET_KEY, port=None, service="s3"):
-    """A request as an SDK would sign it: its URL, headers and body."""
-    port = port or server.port
-    sha256, encode = PAYLOADS[mode]
-    sent = encode(body)
-    headers = {"Host": f"127.0.0.1:{port}", "X-Amz-Content-SHA256": sha256 or hashlib.sha256(body).hexdigest()}
-    if sha256 and sha256.startswith("STREAMING"):
-        headers |= {"Content-Encoding": "aws-chunked", "X-Amz-Decoded-Content-Length": str(len(body))}
-    if sha256 and sha256.endswith("TRAILER"):
-        headers["X-Amz-Trailer"] = "x-amz-checksum-crc32"
-    if "delete" in path or "policy" in path:
-        headers["Content-MD5"] = base64.b64encode(hashlib.md5(body).digest()).decode()
-    # Of a body botocore would make parameters of the query.
-    asked = AWSRequest(method, f"http://127.0.0.1:{port}{path}", headers=headers, data=sent if location == "header" else None)
-    kind = S3SigV4Auth if location == "header" else S3SigV4QueryAuth
-    signer = kind(Credentials(access_key, secret), service, REGION)
-    signer.payload = lambda _: headers["X-Amz-Content-SHA256"]
-    signer.add_auth(asked)
-    prepared = asked.prepare()
-    return prepared.url, {name: value for name, value in prepared.headers.items() if name != "Content-Length"}, sent
-
-
-def flip(signature):
-    return ("0" if signature[0] != "0" else "1") + signature[1:]
-
-
-def spoil_signature(url, headers):
-    if "Authorization" in headers:
-        start, signature = headers["Authorization"].rsplit("Signature=", 1)
-        return url, headers | {"Authorization": f"{start}Signature={flip(signature)}"}
-    start, signature = url.rsplit("X-Amz-Signature=", 1)
-    return f"{start}X-Amz-Signature={flip(signature)}", headers
-
-
-def take_signature_away(url, headers):
-    parsed = urllib.parse.urlsplit(url)
-    query = [pair for pair in parsed.query.split("&") if pair and not pair.startswith("X-Amz-")]
-    return parsed._replace(query="&".join(query)).geturl(), {name: value for name, value in headers.items() if name != "Authorization"}
-
-
-def endpoints(bucket, upload):
-    everybody = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}]})
-    return [
-        ("PUT", f"/{bucket}/secret", b"forged"),
-        ("PUT", f"/{bucket}/new", b"forged"),
-        ("PUT", f"/{bucket}/slow?partNumber=1&uploadId={upload}", b"forged"),
-        ("POST", f"/{bucket}/slow?uploadId={upload}", b"<CompleteMultipartUpload/>"),
-        ("DELETE", f"/{bucket}/slow?uploadId={upload}", b""),
-        ("POST", f"/{bucket}/forged?uploads", b""),
-        ("POST", f"/{bucket}?delete", b"<Delete><Object><Key>secret</Key></Object></Delete>"),
-        ("DELETE", f"/{bucket}/secret", b""),
-        ("DELETE", f"/{bucket}/secret?tagging", b""),
-        ("PUT", f"/{bucket}?policy", everybody.encode()),
-        ("PUT", f"/{bucket}?versioning", b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"),
-        ("DELETE", f"/{bucket}?tagging", b""),
-        ("PUT", "/forged-bucket", b""),
-        ("GET", f"/{bucket}/secret", b""),
-        ("GET", f"/{bucket}?list-type=2", b""),
-        ("GET", "/", b""),
-    ]
-
-
-def test_signature_skipped_or_partial(target, vault):
-    """MinIO CVE-2025-31489, CVE-2026-40344, CVE-2026-41145, CVE-2021-21390, CVE-2020-11012: a second way to read bodies, or to
-    sign, that forgot the verifier. Every payload mode, at every place of the signature, on every endpoint."""
-    bucket, upload = vault
-    before = state(target, bucket)
-    let_through, asked = [], 0
-    for method, path, body in endpoints(bucket, upload):
-        for mode in PAYLOADS if body else ["signed", "unsigned"]:
-            for location in ["header", "query"]:
-                good = request(target, method, path, body, mode, location)
-                cells = {
-                    "wrong signature": spoil_signature(*good[:2]),
-                    "no signature": take_signature_away(*good[:2]),
-                    "wrong secret": request(target, method, path, body, mode, location, secret="another-secret")[:2],
-                    "unknown key": request(target, method, path, body, mode, location, access_key="nobody")[:2],
-                }
-                for what, (url, headers) in cells.items():
-                    answer = HTTP.request(method, url, body=good[2], headers=headers)
-                    asked += 1
-                    # DeleteObjects answers for each key, and its body is read first.
-                    each = path.endswith("?delete") and what == "no signature"
-                    refused = answer.status == 403 or each and (answer.status == 400 or b"<Code>AccessDenied</Code>" in answer.data)
-                    if not refused or b"treasure" in answer.data:
-                        let_through.append((method, path, mode, location, what, answer.status, answer.data[:200]))
-    assert not let_through, let_through
-    assert state(target, bucket) == before
-    assert 250 < asked
-
-
-def test_signature_of_chunks_skipped(target, vault):
-    """MinIO CVE-2021-21390: the head is signed rightly, the chunks are not."""
-    bucket, upload = vault
-    before = state(target, bucket)
-    for mode in ["signed chunks", "signed chunks, trailer"]:
-        for path in [f"/{bucket}/secret", f"/{bucket}/slow?partNumber=1&uploadId={upload}"]:
-            url, headers, body = request(target, "PUT", path, b"forged", mode, "header")
-            answer = HTTP.request("PUT", url, body=body, headers=headers)
-            assert answer.status == 403, (mode, path, answer.data)
-            # A size of nothing ends the body before any signature is looked at.
-            answer = HTTP.request("PUT", url, body=b"0\r\n\r\n", headers=headers)
-            assert answer.status in (400, 403), (mode, path, answer.data)
-    assert state(target, bucket) == before
-
-
-def test_admin_api_wants_the_signature_and_not_only_the_key(target):
-    """MinIO CVE-2020-11012, RustFS GHSA-566f: administration by whoever knows the name of a key."""
-    routes = [("POST", "/admin/v1/token"), ("GET", "/admin/v1/info"), ("POST", "/admin/v1/heal/stop"), ("POST", "/admin/v1/scrub/start"), ("GET", "/admin/v1/table")]
-    for method, path in routes:
-        for location in ["header", "query"]:
-            good = request(target, method, path, b"", "signed", location, port=target.admin_port)
-            assert HTTP.request(method, good[0], headers=good[1]).status == 200, (method, path)
-            wrong = request(target, method, path, b"", "signed", location, port=target.admin_port, secret="another-secret")
-            for url, headers in [spoil_signature(*good[:2]), take_signature_away(*good[:2]), wrong[:2]]:
-                answer = HTTP.request(method, url, headers=headers)
-                assert answer.status == 403, (method, path, answer.data)
-            # The signature of one request opens no other.
-            other = "/admin/v1/token" if path != "/admin/v1/token" else "/admin/v1/node/1/drain"
-            answer = HTTP.request("POST", good[0].replace(path, other), headers=good[1])
-            assert answer.status == 403, (path, other, answer.data)
-    target.client().list_buckets()
-    heal = request(target, "POST", "/admin/v1/heal/start", b"", "signed", "header", port=target.admin_port)
-    assert HTTP.request("POST", heal[0], headers=heal[1]).status == 200
+    return State(server, bucket).read()
 
 
 UNSIGNED_HEADERS = {
@@ -260,8 +90,9 @@ def test_unsigned_headers_honoured(target, vault):
     assert state(target, bucket) == before
 
 
-def test_default_and_derived_secrets(tmp_path, target):
-    """RustFS CVE-2025-68926 and ten advisories more: secrets that everybody knows, or can compute."""
+def test_hard_coded_default_and_derived_secrets(tmp_path, target):
+    """RustFS CVE-2025-68926, GHSA-r5qv, -75fx, -68cw, -j59h, -m77q, -923g and five more: secrets that everybody knows, or can
+    compute."""
     pairs = []
     for number in (1, 2):
         server = Server(tmp_path / str(number), environment={"STONECROP_ACCESS_KEY": None, "STONECROP_SECRET_KEY": None}).start()
@@ -282,7 +113,7 @@ def test_default_and_derived_secrets(tmp_path, target):
     assert not [path for path in sources if private_key.encode() in path.read_bytes()]
 
 
-def test_rpc_without_a_certificate_or_replayed(target):
+def test_rpc_replay(target):
     """RustFS GHSA-c667, SeaweedFS #8876: calls between nodes that anybody could make, or make again."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -303,6 +134,80 @@ def test_rpc_without_a_certificate_or_replayed(target):
             answer = b""
         # What TLS answers to what is no TLS is an alert.
         assert not answer.startswith(b"HTTP/"), answer
+
+
+# What would give its caller more than it has, or somebody else less; each names what it is about.
+IDENTITY_CALLS = [
+    ("create_user", {"UserName": "intruder"}),
+    ("create_access_key", {"UserName": "victim"}),
+    ("delete_access_key", {"UserName": "victim", "AccessKeyId": "AKIAVICTIMVICTIM0000"}),
+    ("update_access_key", {"UserName": "victim", "AccessKeyId": "AKIAVICTIMVICTIM0000", "Status": "Inactive"}),
+    ("put_user_policy", {"UserName": "victim", "PolicyName": "more", "PolicyDocument": policy(allow("*"))}),
+    ("delete_user_policy", {"UserName": "victim", "PolicyName": "own"}),
+    ("attach_user_policy", {"UserName": "victim", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+    ("put_user_permissions_boundary", {"UserName": "victim", "PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+    ("delete_user_permissions_boundary", {"UserName": "victim"}),
+    ("update_user", {"UserName": "victim", "NewUserName": "intruder"}),
+    ("delete_user", {"UserName": "victim"}),
+    ("create_group", {"GroupName": "intruders"}),
+    ("add_user_to_group", {"UserName": "victim", "GroupName": "admins"}),
+    ("put_group_policy", {"GroupName": "admins", "PolicyName": "more", "PolicyDocument": policy(allow("*"))}),
+    ("create_policy", {"PolicyName": "more", "PolicyDocument": policy(allow("*"))}),
+    ("create_role", {"RoleName": "intruder", "AssumeRolePolicyDocument": trust({"AWS": "*"})}),
+    ("update_assume_role_policy", {"RoleName": "boss", "PolicyDocument": trust({"AWS": "*"})}),
+    ("put_role_policy", {"RoleName": "boss", "PolicyName": "more", "PolicyDocument": policy(allow("*"))}),
+    ("create_open_id_connect_provider", {"Url": "https://evil.example.com", "ClientIDList": ["app"], "ThumbprintList": []}),
+]
+
+
+def test_admin_escalation(target, vault):
+    """MinIO CVE-2024-55949, CVE-2025-62506, CVE-2024-24747, CVE-2021-43858, CVE-2022-24842, CVE-2023-27589, RustFS CVE-2026-22042,
+    CVE-2026-22043, GHSA-5354, -566f, -mm2q: exceptions for one's own account, limits that a new key or session leaves behind, the
+    wrong action asked for. Everybody with less than everything, on every call that mints."""
+    bucket, _ = vault
+    root = Identity(target, ACCESS_KEY, SECRET_KEY)
+    root.user("victim", allow("s3:ListAllMyBuckets"))
+    root.iam.create_group(GroupName="admins")
+    root.iam.create_role(RoleName="boss", AssumeRolePolicyDocument=trust({"AWS": "arn:aws:iam::999999999999:root"}))
+    reader = root.user("reader", allow("s3:GetObject"))
+    boss = root.user("boss", allow("*"))
+    everything = root.iam.create_role(RoleName="everything", AssumeRolePolicyDocument=trust({"AWS": boss.sts.get_caller_identity()["Arn"]}))
+    root.iam.put_role_policy(RoleName="everything", PolicyName="own", PolicyDocument=policy(allow("*")))
+    limited = boss.sts.assume_role(RoleArn=everything["Role"]["Arn"], RoleSessionName="session", Policy=policy(allow("s3:GetObject")))
+    principals = {
+        "who may read objects": reader,
+        "a second key of the same": root.key("reader"),
+        "who may do everything with objects": root.user("objects", allow("s3:*")),
+        "who is denied one thing and allowed nothing": root.user("denied", deny("s3:GetObject")),
+        "who may mint, within a boundary": root.user("bounded", allow("*"), PermissionsBoundary="arn:aws:iam::aws:policy/AmazonS3FullAccess"),
+        "a session of one who may do everything": boss.session(boss.sts.get_session_token()["Credentials"]),
+        "a session limited by its policy": boss.session(limited["Credentials"]),
+        "who has nothing": root.user("nothing"),
+    }
+    watch = State(target, bucket, root.iam)
+    before, granted = watch.read(), []
+    for who, caller in principals.items():
+        for call, arguments in IDENTITY_CALLS:
+            answer = code(getattr(caller.iam, call), **arguments)
+            if answer not in ("AccessDenied", "InvalidClientTokenId"):
+                granted.append((who, call, answer))
+        for method, path in [("POST", "/admin/v1/token"), ("GET", "/admin/v1/info"), ("POST", "/admin/v1/node/1/drain")]:
+            url, headers, _ = request(
+                target, method, path, b"", "signed", "header", access_key=caller.access_key, secret=caller.secret_key, port=target.admin_port
+            )
+            answer = HTTP.request(method, url, headers=headers)
+            if answer.status != 403:
+                granted.append((who, path, answer.status))
+    assert not granted, granted
+    assert watch.read() == before
+    # MinIO's own routes of that kind lead nowhere.
+    for path in ["/minio/admin/v3/import-iam", "/minio/admin/v3/add-service-account", "/rustfs/admin/v3/import-iam"]:
+        url, headers, body = request(target, "PUT", path, b"x", "signed", "header", access_key=reader.access_key, secret=reader.secret_key)
+        assert HTTP.request("PUT", url, headers=headers, body=body).status in (403, 404), path
+    for name in ["reader", "objects", "denied", "bounded", "boss", "nothing", "victim"]:
+        for key in root.iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+            root.iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+    assert code(reader.s3.get_object, Bucket=bucket, Key="secret") == "InvalidAccessKeyId"
 
 
 def sample(shape, name=""):
@@ -346,7 +251,7 @@ def every_operation(bucket, upload):
 
 
 def test_missing_authorization_on_a_path(target, vault):
-    """RustFS CVE-2026-39360, GHSA-3ppv and six more, SeaweedFS #9555, MinIO CVE-2023-25812: one of many handlers that did not
+    """RustFS CVE-2026-39360, GHSA-3ppv, -x298, -796f, -pfcq, -f5cv, -jqmc, -3g29, -g3vq, SeaweedFS #8876, MinIO CVE-2023-25812: one of many handlers that did not
     ask. Every operation of the newest S3 model, by somebody who has signed nothing."""
     bucket, upload = vault
     before = state(target, bucket)
@@ -378,7 +283,7 @@ def test_missing_authorization_on_a_path(target, vault):
     assert HTTP.request("DELETE", url).status == 403
 
 
-def test_copy_source_of_somebody_else(target, vault):
+def test_missing_authorization_on_a_copy_source(target, vault):
     """RustFS CVE-2026-39360, SeaweedFS #9555: copies that ask only for their target."""
     bucket, _ = vault
     s3 = target.client()
@@ -396,8 +301,8 @@ def test_copy_source_of_somebody_else(target, vault):
     assert [item["Key"] for item in s3.list_objects_v2(Bucket=public)["Contents"]] == ["mine"]
 
 
-def test_condition_keys_from_client_headers(target, vault):
-    """RustFS CVE-2026-21862 and three more: `aws:SourceIp` from a header that the client writes."""
+def test_condition_keys(target, vault):
+    """RustFS CVE-2026-21862, GHSA-6r96, -v9cp, -5w8r: `aws:SourceIp` from a header that the client writes."""
     bucket, _ = vault
     condition = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
     statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*", "Condition": condition}
@@ -418,7 +323,7 @@ def test_condition_keys_from_client_headers(target, vault):
         assert HTTP.request("GET", url + extra, headers={"aws-username": "root", "x-amz-username": "root"}).status == 403
 
 
-def test_post_policy_parsed_and_not_enforced(target, vault):
+def test_post_policy(target, vault):
     """MinIO CVE-2023-28434, CVE-2021-21362, RustFS GHSA-w5fh: a form for one bucket and key that fits others."""
     bucket, _ = vault
     s3 = version_4(target)
@@ -452,7 +357,7 @@ def test_post_policy_parsed_and_not_enforced(target, vault):
 
 
 def test_path_traversal(target, vault):
-    """SeaweedFS CVE-2026-54917, MinIO CVE-2026-42600, CVE-2022-35919, RustFS GHSA-8r6f: one name authorized, another one opened."""
+    """SeaweedFS CVE-2026-54917, MinIO CVE-2026-42600, CVE-2022-35919, CVE-2023-28433, RustFS GHSA-8r6f, -pq29, -f4vq: one name authorized, another one opened."""
     bucket, _ = vault
     s3 = target.client()
     mine = f"mine-{os.urandom(6).hex()}"
@@ -482,7 +387,7 @@ def test_path_traversal(target, vault):
 
 
 def test_disclosure(target, vault):
-    """MinIO CVE-2023-28432, CVE-2024-36107, RustFS GHSA-r54g, -8cm2, -333v: secrets on a page for everybody, or in the log."""
+    """MinIO CVE-2023-28432, CVE-2024-36107, RustFS GHSA-r54g, -8cm2, -333v, -3495: secrets on a page for everybody, or in the log."""
     paths = ["/", "/admin", "/admin/v1/info", "/admin/v1/token", "/metrics", "/minio/admin/v3/info", "/minio/bootstrap/v1/verify", "/minio/v2/metrics/cluster",
              "/debug/pprof/", "/debug/vars", "/env", "/actuator/env", "/config", "/.env", "/.git/config", "/rustfs/console/", "/-/config", "/server-status", "/swagger"]  # fmt: skip
     for port in [target.port, target.admin_port]:
@@ -505,8 +410,8 @@ def test_disclosure(target, vault):
     assert "a-secret-that-was-mistyped" not in target.log()
 
 
-def test_server_side_request_forgery(target, vault):
-    """SeaweedFS CVE-2026-73080, RustFS GHSA-m479, MinIO CVE-2021-21287: a server that fetches what it is told to."""
+def test_ssrf(target, vault):
+    """SeaweedFS CVE-2026-73080, RustFS GHSA-m479 and three more, MinIO CVE-2021-21287: a server that fetches what it is told to."""
     bucket, _ = vault
     caught = []
     with socket.create_server(("127.0.0.1", 0)) as trap:
@@ -539,7 +444,113 @@ def test_server_side_request_forgery(target, vault):
     assert not caught
 
 
-def test_denial_of_service(target, vault):
+def test_federation(tmp_path):
+    """MinIO CVE-2026-33322 (a token signed with the public key as a secret), CVE-2025-27414, CVE-2026-33419, CVE-2021-41266, RustFS
+    GHSA-5qfg, -3473, -ccrv, -48rf, -xvfh, -9pjf: claims that nobody has verified. There is no SFTP, no LDAP and no console here."""
+    server = Server(tmp_path, disks=1, flags=["--private-issuers"]).start()
+    issuer = Issuer()
+    try:
+        root = Identity(server, ACCESS_KEY, SECRET_KEY)
+
+        def role(name, url):
+            provider = root.iam.create_open_id_connect_provider(Url=url, ClientIDList=["app"], ThumbprintList=[])
+            document = trust({"Federated": provider["OpenIDConnectProviderArn"]}, "sts:AssumeRoleWithWebIdentity")
+            return root.iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+
+        arn = role("app", issuer.url)
+        assert code(assume, root, arn, issuer.token()) is None
+        head, claims, signature = issuer.token().split(".")
+        confused = f"{encode({'alg': 'HS256', 'kid': 'first'})}.{claims}"
+        secrets = [b"", number(issuer.public.n).encode(), issuer.public.save_pkcs1(), issuer.public.save_pkcs1("DER"), json.dumps(issuer.key()).encode()]
+        forged = {f"HS256 with {secret[:20]}": f"{confused}.{encode(hmac.digest(secret, confused.encode(), 'sha256'))}" for secret in secrets}
+        forged |= {f"alg {name}": f"{encode({'alg': name, 'kid': 'first'})}.{claims}." for name in ("none", "None", "NONE", "")}
+        forged |= {
+            "signed by itself": issuer.token(header={"alg": "RS256", "kid": "first", "jwk": issuer.key()}, private=rsa.newkeys(2048)[1]),
+            "a key from elsewhere": issuer.token(header={"alg": "RS256", "kid": "other", "jku": f"{issuer.url}/keys"}, private=rsa.newkeys(2048)[1]),
+            "no end": issuer.token(exp=None),
+            "the end of a text": issuer.token(exp="tomorrow"),
+            "for somebody else": issuer.token(aud="another"),
+            "for nobody": issuer.token(aud=None),
+            "of another issuer": issuer.token(iss="https://accounts.example.com"),
+            "other claims": f"{head}.{encode({'iss': issuer.url, 'aud': 'app', 'sub': 'root', 'exp': 9999999999})}.{signature}",
+            "cut off": f"{head}.{claims}",
+        }
+        let_in = [what for what, token in forged.items() if code(assume, root, arn, token) != "InvalidIdentityToken"]
+        assert not let_in, let_in
+        assert code(assume, root, arn, issuer.token(exp=1_000_000_000)) == "ExpiredTokenException"
+        # A provider that sends elsewhere, or says that it is somebody else, vouches for nobody.
+        moved = issuer.url.replace("/realm", "/moved")
+        assert code(assume, root, role("moved", moved), issuer.token(iss=moved)) == "IDPCommunicationError"
+        # What the client says about its host is nothing that a token could be compared with.
+        body = urllib.parse.urlencode({
+            "Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": arn, "RoleSessionName": "s", "WebIdentityToken": issuer.token(aud="evil"),
+        })  # fmt: skip
+        for name in ["Host", "X-Forwarded-Host", "Origin"]:
+            answer = HTTP.request("POST", server.endpoint, body=body, headers={"Content-Type": "application/x-www-form-urlencoded", name: "evil"})
+            assert answer.status == 400 and b"<AccessKeyId>" not in answer.data, (name, answer.data)
+    finally:
+        issuer.server.shutdown()
+        server.stop()
+
+
+def spoil_metadata(server, seed):
+    """Flips bits all over what a disk holds besides objects."""
+    generator = random.Random(seed)
+    files = [path for disk in server.disks for path in disk.rglob("*") if path.is_file() and "extents" not in path.parts]
+    for path in files:
+        content = bytearray(path.read_bytes())
+        for _ in range(len(content) // 200 if path.name != "credentials.toml" else 0):
+            content[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+        path.write_bytes(content)
+
+
+def test_object_lock_and_sse(tmp_path):
+    """RustFS GHSA-j548 (a configuration that cannot be read was none), GHSA-xrrf (plain bytes on the disk), MinIO CVE-2026-34204
+    (what only replication may say about encryption, said by a client): what fails, fails open."""
+    marker = b"nobody may read this on a disk "
+    server = Server(tmp_path / "encrypted", disks=2).start()
+    s3 = server.client()
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="small", Body=marker, ServerSideEncryption="AES256")
+    s3.put_object(Bucket="bucket", Key="large", Body=marker * 100_000, ServerSideEncryption="AES256")
+    names = ["x-minio-replication-server-side-encryption-sealed-key", "x-minio-replication-server-side-encryption-iv",
+             "x-minio-internal-server-side-encryption-sealed-key", "x-rustfs-internal-sse"]  # fmt: skip
+    for name in names:
+        url, headers, body = request(server, "PUT", "/bucket/plain", b"mine", "signed", "header")
+        assert HTTP.request("PUT", url, headers=headers | {name: "forged"}, body=body).status in (200, 400, 501), name
+        assert s3.get_object(Bucket="bucket", Key="plain")["Body"].read() == b"mine", name
+    server.stop()
+    assert not [path for disk in server.disks for path in disk.rglob("*") if path.is_file() and marker in path.read_bytes()]
+
+    refusals = []
+    for seed in range(4):
+        server = Server(tmp_path / f"locked{seed}", disks=1).start()
+        s3 = server.client()
+        s3.create_bucket(Bucket="bucket", ObjectLockEnabledForBucket=True)
+        retention = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}}
+        s3.put_object_lock_configuration(Bucket="bucket", ObjectLockConfiguration=retention)
+        version = s3.put_object(Bucket="bucket", Key="key", Body=marker * 50_000)["VersionId"]
+        assert code(s3.delete_object, Bucket="bucket", Key="key", VersionId=version) == "AccessDenied"
+        server.stop()
+        flip_extent_bytes(server.disks[0], 20, seed)
+        spoil_metadata(server, seed)
+        try:
+            server.start()
+        except RuntimeError:
+            refusals.append("no start")
+            server.kill()
+            continue
+        s3 = server.client(retries={"total_max_attempts": 1})
+        refusals.append(code(s3.delete_object, Bucket="bucket", Key="key", VersionId=version))
+        # A bucket that cannot be read takes no object that would have no lock.
+        put = code(s3.put_object, Bucket="bucket", Key="other", Body=b"new")
+        if put is None:
+            assert s3.get_object_retention(Bucket="bucket", Key="other")["Retention"]["Mode"] == "COMPLIANCE"
+        server.kill()
+    assert None not in refusals, refusals
+
+
+def test_dos(target, vault):
     """MinIO CVE-2022-31028, CVE-2026-39414, CVE-2018-1000538, RustFS GHSA-gw2x: buffers without bounds, panics on bad input."""
     bucket, upload = vault
 
@@ -575,7 +586,7 @@ def test_denial_of_service(target, vault):
     assert "panicked" not in target.log()
 
 
-def test_browsers_get_no_code_of_others(target, vault):
+def test_browser(target, vault):
     """RustFS GHSA-v9fg, -7gcx, -x5xv, MinIO CVE-2023-33955: what one user stores runs as what another one sees."""
     bucket, _ = vault
     code = "<script>alert(1)</script>"
