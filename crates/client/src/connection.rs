@@ -10,7 +10,7 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use env::Env;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -98,7 +98,23 @@ impl Connection {
     ///
     /// [`Error::Refused`] when the status is not a success; otherwise as the connection fails.
     pub async fn send(&mut self, method: Method, path: &str, body: Bytes, keep: Keep) -> Result<Answer> {
-        let request = self.signed(method.clone(), path, body)?;
+        let request = self.signed(method, path, body)?;
+        self.exchange(request, keep).await
+    }
+
+    /// Sends a PUT as [`Connection::send`] does, with the `Content-MD5` of its body, which buckets with a lock demand.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub async fn put(&mut self, path: &str, body: Bytes, content_md5: &HeaderValue) -> Result<Answer> {
+        let mut request = self.signed(Method::PUT, path, body)?;
+        request.headers_mut().insert("content-md5", content_md5.clone());
+        self.exchange(request, Keep::Nothing).await
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>, keep: Keep) -> Result<Answer> {
+        let (method, path) = (request.method().clone(), request.uri().to_string());
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let (parts, mut incoming) = response.into_parts();
@@ -114,7 +130,7 @@ impl Connection {
             }
         }
         if refused {
-            return Err(refusal(method, path, parts.status, &kept));
+            return Err(refusal(method, &path, parts.status, &kept));
         }
         Ok(Answer { headers: parts.headers, body_size, body: kept.into() })
     }

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use env::Env;
-use http::Method;
+use http::{HeaderValue, Method};
+use md5::{Digest, Md5};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -76,6 +79,7 @@ pub struct Report {
 /// The first failure of any request ends the whole load.
 pub async fn run(env: &Env, endpoint: &Endpoint, load: &Load) -> Result<Report> {
     let body = pseudorandom(body_size(load));
+    let content_md5 = HeaderValue::try_from(STANDARD.encode(Md5::digest(&body))).expect("base64 is ASCII");
     let next = Arc::new(AtomicU64::new(0));
     let (sender, mut receiver) = mpsc::channel(load.concurrency);
     let started = env.clock.monotonic();
@@ -85,6 +89,7 @@ pub async fn run(env: &Env, endpoint: &Endpoint, load: &Load) -> Result<Report> 
             connection: Connection::open(env, endpoint).await?,
             load: load.clone(),
             body: body.clone(),
+            content_md5: content_md5.clone(),
             next: next.clone(),
             list_from: None,
         };
@@ -153,6 +158,8 @@ struct Worker {
     connection: Connection,
     load: Load,
     body: Bytes,
+    /// The digest of the body.
+    content_md5: HeaderValue,
     next: Arc<AtomicU64>,
     /// Token of the next page; `None` at the start of a listing.
     list_from: Option<String>,
@@ -184,7 +191,9 @@ impl Worker {
         let path = Endpoint::object_path(bucket, &format!("{prefix}/{number:08}"));
         let (method, path, body) = match self.load.operation {
             Operation::CreateBucket => (Method::PUT, format!("/{bucket}"), Bytes::new()),
-            Operation::Put => (Method::PUT, path, self.body.clone()),
+            Operation::Put => {
+                return Ok(self.connection.put(&path, self.body.clone(), &self.content_md5).await?.body_size);
+            }
             Operation::Get => (Method::GET, path, Bytes::new()),
             Operation::Head => (Method::HEAD, path, Bytes::new()),
             Operation::List => return self.list().await,
