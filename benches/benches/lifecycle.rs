@@ -98,6 +98,7 @@ impl World {
             encryption: None,
             lock: VersionLock::default(),
             noncurrent_since: None,
+            was_whole: false,
             unknown: UnknownFields::default(),
         };
         let (key, precondition) = (format!("{:020}", number.wrapping_mul(0x9E37_79B9)), Precondition::default());

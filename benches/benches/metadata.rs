@@ -130,6 +130,7 @@ fn put(bucket: BucketId, number: u64) -> Command {
         encryption: None,
         lock: VersionLock::default(),
         noncurrent_since: None,
+        was_whole: false,
         unknown: UnknownFields::default(),
     };
     let (key, precondition) = (key_of(number), Precondition::default());

@@ -100,6 +100,18 @@ def test_bytes_are_counted_exactly(admin, client, named):
     assert told(admin(named, "--json"))["usage"]["bytes"] == 2999
 
 
+def test_what_is_appended_and_renamed_is_counted(admin, client, named):
+    told(admin(named, "--bytes", "100", "--objects", "1", "--json"))
+    append = {"Bucket": named, "Key": "key"}
+    client.put_object(**append, Body=body(60), WriteOffsetBytes=0)
+    assert refused(client.put_object, **append, Body=body(41), WriteOffsetBytes=60) == EXCEEDED
+    client.put_object(**append, Body=body(40), WriteOffsetBytes=60)
+    client.rename_object(Bucket=named, Key="renamed", RenameSource=f"{named}/key")
+    assert told(admin(named, "--json"))["usage"] == {"bytes": 100, "objects": 1}
+    client.delete_object(Bucket=named, Key="renamed")
+    assert told(admin(named, "--json"))["usage"] == {"bytes": 0, "objects": 0}
+
+
 def test_objects_are_counted_once_a_key(admin, client, named):
     told(admin(named, "--objects", "2", "--json"))
     put(client, named, "a", 10)

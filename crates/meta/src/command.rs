@@ -72,6 +72,12 @@ pub enum Command {
     Expire(Expire),
     /// Answers [`Reply::Done`](crate::Reply::Done).
     SetBucketQuota(SetBucketQuota),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    StripeBody(Box<StripeBody>),
+    /// Answers [`Reply::ObjectPut`](crate::Reply::ObjectPut).
+    AppendObject(Box<AppendObject>),
+    /// Answers [`Reply::ObjectPut`](crate::Reply::ObjectPut).
+    RenameObject(Box<RenameObject>),
 }
 
 impl Command {
@@ -81,7 +87,7 @@ impl Command {
         match self {
             Self::CreateBucket(_) | Self::PutObject(_) | Self::CreateUpload(_) | Self::PutPart(_) => true,
             Self::SetBucketConfiguration(command) => command.value.is_some(),
-            Self::SetObjectDetail(_) => true,
+            Self::SetObjectDetail(_) | Self::StripeBody(_) | Self::AppendObject(_) | Self::RenameObject(_) => true,
             Self::SetLifecycle(command) => command.lifecycle.is_some(),
             _ => false,
         }
@@ -110,9 +116,12 @@ impl Command {
             | Self::RepairDone(_)
             | Self::FreeRetired(_)
             | Self::StepLifecycle(_)
-            | Self::Expire(_) => true,
-            // A part that was replaced and freed since must not come back: nothing remembers it.
+            | Self::Expire(_)
+            | Self::AppendObject(_)
+            | Self::RenameObject(_) => true,
+            // A part, or a body, that was replaced and freed since must not come back: nothing remembers it.
             Self::PutPart(_)
+            | Self::StripeBody(_)
             | Self::CreateBucket(_)
             | Self::DeleteBucket(_)
             | Self::CreateUpload(_)
@@ -543,4 +552,95 @@ pub struct Expire {
     pub due_millis: u64,
     /// What.
     pub subject: Subject,
+}
+
+/// The version that a change was made from: it must still be the current one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ObjectBase {
+    /// When it was committed.
+    pub modified: Hlc,
+    /// Its entity tag.
+    pub etag: Etag,
+    /// Its size.
+    pub size: u64,
+}
+
+impl ObjectBase {
+    /// Describes an object.
+    pub fn of(object: &ObjectRecord) -> Self {
+        Self { modified: object.modified, etag: object.etag.clone(), size: object.size }
+    }
+}
+
+/// Names a segment with the bytes of `key` in place of the body that its record has beside it: other bytes can be appended
+/// to it then. Nothing that clients see of the object changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StripeBody {
+    /// The bucket, which never had versions.
+    pub bucket: BucketId,
+    /// The key.
+    pub key: String,
+    /// The object.
+    pub base: ObjectBase,
+    /// Its bytes, as a part whose number does not matter; its `modified` and its exceptions' `since` are assigned by apply.
+    pub body: PartRecord,
+    /// The epoch that the write began in and its shards carry.
+    pub intent_epoch: IntentEpoch,
+}
+
+/// Appends a part to the current version of `key`, whose body is not beside its record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AppendObject {
+    /// The bucket, which never had versions.
+    pub bucket: BucketId,
+    /// The key.
+    pub key: String,
+    /// What it is appended to.
+    pub base: ObjectBase,
+    /// The part: of an object that was put whole the second, which is the first of an empty one. Proposed again, the
+    /// result of its write is returned.
+    pub part: PartRecord,
+    /// Its number: one above that of the last part.
+    pub number: u16,
+    /// Entity tag of the whole object.
+    pub etag: Etag,
+    /// Checksum of the whole object.
+    pub checksum: Option<Checksum>,
+    /// What must hold of the current version.
+    pub precondition: Precondition,
+    /// The epoch that the write began in and its shards carry.
+    pub intent_epoch: IntentEpoch,
+}
+
+/// Gives the current version of a key to another key of the bucket, which replaces what that has as a PUT would.
+///
+/// A version that its key keeps when others come above it cannot be in two places: in a bucket with versioning it leaves
+/// its key, where a delete marker stays behind, and is a new version of the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RenameObject {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The key that it has.
+    pub source: String,
+    /// What must hold of it.
+    pub source_condition: RenameCondition,
+    /// The key that it gets.
+    pub target: String,
+    /// What must hold of the current version there.
+    pub target_condition: RenameCondition,
+    /// Identity of the renaming, for replays; clients can choose it.
+    pub write_id: WriteId,
+    /// Digest of all of the above: another renaming under the same identity is refused.
+    pub fingerprint: u128,
+}
+
+/// Conditions on an object that is renamed, or on what it replaces. Empty by default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RenameCondition {
+    /// On its entity tag.
+    pub tags: Precondition,
+    /// It was modified after this second since 1970. Without effect beside an `If-None-Match`.
+    pub modified_since_seconds: Option<u64>,
+    /// It was not. Without effect beside an `If-Match`.
+    pub unmodified_since_seconds: Option<u64>,
 }

@@ -173,6 +173,21 @@ pub enum Refusal {
     /// The bucket would hold more than it may.
     #[error("the quota of the bucket is exceeded")]
     QuotaExceeded,
+    /// The object is another one by now, or none.
+    #[error("the object has changed; it has {size:?} bytes")]
+    BaseChanged {
+        /// Size of the one that is current; `None`: there is none.
+        size: Option<u64>,
+    },
+    /// The versions of the bucket's objects do not change.
+    #[error("the bucket keeps versions")]
+    Versioned,
+    /// An object has at most 10,000 parts.
+    #[error("the object has as many parts as it may")]
+    TooManyParts,
+    /// The identity of a renaming was used for another one.
+    #[error("the token was used for another renaming")]
+    TokenReused,
 }
 
 impl Refusal {
@@ -192,6 +207,9 @@ impl Refusal {
             | Self::NoObjectLock
             | Self::NotVersioned
             | Self::NotDue
+            | Self::BaseChanged { .. }
+            | Self::TooManyParts
+            | Self::TokenReused
             | Self::QuotaExceeded => true,
             Self::NoSuchBucket
             | Self::InvalidName
@@ -206,6 +224,7 @@ impl Refusal {
             | Self::TooFewShards { .. }
             | Self::NoSuchShard { .. }
             | Self::VersioningLocked
+            | Self::Versioned
             | Self::ConfigurationTooLarge { .. } => false,
         }
     }

@@ -153,6 +153,11 @@ impl From<store::Error> for Error {
             Store::NoObjectLock => {
                 Self::with_message(ErrorCode::InvalidRequest, "Bucket is missing Object Lock Configuration")
             }
+            Store::InvalidWriteOffset => ErrorCode::InvalidWriteOffset.into(),
+            Store::TooManyParts => ErrorCode::TooManyParts.into(),
+            Store::EncryptionTypeMismatch => ErrorCode::EncryptionTypeMismatch.into(),
+            Store::ConcurrentChange => ErrorCode::OperationAborted.into(),
+            Store::TokenReused => ErrorCode::IdempotencyParameterMismatch.into(),
             Store::InvalidBucketState(reason) => Self::with_message(ErrorCode::InvalidBucketState, reason),
             Store::Body(error) => error.into(),
             Store::SlowDown => ErrorCode::SlowDown.into(),
@@ -276,9 +281,11 @@ error_codes! {
     BucketAlreadyOwnedByYou, "BucketAlreadyOwnedByYou", CONFLICT, "Your previous request to create the named bucket succeeded and you already own it.";
     BucketQuotaExceeded, "XMinioAdminBucketQuotaExceeded", BAD_REQUEST, "Bucket quota exceeded";
     BucketNotEmpty, "BucketNotEmpty", CONFLICT, "The bucket you tried to delete is not empty";
+    EncryptionTypeMismatch, "EncryptionTypeMismatch", BAD_REQUEST, "The existing object was created with a different encryption type. Subsequent write requests must include the appropriate encryption parameters in the request or while creating the session.";
     EntityTooLarge, "EntityTooLarge", BAD_REQUEST, "Your proposed upload exceeds the maximum allowed size";
     EntityTooSmall, "EntityTooSmall", BAD_REQUEST, "Your proposed upload is smaller than the minimum allowed size";
     ExpiredToken, "ExpiredToken", BAD_REQUEST, "The provided token has expired.";
+    IdempotencyParameterMismatch, "IdempotencyParameterMismatch", BAD_REQUEST, "Parameters on this idempotent request are inconsistent with parameters used in previous request(s).";
     IllegalLocationConstraint, "IllegalLocationConstraintException", BAD_REQUEST, "The specified location constraint is incompatible for the region specific endpoint this request was sent to.";
     IllegalVersioningConfiguration, "IllegalVersioningConfigurationException", BAD_REQUEST, "The Versioning element must be specified";
     IncompleteBody, "IncompleteBody", BAD_REQUEST, "You did not provide the number of bytes specified by the Content-Length HTTP header";
@@ -303,6 +310,7 @@ error_codes! {
     InvalidTargetBucketForLogging, "InvalidTargetBucketForLogging", BAD_REQUEST, "The target bucket for logging does not exist, is not owned by you, or does not have the appropriate grants for the log-delivery group.";
     InvalidToken, "InvalidToken", BAD_REQUEST, "The provided token is malformed or otherwise invalid.";
     InvalidUri, "InvalidURI", BAD_REQUEST, "Couldn't parse the specified URI.";
+    InvalidWriteOffset, "InvalidWriteOffset", BAD_REQUEST, "The write offset value that you specified does not match the current object size.";
     KeyTooLong, "KeyTooLongError", BAD_REQUEST, "Your key is too long";
     KmsNotFound, "KMS.NotFoundException", BAD_REQUEST, "Invalid keyId";
     MalformedAcl, "MalformedACLError", BAD_REQUEST, "The XML you provided was not well-formed or did not validate against our published schema";
@@ -329,6 +337,7 @@ error_codes! {
     NotImplemented, "NotImplemented", NOT_IMPLEMENTED, "A header or query you provided implies functionality that is not implemented";
     NotModified, "NotModified", NOT_MODIFIED, "Not Modified";
     ObjectLockConfigurationNotFound, "ObjectLockConfigurationNotFoundError", NOT_FOUND, "Object Lock configuration does not exist for this bucket";
+    OperationAborted, "OperationAborted", CONFLICT, "A conflicting conditional operation is currently in progress against this resource. Please try again.";
     OwnershipControlsNotFound, "OwnershipControlsNotFoundError", NOT_FOUND, "The bucket ownership controls were not found";
     PreconditionFailed, "PreconditionFailed", PRECONDITION_FAILED, "At least one of the pre-conditions you specified did not hold";
     ReplicationConfigurationNotFound, "ReplicationConfigurationNotFoundError", NOT_FOUND, "The replication configuration was not found";
@@ -340,6 +349,7 @@ error_codes! {
     SignatureDoesNotMatch, "SignatureDoesNotMatch", FORBIDDEN, "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
     SlowDown, "SlowDown", SERVICE_UNAVAILABLE, "Please reduce your request rate.";
     StorageFull, "XMinioStorageFull", INSUFFICIENT_STORAGE, "The storage has reached its capacity: delete objects or add disks.";
+    TooManyParts, "TooManyParts", BAD_REQUEST, "You have attempted to add more parts than the maximum of 10000 that are allowed for this object. You can use the CopyObject operation to copy this object to another and then add more data to the newly copied object.";
     UnresolvableGrantByEmailAddress, "UnresolvableGrantByEmailAddress", BAD_REQUEST, "The e-mail address you provided does not match any account on record.";
     XAmzContentSha256Mismatch, "XAmzContentSHA256Mismatch", BAD_REQUEST, "The provided 'x-amz-content-sha256' header does not match what was computed.";
 }

@@ -105,6 +105,21 @@ pub enum Error {
     /// The versions of the bucket cannot be locked: `InvalidRequest`.
     #[error("the bucket has no object lock")]
     NoObjectLock,
+    /// The object does not have as many bytes as those that were to be appended to it say: `InvalidWriteOffset`.
+    #[error("the object does not end there")]
+    InvalidWriteOffset,
+    /// The object has as many parts as it may: `TooManyParts`.
+    #[error("the object has as many parts as it may")]
+    TooManyParts,
+    /// The object is encrypted in another way than was asked for: `EncryptionTypeMismatch`.
+    #[error("the object is encrypted in another way")]
+    EncryptionTypeMismatch,
+    /// Somebody else has changed the object meanwhile: `OperationAborted`, try again.
+    #[error("the object has changed meanwhile")]
+    ConcurrentChange,
+    /// The client has used its token for another request: `IdempotencyParameterMismatch`.
+    #[error("the token was used for another request")]
+    TokenReused,
     /// The bucket would hold more than it may: `XMinioAdminBucketQuotaExceeded`.
     #[error("the quota of the bucket is exceeded")]
     QuotaExceeded,
@@ -141,6 +156,10 @@ impl Error {
     }
 }
 
+/// Why nothing is appended in a bucket that has, or had, versioning.
+pub(crate) const NO_APPENDING_TO_VERSIONS: &str =
+    "Data can only be appended to objects of buckets whose versioning was never enabled";
+
 /// Why a command was not carried out.
 #[derive(Debug)]
 pub(crate) enum ProposeError {
@@ -160,6 +179,16 @@ impl ProposeError {
                 Error::PreconditionFailed { condition: "If-Match" }
             }
             error => error,
+        }
+    }
+}
+
+impl ProposeError {
+    /// The error of appending to an object that had `size` bytes.
+    pub(crate) fn of_append(self, size: u64) -> Error {
+        match self {
+            Self::Refused(Refusal::BaseChanged { size: now }) if now != Some(size) => Error::InvalidWriteOffset,
+            error => error.into(),
         }
     }
 }
@@ -195,6 +224,10 @@ impl From<Refusal> for Error {
             Refusal::Locked => Self::Locked,
             Refusal::NoObjectLock => Self::NoObjectLock,
             Refusal::QuotaExceeded => Self::QuotaExceeded,
+            Refusal::BaseChanged { .. } => Self::ConcurrentChange,
+            Refusal::Versioned => Self::InvalidRequest(NO_APPENDING_TO_VERSIONS),
+            Refusal::TooManyParts => Self::TooManyParts,
+            Refusal::TokenReused => Self::TokenReused,
             Refusal::NotVersioned => Self::InvalidBucketState(
                 "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
             ),

@@ -11,6 +11,7 @@
 //! committed version or it ends in an error; memory grows with stripes in flight, never with object size; a shard
 //! that a manifest names is never deleted. This crate knows nothing of HTTP or XML.
 
+pub mod append;
 pub mod bucket;
 pub mod copy;
 pub mod delete;
@@ -20,6 +21,7 @@ pub mod list;
 pub mod multipart;
 pub mod object;
 pub mod put;
+pub mod rename;
 pub mod version;
 
 pub mod body;
@@ -37,6 +39,7 @@ mod keys;
 mod latency;
 mod layout;
 mod opening;
+mod part;
 mod presence;
 mod retarget;
 mod row;

@@ -8,11 +8,10 @@ use env::UnixMillis;
 
 use meta::command::{AbortUpload, CompleteUpload, CreateUpload, PutPart};
 use meta::query::{self, UploadEntry};
-use meta::record::{Hlc, PartRecord, UnknownFields, UploadRecord};
+use meta::record::{PartRecord, UploadRecord};
 use meta::{Command, Reply};
 
 use crate::body::Body;
-use crate::body_writer::{BodyPlan, Content, store_body};
 use crate::bucket::{Bucket, BucketId};
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumRequest, combine};
 use crate::condition::Precondition;
@@ -20,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::etag::{self, Etag};
 use crate::keys::ObjectEncryption;
 use crate::object::VersionLock;
+use crate::part::{PartPlan, StoredPart, store_part};
 use crate::put::{CHECKSUM_DEFAULT, ExpectedBody, OBJECT_SIZE_MAX, PutResult};
 use crate::sealing::Seal;
 use crate::store::Store;
@@ -174,8 +174,8 @@ pub struct CompleteRequest {
     pub customer_key: Option<CustomerKey>,
 }
 
-/// Largest object that a completion may make.
-const MULTIPART_SIZE_MAX: u64 = 5 << 40;
+/// Largest object that a completion, or an append, may make.
+pub(crate) const MULTIPART_SIZE_MAX: u64 = 5 << 40;
 
 impl Store {
     /// Starts an upload.
@@ -223,35 +223,25 @@ impl Store {
         let seal = self.part_seal(record.encryption.as_ref(), bucket.id, customer_key.as_ref()).await?;
         let write = self.begin_write();
         let name = SegmentName::Part { number, write_id: write.write_id().0 };
-        let plan = BodyPlan {
+        let plan = PartPlan {
             expected: &expected,
             algorithms: &[algorithm, declared],
-            // A part may become the middle of an object, whose body is all stripes or all inline.
-            inline_size_max: 0,
             size_max: OBJECT_SIZE_MAX,
-            sealer: seal.as_ref().map(|seal| seal.sealer(name)).transpose()?,
+            seal: seal.as_ref(),
+            name,
         };
-        let stored = store_body(self, &write, &plan, body).await?;
-        let (etag, checksum) = (stored.etag(seal.as_ref()), stored.digests.checksum(algorithm));
-        let Content::Striped(segment, rows) = stored.content else { unreachable!("nothing is inline up to 0 bytes") };
-        let part = PartRecord {
-            modified: Hlc::ZERO,
-            etag: etag.clone(),
-            checksum: Some(checksum),
-            segment,
-            plain_size: seal.as_ref().map(|_| stored.size),
-            unknown: UnknownFields::default(),
-        };
+        let StoredPart { part, digests, rows } = store_part(self, &write, plan, body).await?;
+        let (etag, size) = (part.etag.clone(), part.size());
         let intent_epoch = write.intent_epoch();
         let (bucket, key) = (bucket.id, upload.key.clone());
         let command = PutPart { bucket, key, upload: id, number, part, intent_epoch };
         let reply = self.commit_write(write, Command::PutPart(Box::new(command)), &rows).await?;
         let Reply::PartPut { modified } = reply else { return Err(Error::unexpected_reply()) };
-        let checksum = Some(stored.digests.checksum(declared));
+        let checksum = Some(digests.checksum(declared));
         Ok(PutResult {
             etag,
             checksum,
-            size: stored.size,
+            size,
             modified: modified.millis(),
             version: None,
             encryption: seal.map(|seal| seal.method().clone()),

@@ -84,6 +84,7 @@ pub(crate) fn open_small(keys: &[DataKey], sealed: &Bytes) -> Result<Bytes> {
 /// What the segment of an object is encrypted as.
 fn name_of(record: &ObjectRecord, position: usize) -> SegmentName {
     match record.parts.get(position) {
+        Some(_) if position == 0 && record.was_whole => SegmentName::Whole,
         Some(part) => SegmentName::Part { number: part.number, write_id: record.segments()[position].write_id.0 },
         None => SegmentName::Whole,
     }

@@ -130,6 +130,7 @@ impl Store {
             encryption: seal.as_ref().map(Seal::record),
             lock: request.lock,
             noncurrent_since: None,
+            was_whole: false,
             unknown: UnknownFields::default(),
         };
         let command = PutObject {
@@ -183,6 +184,8 @@ fn segments_mut(command: &mut Command) -> &mut [Segment] {
             Body::Inline(_) | Body::Apart => &mut [],
         },
         Command::PutPart(put) => std::slice::from_mut(&mut put.part.segment),
+        Command::StripeBody(striped) => std::slice::from_mut(&mut striped.body.segment),
+        Command::AppendObject(append) => std::slice::from_mut(&mut append.part.segment),
         _ => &mut [],
     }
 }

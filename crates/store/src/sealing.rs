@@ -32,6 +32,11 @@ impl Seal {
         record_of(&self.envelope)
     }
 
+    /// The keys themselves.
+    pub(crate) fn keys(&self) -> &DataKeys {
+        &self.keys
+    }
+
     /// What the client asked for.
     pub(crate) fn method(&self) -> &Method {
         &self.envelope.method

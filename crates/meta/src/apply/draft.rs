@@ -169,8 +169,25 @@ impl<'a> Draft<'a> {
         Ok(record.filter(|_| !Bug::OutcomesForgotten.is_planted()).map(|record| record.reply.into()))
     }
 
+    /// The reply to an earlier proposal of the same command, which has this fingerprint; what had another one is refused.
+    pub(super) fn remembered_of(&self, result: &ResultKey, fingerprint: u128) -> Decision<Option<Reply>> {
+        let (ResultKey::Write(key) | ResultKey::Upload(key)) = result;
+        let record: Option<ResultRecord> = self.read(TreeId::Internal, key)?;
+        let Some(record) = record else { return Ok(None) };
+        if record.fingerprint == Some(fingerprint) {
+            Ok(Some(record.reply.into()))
+        } else {
+            Err(Refusal::TokenReused.into())
+        }
+    }
+
     /// Remembers a reply in place of the oldest one.
     pub(super) fn remember(&mut self, result: ResultKey, reply: RememberedReply) -> Result<()> {
+        self.remember_result(result, ResultRecord { reply, fingerprint: None, unknown: UnknownFields::default() })
+    }
+
+    /// Remembers a result in place of the oldest one.
+    pub(super) fn remember_result(&mut self, result: ResultKey, record: ResultRecord) -> Result<()> {
         let (ring, count, sequence, key) = match result {
             ResultKey::Write(key) => (0, WRITE_RESULT_COUNT, &mut self.state.write_results, key),
             ResultKey::Upload(key) => (1, UPLOAD_RESULT_COUNT, &mut self.state.upload_results, key),
@@ -183,7 +200,7 @@ impl<'a> Draft<'a> {
         }
         let slot = ResultSlotRecord { result_key: key.clone().into(), unknown: UnknownFields::default() };
         self.put(TreeId::Internal, slot_key, &slot);
-        self.put(TreeId::Internal, key, &ResultRecord { reply, unknown: UnknownFields::default() });
+        self.put(TreeId::Internal, key, &record);
         Ok(())
     }
 }

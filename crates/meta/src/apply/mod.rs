@@ -1,11 +1,12 @@
 //! The state machine: what each command does.
 //!
 //! Pure and deterministic: the same view, command and stamp give the same outcome and the same edits, byte for byte.
-//! `bucket`, `object`, `upload`, `repair` and `internal` decide one family of commands each; `manifest` holds what
+//! `bucket`, `object`, `append`, `rename`, `upload`, `repair` and `internal` decide one family of commands each; `manifest` holds what
 //! commits have in common: which manifests are admitted, and what follows from naming or dropping a segment; `version`
 //! holds where the versions of a key are; `lock` what keeps them from being removed; `lifecycle` what ends
 //! them when their time has come; `quota` how many there may be.
 
+mod append;
 mod bucket;
 mod draft;
 mod internal;
@@ -15,6 +16,7 @@ mod lock;
 mod manifest;
 mod object;
 mod quota;
+mod rename;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -67,6 +69,9 @@ pub fn apply(view: &dyn View, command: &Command, stamp: LogStamp) -> Result<(Out
         Command::StepLifecycle(command) => lifecycle_index::step(&mut draft, command),
         Command::Expire(command) => lifecycle::expire(&mut draft, command),
         Command::SetBucketQuota(command) => quota::set(&mut draft, command),
+        Command::StripeBody(command) => append::stripe_body(&mut draft, command),
+        Command::AppendObject(command) => append::append(&mut draft, command),
+        Command::RenameObject(command) => rename::rename(&mut draft, command),
     };
     let decision = decision.and_then(|reply| quota::settle(&mut draft, command).map(|()| reply));
     match decision {

@@ -66,7 +66,7 @@ fn check_body(command: &PutObject) -> std::result::Result<(), InvalidManifest> {
     if valid { Ok(()) } else { Err(InvalidManifest::Size) }
 }
 
-/// Makes `object` the current version above `current`. An inline body moves to a record of its own.
+/// Makes `object` the current version above `current`, as of now.
 pub(super) fn replace(
     draft: &mut Draft<'_>,
     key: &Key<'_>,
@@ -74,6 +74,21 @@ pub(super) fn replace(
     mut object: ObjectRecord,
 ) -> Decision<ObjectPut> {
     object.modified = time_above(draft, current.as_ref());
+    let (put, ended) = supersede(draft, key, current, object)?;
+    if let Some(ended) = &ended {
+        version::retire(draft, ended);
+    }
+    Ok(put)
+}
+
+/// Makes `object` the current version above `current`. An inline body moves to a record of its own. Returns the version
+/// that ends, if any does, whose segments the caller retires.
+pub(super) fn supersede(
+    draft: &mut Draft<'_>,
+    key: &Key<'_>,
+    current: Option<ObjectRecord>,
+    mut object: ObjectRecord,
+) -> Decision<(ObjectPut, Option<ObjectRecord>)> {
     object.version = new_id(draft, key);
     draft.grow(key, signed(object.size), i64::from(current.is_none()));
     let Replaced { object: ended, was_noted } = version::make_room(draft, key, current)?;
@@ -92,27 +107,19 @@ pub(super) fn replace(
     }
     draft.put(key.tree(), key.current(), &object);
     lifecycle::enter_current(draft, key, &object);
-    if let Some(ended) = &ended {
-        version::retire(draft, ended);
-    }
     let version = key.versioning.map(|_| object.version.into());
-    Ok(ObjectPut {
-        modified: object.modified,
-        etag: object.etag,
-        checksum: object.checksum,
-        size: object.size,
-        version,
-    })
+    let ObjectRecord { modified, etag, checksum, size, .. } = object;
+    Ok((ObjectPut { modified, etag, checksum, size, version }, ended))
 }
 
 /// When a version is committed above `current`.
-fn time_above(draft: &Draft<'_>, current: Option<&ObjectRecord>) -> Hlc {
+pub(super) fn time_above(draft: &Draft<'_>, current: Option<&ObjectRecord>) -> Hlc {
     let above_current = current.map_or(Hlc::ZERO, |current| current.modified.next_millisecond());
     draft.now().max(above_current)
 }
 
 /// The id of a new version; `None` if it is the null version.
-fn new_id(draft: &Draft<'_>, key: &Key<'_>) -> Option<VersionId> {
+pub(super) fn new_id(draft: &Draft<'_>, key: &Key<'_>) -> Option<VersionId> {
     (key.versioning == Some(Versioning::Enabled)).then(|| VersionId::at(draft.now()))
 }
 

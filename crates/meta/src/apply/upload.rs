@@ -14,8 +14,8 @@ use crate::keys;
 use crate::outcome::{InvalidManifest, Refusal, Reply};
 use crate::query;
 use crate::record::{
-    Body, BucketRecord, Hlc, ObjectPart, ObjectRecord, PART_NUMBER_MAX, PART_SIZE_MIN, PartRecord, RememberedReply,
-    UnknownFields, UploadId, UploadRecord,
+    Body, BucketRecord, EncryptionRecord, Hlc, ObjectPart, ObjectRecord, PART_NUMBER_MAX, PART_SIZE_MIN, PartRecord,
+    RememberedReply, UnknownFields, UploadId, UploadRecord,
 };
 use crate::view::{BucketId, TreeId};
 
@@ -51,7 +51,7 @@ pub(super) fn put_part(draft: &mut Draft<'_>, command: &PutPart) -> Decision<Rep
     }
     manifest::check_intent_epoch(draft, part.segment.write_id, *intent_epoch)?;
     manifest::check_segment(draft, &part.segment)?;
-    check_size(&of_upload, part).map_err(Refusal::InvalidManifest)?;
+    check_size(of_upload.encryption.as_ref(), part).map_err(Refusal::InvalidManifest)?;
 
     let above_previous = previous.as_ref().map_or(Hlc::ZERO, |previous| previous.modified.next_millisecond());
     let modified = draft.now().max(above_previous);
@@ -95,10 +95,13 @@ pub(super) fn complete(draft: &mut Draft<'_>, command: &CompleteUpload) -> Decis
     Ok(Reply::ObjectPut(reply))
 }
 
-/// A part is encrypted exactly when its upload is, and takes as much room as it must.
-fn check_size(upload: &UploadRecord, part: &PartRecord) -> std::result::Result<(), InvalidManifest> {
-    let sealed_size = upload.encryption.as_ref().zip(part.plain_size).map(|(by, size)| by.sealed_size(size));
-    let plain = upload.encryption.is_none() && part.plain_size.is_none();
+/// A part is encrypted exactly when its upload, or the object it is appended to, is, and takes as much room as it must.
+pub(super) fn check_size(
+    encryption: Option<&EncryptionRecord>,
+    part: &PartRecord,
+) -> std::result::Result<(), InvalidManifest> {
+    let sealed_size = encryption.zip(part.plain_size).map(|(by, size)| by.sealed_size(size));
+    let plain = encryption.is_none() && part.plain_size.is_none();
     if plain || sealed_size == Some(part.segment.size) { Ok(()) } else { Err(InvalidManifest::Size) }
 }
 
@@ -155,6 +158,7 @@ fn assemble(command: &CompleteUpload, upload: UploadRecord, listed: BTreeMap<u16
         encryption: upload.encryption,
         lock: upload.lock,
         noncurrent_since: None,
+        was_whole: false,
         unknown: UnknownFields::default(),
     }
 }

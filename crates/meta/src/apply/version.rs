@@ -211,8 +211,27 @@ fn promote(draft: &mut Draft<'_>, key: &Key<'_>, tree_key: Vec<u8>, mut object: 
     draft.remove(key.tree(), tree_key);
 }
 
+/// Takes the current version, whose object goes elsewhere, out of its place. In a versioned bucket the caller puts a delete
+/// marker there, before which the null version, if it is another one, ends like that of [`make_room`].
+pub(super) fn take_current(draft: &mut Draft<'_>, key: &Key<'_>, object: &ObjectRecord) -> Decision<Replaced> {
+    lock::check_removal(draft, object, Governance::Observed)?;
+    lifecycle::leave_current(draft, key, object);
+    draft.grow(key, -signed(object.size), -1);
+    draft.remove(key.tree(), key.current());
+    remove_body(draft, key, object);
+    let replaced = match key.versioning {
+        Some(Versioning::Suspended) if object.version.is_some() => remove_null_version(draft, key)?,
+        _ => Replaced::default(),
+    };
+    if let Some(ended) = &replaced.object {
+        lock::check_removal(draft, ended, Governance::Observed)?;
+        draft.grow(key, -signed(ended.size), 0);
+    }
+    Ok(replaced)
+}
+
 /// Records that the record under `tree_key` names the segments of `object` from now on.
-fn own(draft: &mut Draft<'_>, key: &Key<'_>, object: &ObjectRecord, tree_key: &[u8]) {
+pub(super) fn own(draft: &mut Draft<'_>, key: &Key<'_>, object: &ObjectRecord, tree_key: &[u8]) {
     for segment in object.segments() {
         manifest::set_owner(draft, segment.write_id, key.tree(), tree_key);
     }

@@ -61,6 +61,7 @@ fn object(size: u64) -> Bytes {
         encryption: None,
         lock: VersionLock::default(),
         noncurrent_since: None,
+        was_whole: false,
         unknown: UnknownFields::default(),
     };
     record.encode()

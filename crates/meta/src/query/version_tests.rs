@@ -68,6 +68,7 @@ impl Built {
             encryption: None,
             lock: VersionLock::default(),
             noncurrent_since: None,
+            was_whole: false,
             unknown: UnknownFields::default(),
         };
         let (precondition, write_id) = (Precondition::default(), WriteId(u128::from(self.index)));

@@ -42,6 +42,9 @@ pub struct ObjectRecord {
     pub lock: VersionLock,
     /// Since when it is not current; absent of current versions, and where there were no lifecycle rules then.
     pub noncurrent_since: Option<Hlc>,
+    /// Whether it was put whole and the parts behind the first were appended: its first segment is encrypted as that of an
+    /// object without parts.
+    pub was_whole: bool,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -103,6 +106,7 @@ const RETENTION: u8 = 15;
 const LEGAL_HOLD: u8 = 16;
 // 17 to 19 are given out.
 const NONCURRENT_SINCE: u8 = 20;
+const WAS_WHOLE: u8 = 40;
 
 impl Record for ObjectRecord {
     const KIND: u8 = 0x10;
@@ -129,6 +133,9 @@ impl Record for ObjectRecord {
         fields.option(RETENTION, self.lock.retention.as_ref());
         fields.option(LEGAL_HOLD, self.lock.hold.as_ref());
         fields.option(NONCURRENT_SINCE, self.noncurrent_since.as_ref());
+        if self.was_whole {
+            fields.bytes(WAS_WHOLE, &[]);
+        }
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -151,6 +158,11 @@ impl Record for ObjectRecord {
         let encryption = fields.option(ENCRYPTION)?;
         let lock = VersionLock { retention: fields.option(RETENTION)?, hold: fields.option(LEGAL_HOLD)? };
         let noncurrent_since = fields.option(NONCURRENT_SINCE)?;
+        let was_whole = match fields.bytes(WAS_WHOLE)? {
+            None => false,
+            Some([]) => true,
+            Some(_) => return Err(CodecError::Invalid("flag")),
+        };
         let unknown = fields.finish(encoded)?;
         let ObjectHead { size, modified, etag, storage_class, checksum } = head;
         Ok(Self {
@@ -169,6 +181,7 @@ impl Record for ObjectRecord {
             encryption,
             lock,
             noncurrent_since,
+            was_whole,
             unknown,
         })
     }

@@ -12,6 +12,8 @@ use crate::outcome::{ObjectDeleted, ObjectPut, Reply};
 pub(crate) struct ResultRecord {
     /// What it answered.
     pub(crate) reply: RememberedReply,
+    /// What was asked for, where that can be asked for again under the same identity by mistake.
+    pub(crate) fingerprint: Option<u128>,
     /// Fields that newer software wrote.
     pub(crate) unknown: UnknownFields,
 }
@@ -41,6 +43,7 @@ const CHECKSUM: u8 = 3;
 const EXISTED: u8 = 4;
 const VERSION: u8 = 5;
 const MARKER: u8 = 6;
+const FINGERPRINT: u8 = 40;
 
 impl Record for ResultRecord {
     const KIND: u8 = 0x46;
@@ -63,6 +66,7 @@ impl Record for ResultRecord {
                 }
             }
         }
+        fields.option(FINGERPRINT, self.fingerprint.as_ref());
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -75,6 +79,7 @@ impl Record for ResultRecord {
         let existed: Option<u64> = fields.option(EXISTED)?;
         let version: Option<VersionName> = fields.option(VERSION)?;
         let marker = fields.bytes(MARKER)?;
+        let fingerprint = fields.option(FINGERPRINT)?;
         let unknown = fields.finish(encoded)?;
         let reply = match (modified, etag, size, checksum, existed, marker) {
             (Some(modified), Some(etag), Some(size), checksum, None, None) => {
@@ -85,7 +90,7 @@ impl Record for ResultRecord {
             }
             _ => return Err(CodecError::Invalid("remembered result")),
         };
-        Ok(Self { reply, unknown })
+        Ok(Self { reply, fingerprint, unknown })
     }
 }
 

@@ -142,9 +142,9 @@ proptest! {
         check(&NullVersionRecord { place: version, unknown: unknown() }, &added, damage);
         let version = name.map(VersionName::from);
         let put = ObjectPut { modified, etag, checksum: Some(checksum), size: a, version };
-        check(&ResultRecord { reply: RememberedReply::Put(put), unknown: unknown() }, &added, damage);
+        check(&ResultRecord { reply: RememberedReply::Put(put), fingerprint: None, unknown: unknown() }, &added, damage);
         let deleted = RememberedReply::Deleted(ObjectDeleted { existed, version, is_marker: a % 2 == 0 });
-        check(&ResultRecord { reply: deleted, unknown: unknown() }, &added, damage);
+        check(&ResultRecord { reply: deleted, fingerprint: None, unknown: unknown() }, &added, damage);
         let state = StateRecord { clock: modified, next_bucket: a, write_results: a, ..StateRecord::default() };
         check(&state, &added, damage);
     }
@@ -230,6 +230,7 @@ fn golden_object() {
         encryption: None,
         lock: VersionLock::default(),
         noncurrent_since: None,
+        was_whole: false,
         unknown: UnknownFields::default(),
     };
     let golden = [
@@ -396,10 +397,10 @@ fn golden_records() {
     let fence = FenceRecord { epoch: Epoch(8), accepted_from: Epoch(7), unknown: unknown() };
     check_golden(&fence, "4501 03 0108 0107");
     let put = ObjectPut { modified: time, etag: etag.clone(), checksum: None, size: 1, version: None };
-    let result = ResultRecord { reply: RememberedReply::Put(put), unknown: unknown() };
+    let result = ResultRecord { reply: RememberedReply::Put(put), fingerprint: None, unknown: unknown() };
     check_golden(&result, "4601 07 080123456789abcdef 110122222222222222222222222222222222 0101");
     let deleted = ObjectDeleted { existed: true, ..ObjectDeleted::default() };
-    let deleted = ResultRecord { reply: RememberedReply::Deleted(deleted), unknown: unknown() };
+    let deleted = ResultRecord { reply: RememberedReply::Deleted(deleted), fingerprint: None, unknown: unknown() };
     check_golden(&deleted, "4601 10 0101");
     check_golden_versions(time, etag);
     let key = Bytes::from_static(&[1, 2]);
@@ -440,6 +441,7 @@ fn check_golden_versions(time: Hlc, etag: Etag) {
         encryption: None,
         lock: VersionLock::default(),
         noncurrent_since: None,
+        was_whole: false,
         unknown: unknown(),
     };
     let golden = "1001 8730 0100 080000000000000005 110122222222222222222222222222222222 00 0a0123456789abcdef0001";
@@ -456,11 +458,11 @@ fn check_golden_versions(time: Hlc, etag: Etag) {
     check_golden(&NullVersionRecord { place: id, unknown: unknown() }, "1301 01 0a0123456789abcdef0001");
 
     let put = ObjectPut { modified: time, etag, checksum: None, size: 1, version: Some(VersionName::Id(id)) };
-    let put = ResultRecord { reply: RememberedReply::Put(put), unknown: unknown() };
+    let put = ResultRecord { reply: RememberedReply::Put(put), fingerprint: None, unknown: unknown() };
     let golden = "4601 27 080123456789abcdef 110122222222222222222222222222222222 0101 0a0123456789abcdef0001";
     check_golden(&put, golden);
     let deleted = ObjectDeleted { existed: false, version: Some(VersionName::Null), is_marker: true };
-    let deleted = ResultRecord { reply: RememberedReply::Deleted(deleted), unknown: unknown() };
+    let deleted = ResultRecord { reply: RememberedReply::Deleted(deleted), fingerprint: None, unknown: unknown() };
     check_golden(&deleted, "4601 70 0100 00 00");
 }
 

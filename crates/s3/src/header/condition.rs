@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::header::single;
 use crate::timestamp;
 
-/// The conditions of a GET or HEAD.
+/// The conditions of a GET or HEAD, and on what a rename replaces.
 pub(crate) fn read_conditions(headers: &HeaderMap) -> Result<ReadConditions> {
     from_headers(headers, ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"])
 }
@@ -19,6 +19,17 @@ pub(crate) fn copy_source_conditions(headers: &HeaderMap) -> Result<ReadConditio
         "x-amz-copy-source-if-none-match",
         "x-amz-copy-source-if-modified-since",
         "x-amz-copy-source-if-unmodified-since",
+    ];
+    from_headers(headers, names)
+}
+
+/// The conditions on what is renamed.
+pub(crate) fn rename_source_conditions(headers: &HeaderMap) -> Result<ReadConditions> {
+    let names = [
+        "x-amz-rename-source-if-match",
+        "x-amz-rename-source-if-none-match",
+        "x-amz-rename-source-if-modified-since",
+        "x-amz-rename-source-if-unmodified-since",
     ];
     from_headers(headers, names)
 }

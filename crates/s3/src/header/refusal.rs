@@ -5,7 +5,7 @@ use http::HeaderMap;
 
 use crate::error::{Error, Result};
 
-/// Headers of writes that ask for appending.
+/// Headers that only a PutObject can have: of its relatives none appends.
 const UNSUPPORTED: [&str; 1] = ["x-amz-write-offset-bytes"];
 
 /// Refuses what a request on an object cannot have.

@@ -21,6 +21,7 @@ mod object_encryption;
 mod object_lock;
 mod preflight;
 mod put_object;
+mod rename_object;
 mod tagging;
 mod upload;
 mod upload_listing;
@@ -139,6 +140,7 @@ operations! {
     PutObject => put_object::put_object, PutObject;
     CopyObject => copy_object::copy_object, PutObject;
     UpdateObjectEncryption => object_encryption::update_object_encryption, UpdateObjectEncryption;
+    RenameObject => rename_object::rename_object, PutObject;
     DeleteObject => delete_object::delete_object, DeleteObject or DeleteObjectVersion;
     DeleteObjects => delete_object::delete_objects, DeleteObject;
     CreateMultipartUpload => upload::create_multipart_upload, PutObject;
@@ -171,7 +173,7 @@ const BUCKET_UNSUPPORTED: [&str; 7] = [
 ];
 
 /// The same for objects.
-const OBJECT_UNSUPPORTED: [&str; 5] = ["annotation", "append", "renameObject", "restore", "select"];
+const OBJECT_UNSUPPORTED: [&str; 4] = ["annotation", "append", "restore", "select"];
 
 /// Query parameters that name a configuration of a bucket, with the operations that read, set and remove it. What S3 has
 /// and this server has not is missing.
@@ -303,6 +305,8 @@ fn choose_for_object(call: &Call<'_>) -> Result<Operation> {
     let part = has("partNumber") && has("uploadId");
     match method.as_str() {
         _ if unsupported => Err(ErrorCode::NotImplemented.into()),
+        "PUT" if has("renameObject") => Ok(Operation::RenameObject),
+        _ if has("renameObject") => Err(method_not_allowed(method, "OBJECT")),
         "GET" if has("torrent") => Err(Error::with_message(ErrorCode::NoSuchKey, "There is no torrent of any object")),
         "GET" if has("uploadId") => Ok(Operation::ListParts),
         "GET" if has("acl") => Ok(Operation::GetObjectAcl),
@@ -421,6 +425,8 @@ mod tests {
             ("PUT", "partNumber=1&uploadId=1", true, Ok(Operation::UploadPartCopy)),
             ("PUT", "partNumber=1", false, Err(ErrorCode::InvalidArgument)),
             ("PUT", "tagging", false, Ok(Operation::PutObjectTagging)),
+            ("PUT", "renameObject", false, Ok(Operation::RenameObject)),
+            ("GET", "renameObject", false, Err(ErrorCode::MethodNotAllowed)),
             ("PUT", "encryption", false, Ok(Operation::UpdateObjectEncryption)),
             ("DELETE", "encryption", false, Err(ErrorCode::MethodNotAllowed)),
             ("DELETE", "tagging", false, Ok(Operation::DeleteObjectTagging)),

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use ::encryption::CustomerKey;
-use http::StatusCode;
 use http::header::TRANSFER_ENCODING;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use store::append::Append;
 use store::lifecycle::Facts;
 use store::object::VersionLock;
 use store::put::ExpectedBody;
 use store::{ChecksumRequest, PutRequest, PutResult};
 
-use crate::error::{ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::{Frontend, content_length};
-use crate::header::{checksum, condition, encryption, lock, metadata, refusal};
+use crate::header::{checksum, condition, encryption, lock, metadata, single};
 use crate::operation::{acl, lifecycle};
 use crate::request::Request;
 use crate::response::{self, Response};
@@ -20,7 +21,7 @@ use crate::settings::{protection, tags};
 
 /// Stores the body under the key.
 pub(super) async fn put_object(frontend: &Frontend, mut request: Request) -> Result<Response> {
-    refusal::check_object_headers(&request.headers)?;
+    let append = append(&request.headers)?;
     let customer_key = encryption::customer_key(&request.headers)?;
     let lock = lock::requested(&request.headers, frontend.env.clock.now())?;
     let expected = expected_body(&request)?;
@@ -37,17 +38,34 @@ pub(super) async fn put_object(frontend: &Frontend, mut request: Request) -> Res
         expected,
     };
     let (bucket, key) = (request.found().clone(), request.key().to_owned());
-    let rules = Some(request.access().settings.clone()).filter(|settings| settings.lifecycle.is_some());
+    // What is appended to an object has no say in its tags, on which its rules depend.
+    let has_rules = append.is_none() && request.settings().lifecycle.is_some();
+    let rules = has_rules.then(|| request.access().settings.clone());
     let tags = if rules.is_some() { put.tags.clone() } else { BTreeMap::new() };
 
-    let result = frontend.store.put_object(&bucket, &key, put, request.into_body()).await?;
+    let result = match &append {
+        None => frontend.store.put_object(&bucket, &key, put, request.into_body()).await?,
+        Some(append) => frontend.store.append_object(&bucket, &key, append, put, request.into_body()).await?,
+    };
 
     let mut stored = encode(&result, customer_key.as_ref());
+    if append.is_some() {
+        stored.headers_mut().insert("x-amz-object-size", HeaderValue::from(result.size));
+    }
     if let Some(rules) = rules {
         let facts = Facts { key: &key, size: result.size, tags: &tags };
         lifecycle::announce_expiry(rules.lifecycle.as_ref(), &facts, result.modified, stored.headers_mut());
     }
     Ok(stored)
+}
+
+/// Where to append, if that is asked for.
+fn append(headers: &HeaderMap) -> Result<Option<Append>> {
+    const NAME: &str = "x-amz-write-offset-bytes";
+    let Some(text) = single(headers, NAME)? else { return Ok(None) };
+    let message = "The write offset must be the size of the object";
+    let offset = text.parse().map_err(|_| Error::invalid_argument(message, NAME, text))?;
+    Ok(Some(Append { offset, names_encryption: encryption::is_requested(headers) }))
 }
 
 /// Whether there is a digest of what will be locked, as S3 demands.

@@ -20,7 +20,7 @@ const CHUNK: usize = 64 << 10;
 const STRIPE: usize = 4 * CHUNK;
 
 /// A node whose store has keys: the managed ones, and `testkey`.
-async fn start() -> Node {
+pub async fn start() -> Node {
     let node = Node::start(6, "4+2").await;
     unlock(&node);
     node
@@ -43,7 +43,7 @@ fn customer() -> CustomerKey {
     CustomerKey::parse(&format!("{}=", "Q".repeat(43))).unwrap()
 }
 
-fn protections() -> [Protection; 4] {
+pub fn protections() -> [Protection; 4] {
     [
         Protection::S3,
         Protection::Kms(named(MANAGED_KEY)),

@@ -207,6 +207,7 @@ fn put_object(bucket: BucketId, key: &str, write_id: WriteId, size: u64, body: B
         encryption: None,
         lock: VersionLock::default(),
         noncurrent_since: None,
+        was_whole: false,
         unknown: UnknownFields::default(),
     };
     let precondition = Precondition::default();

@@ -1,5 +1,8 @@
 //! Random histories against the model.
 
+mod append;
+mod rename;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use env::UnixMillis;
@@ -33,6 +36,8 @@ enum Step {
     CreateBucket(usize),
     DeleteBucket(usize),
     Put { bucket: usize, key: usize, size: u64, inline: bool, condition: usize, retained: Option<Term> },
+    Append { bucket: usize, key: usize, size: u64, stale: bool, condition: usize },
+    Rename { bucket: usize, source: usize, target: usize, conditions: (usize, usize) },
     Delete { bucket: usize, key: usize, condition: usize },
     DeleteVersion { bucket: usize, key: usize, version: usize, condition: usize, governance: Governance },
     SetQuota { bucket: usize, quota: Option<Quota> },
@@ -98,6 +103,12 @@ fn step() -> impl Strategy<Value = Step> {
                 Step::Put { bucket, key, size, inline, condition, retained }
             }
         ),
+        4 => (bucket(), key(), 0_u64..20 << 20, prop::bool::weighted(0.2), condition()).prop_map(
+            |(bucket, key, size, stale, condition)| Step::Append { bucket, key, size, stale, condition }
+        ),
+        4 => (bucket(), key(), key(), (condition(), condition())).prop_map(
+            |(bucket, source, target, conditions)| Step::Rename { bucket, source, target, conditions }
+        ),
         4 => (bucket(), key(), condition()).prop_map(|(bucket, key, condition)| Step::Delete { bucket, key, condition }),
         6 => (bucket(), key(), any_index(), condition(), governance()).prop_map(
             |(bucket, key, version, condition, governance)| {
@@ -161,6 +172,12 @@ impl History {
             Step::DeleteBucket(bucket) => self.delete_bucket(bucket),
             Step::Put { bucket, key, size, inline, condition, retained } => {
                 self.put(bucket, KEYS[key], (size, inline), condition, retained);
+            }
+            Step::Append { bucket, key, size, stale, condition } => {
+                self.append(bucket, KEYS[key], size, stale, condition);
+            }
+            Step::Rename { bucket, source, target, conditions } => {
+                self.rename(bucket, (KEYS[source], KEYS[target]), conditions);
             }
             Step::Delete { bucket, key, condition } => self.delete(bucket, KEYS[key], condition),
             Step::DeleteVersion { bucket, key, version, condition, governance } => {
