@@ -298,6 +298,7 @@ error_codes! {
     InvalidDigest, "InvalidDigest", BAD_REQUEST, "The Content-MD5 you specified was invalid.";
     InvalidEncryptionAlgorithm, "InvalidEncryptionAlgorithmError", BAD_REQUEST, "The encryption request you specified is not valid. The valid value is AES256.";
     InvalidLocationConstraint, "InvalidLocationConstraint", BAD_REQUEST, "The specified location-constraint is not valid";
+    InvalidObjectState, "InvalidObjectState", FORBIDDEN, "Restore is not allowed for the object's current storage class";
     InvalidPart, "InvalidPart", BAD_REQUEST, "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     InvalidPartOrder, "InvalidPartOrder", BAD_REQUEST, "The list of parts was not in ascending order. Parts must be ordered by part number.";
     InvalidPolicyDocument, "InvalidPolicyDocument", BAD_REQUEST, "The content of the form does not meet the conditions specified in the policy document.";

@@ -32,7 +32,7 @@ use crate::query_api;
 use crate::request::Request;
 use crate::response::{self, ErrorContext, Response};
 use crate::settings::{Crossing, SettingsCache};
-use crate::target::{Target, bucket_of_host};
+use crate::target::{Target, bucket_of_host, is_accelerated};
 use crate::timestamp;
 use crate::uri::Query;
 
@@ -136,6 +136,7 @@ impl Frontend {
             return self.post_form(bucket, &head, body, remote, log).await;
         }
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
+        let is_accelerated = is_accelerated(&head, &self.config.domains);
         let Authenticated { signature, payload } = self.authenticate(&head, &query).await?;
         let mut headers = head.headers;
         if signature.as_ref().is_some_and(|signature| signature.presigned) {
@@ -150,7 +151,20 @@ impl Frontend {
         let framing = self.framing(payload, &headers)?;
         let body = RequestBody::new(body, framing, self.env.clock.clone(), log.received());
         let notes = log.notes();
-        self.perform(Request { target, query, headers, body, caller, remote, operation, notes, access: None }).await
+        self.perform(Request {
+            target,
+            query,
+            headers,
+            body,
+            caller,
+            remote,
+            operation,
+            bucket_tags: None,
+            is_accelerated,
+            notes,
+            access: None,
+        })
+        .await
     }
 
     /// Answers an upload by a form as the PutObject that it stands for.
@@ -182,7 +196,19 @@ impl Frontend {
         let (target, headers, operation) = (put.target, put.headers, Operation::PutObject);
         let (query, notes) = (Query::default(), log.notes());
         log.set_target(Some(&target));
-        let request = Request { target, query, headers, body, caller, remote, operation, notes, access: None };
+        let request = Request {
+            target,
+            query,
+            headers,
+            body,
+            caller,
+            remote,
+            operation,
+            bucket_tags: None,
+            is_accelerated: is_accelerated(head, &self.config.domains),
+            notes,
+            access: None,
+        };
         sent.answer(self.perform(request).await)
     }
 

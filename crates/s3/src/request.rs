@@ -1,5 +1,6 @@
 //! A request whose sender is known.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -33,6 +34,10 @@ pub(crate) struct Request {
     pub(crate) remote: Option<SocketAddr>,
     /// What it asks for.
     pub(crate) operation: Operation,
+    /// The tags that it gives to a bucket, once its body is read.
+    pub(crate) bucket_tags: Option<BTreeMap<String, String>>,
+    /// Whether its host asks for accelerated transfers.
+    pub(crate) is_accelerated: bool,
     /// What its log lines tell.
     pub(crate) notes: Arc<Notes>,
     /// The bucket it is about, once [`Frontend::enter`](crate::frontend::Frontend::enter) has found it.

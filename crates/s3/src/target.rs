@@ -6,6 +6,13 @@ use http::request::Parts;
 use crate::error::{Error, ErrorCode, Result};
 use crate::uri;
 
+/// Where S3 Control has the tags of what an ARN names, and the header that tells its requests from others.
+const CONTROL_TAGS: &str = "v20180820/tags/";
+const CONTROL_ACCOUNT: &str = "x-amz-account-id";
+
+/// What stands between a bucket and a domain where transfers are accelerated.
+const ACCELERATED: [&str; 2] = [".s3-accelerate", ".s3-accelerate.dualstack"];
+
 /// Longest key, in bytes of UTF-8.
 pub(crate) const KEY_SIZE_MAX: usize = 1024;
 
@@ -16,6 +23,8 @@ pub(crate) enum Target {
     Service,
     /// The bucket of this name.
     Bucket(String),
+    /// The tags of the bucket of this name, as S3 Control speaks of them.
+    Tags(String),
     /// An object.
     Object {
         /// Name of its bucket.
@@ -33,6 +42,11 @@ impl Target {
     /// `InvalidURI` for a path that cannot be decoded, `InvalidBucketName`, `KeyTooLongError`.
     pub(crate) fn parse(head: &Parts, domains: &[String]) -> Result<Self> {
         let path = head.uri.path().strip_prefix('/').ok_or_else(|| Error::new(ErrorCode::InvalidUri))?;
+        if let Some(resource) = path.strip_prefix(CONTROL_TAGS)
+            && head.headers.contains_key(CONTROL_ACCOUNT)
+        {
+            return tags_of(&uri::decode(resource)?);
+        }
         let (bucket, key) = match bucket_of_host(head, domains) {
             Some(bucket) => (bucket, path),
             None => {
@@ -58,14 +72,14 @@ impl Target {
     pub(crate) fn bucket(&self) -> Option<&str> {
         match self {
             Self::Service => None,
-            Self::Bucket(bucket) | Self::Object { bucket, .. } => Some(bucket),
+            Self::Bucket(bucket) | Self::Tags(bucket) | Self::Object { bucket, .. } => Some(bucket),
         }
     }
 
     /// The key of the object.
     pub(crate) fn key(&self) -> Option<&str> {
         match self {
-            Self::Service | Self::Bucket(_) => None,
+            Self::Service | Self::Bucket(_) | Self::Tags(_) => None,
             Self::Object { key, .. } => Some(key),
         }
     }
@@ -98,16 +112,37 @@ fn invalid_name(bucket: &str) -> Error {
     Error::new(ErrorCode::InvalidBucketName).detail("BucketName", bucket)
 }
 
+/// The tags of the bucket with this ARN, the only things whose tags S3 Control has here.
+fn tags_of(arn: &str) -> Result<Target> {
+    let bucket = arn.strip_prefix("arn:aws:s3:::").ok_or(ErrorCode::NotImplemented)?;
+    if is_valid_bucket_name(bucket) { Ok(Target::Tags(bucket.to_owned())) } else { Err(invalid_name(bucket)) }
+}
+
 /// The bucket of a virtual-hosted request: what stands before one of our domains in `Host`.
 pub(crate) fn bucket_of_host(head: &Parts, domains: &[String]) -> Option<String> {
+    let name = name_of_host(head, domains)?;
+    Some(unaccelerated(&name).unwrap_or(&name).to_owned())
+}
+
+/// Whether `Host` asks for a bucket with its transfers accelerated.
+pub(crate) fn is_accelerated(head: &Parts, domains: &[String]) -> bool {
+    name_of_host(head, domains).is_some_and(|name| unaccelerated(&name).is_some())
+}
+
+fn unaccelerated(name: &str) -> Option<&str> {
+    ACCELERATED.iter().find_map(|suffix| name.strip_suffix(suffix)).filter(|bucket| !bucket.is_empty())
+}
+
+/// What stands before one of `domains` in `Host`.
+fn name_of_host(head: &Parts, domains: &[String]) -> Option<String> {
     let host = match head.uri.host() {
         Some(host) => host,
         None => head.headers.get(HOST)?.to_str().ok()?,
     };
     let host = host.rsplit_once(':').map_or(host, |(host, _port)| host).to_ascii_lowercase();
     domains.iter().find_map(|domain| {
-        let bucket = host.strip_suffix(domain.as_str())?.strip_suffix('.')?;
-        (!bucket.is_empty()).then(|| bucket.to_owned())
+        let name = host.strip_suffix(domain.as_str())?.strip_suffix('.')?;
+        (!name.is_empty()).then(|| name.to_owned())
     })
 }
 
@@ -152,9 +187,39 @@ mod tests {
             ("Bucket.S3.Example.COM:9000", "/a/b", object("bucket", "a/b")),
             ("my.bucket.s3.example.com", "/a", object("my.bucket", "a")),
             ("other.example.com", "/bucket/a", object("bucket", "a")),
+            ("bucket.s3-accelerate.s3.example.com", "/a", object("bucket", "a")),
+            ("bucket.s3-accelerate.dualstack.s3.example.com", "/a", object("bucket", "a")),
         ] {
             assert_eq!(parse(host, uri).unwrap(), expected, "{host} {uri}");
         }
+    }
+
+    #[test]
+    fn hosts_and_headers_tell_acceleration_and_s3_control() {
+        let head = |host: &str, uri: &str, account: bool| {
+            let request = Request::builder().uri(uri).header(HOST, host);
+            let request = if account { request.header(CONTROL_ACCOUNT, "123456789012") } else { request };
+            request.body(()).unwrap().into_parts().0
+        };
+        let domains = ["s3.example.com".to_owned()];
+        for (host, expected) in [
+            ("bucket.s3-accelerate.s3.example.com:9000", true),
+            ("bucket.s3-accelerate.dualstack.s3.example.com", true),
+            ("bucket.s3.example.com", false),
+            ("s3-accelerate.s3.example.com", false),
+            ("bucket.s3-accelerate.example.com", false),
+        ] {
+            assert_eq!(is_accelerated(&head(host, "/", false), &domains), expected, "{host}");
+        }
+        let uri = "/v20180820/tags/arn%3Aaws%3As3%3A%3A%3Abucket";
+        let parse = |uri: &str, account| {
+            let head = head("123456789012.s3.example.com", uri, account);
+            Target::parse(&head, &domains).map_err(|error| error.code())
+        };
+        assert_eq!(parse(uri, true), Ok(Target::Tags("bucket".to_owned())));
+        assert_eq!(parse(uri, false), Ok(object("123456789012", "v20180820/tags/arn:aws:s3:::bucket")));
+        assert_eq!(parse("/v20180820/tags/arn:aws:s3:::A", true), Err(ErrorCode::InvalidBucketName));
+        assert_eq!(parse("/v20180820/tags/arn:aws:iam::1:user/a", true), Err(ErrorCode::NotImplemented));
     }
 
     #[test]

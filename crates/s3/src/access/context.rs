@@ -26,6 +26,8 @@ pub(super) struct RequestContext<'a> {
     pub(super) owner: Option<&'a str>,
     /// The tags of the object as it is, when a policy needs them.
     pub(super) object_tags: Option<&'a BTreeMap<String, String>>,
+    /// The tags of the bucket, where policies may decide by them.
+    pub(super) bucket_tags: Option<&'a BTreeMap<String, String>>,
 }
 
 /// The header that a condition key repeats.
@@ -99,6 +101,17 @@ impl RequestContext<'_> {
         }
     }
 
+    /// The names of the tags that the request gives to a bucket, or takes from it.
+    fn tag_keys(&self) -> Values<'_> {
+        let text = |name: &str| Value::Text(name.to_owned().into());
+        if self.request.operation == Operation::UntagResource {
+            let removed = self.request.query.pairs().iter().filter(|(name, _)| name == "tagKeys");
+            return Values::Many(removed.map(|(_, key)| text(key)).collect());
+        }
+        let given = self.request.bucket_tags.as_ref();
+        given.map_or(Values::Missing, |tags| Values::Many(tags.keys().map(|name| text(name)).collect()))
+    }
+
     fn creates_object(&self) -> Option<bool> {
         match self.request.operation {
             Operation::PutObject | Operation::CopyObject | Operation::CompleteMultipartUpload => Some(true),
@@ -106,6 +119,12 @@ impl RequestContext<'_> {
             _ => None,
         }
     }
+}
+
+/// The value of a tag whose name stands in a condition key, in which letter case means nothing.
+fn tag_in_any_case<'a>(tags: Option<&'a BTreeMap<String, String>>, name: &str) -> Values<'a> {
+    let found = tags.and_then(|tags| tags.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)));
+    Values::of_text(found.map(|(_, value)| value.as_str()))
 }
 
 fn millis(time: UnixMillis) -> i64 {
@@ -149,6 +168,9 @@ impl Context for RequestContext<'_> {
             Key::RequestObjectTagKeys => {
                 Values::Many(self.new_tags().into_keys().map(|name| Value::Text(name.into())).collect())
             }
+            Key::ResourceTag(name) | Key::BucketTag(name) => tag_in_any_case(self.bucket_tags, name),
+            Key::RequestTag(name) => tag_in_any_case(self.request.bucket_tags.as_ref(), name),
+            Key::TagKeys => self.tag_keys(),
             Key::ExistingObjectTag(name) => {
                 Values::of_text(self.object_tags.and_then(|tags| tags.get(&**name)).map(String::as_str))
             }

@@ -23,7 +23,7 @@ use crate::frontend::Frontend;
 use crate::header::{acl, single};
 use crate::operation::Operation;
 use crate::request::Request;
-use crate::settings::{self, Payer, Settings};
+use crate::settings::{self, Acceleration, Payer, Settings};
 use context::RequestContext;
 
 /// The bucket that a request is about, as it was when the request came in.
@@ -108,15 +108,23 @@ impl Frontend {
         let operation = request.operation;
         let action = operation.action(&request.query);
         let (Some(name), false) = (request.target.bucket(), operation == Operation::CreateBucket) else {
-            let name = request.target.bucket().unwrap_or("*").to_owned();
-            for action in std::iter::once(action).chain(creation_actions(request)) {
-                self.check(request, Scene::default(), action, &name)?;
+            if request.is_accelerated {
+                Acceleration::check(None)?;
             }
+            // Only its body says what tags a new bucket is to have, by which policies may decide.
+            if operation == Operation::CreateBucket {
+                return Ok(Admission { may_list: true, charged: false });
+            }
+            let name = request.target.bucket().unwrap_or("*").to_owned();
+            self.check(request, Scene::default(), action, &name)?;
             return Ok(Admission { may_list: true, charged: false });
         };
         let access = self.bucket_access(name).await?;
         request.notes.bucket(&access);
         check_owner(&request.headers, "x-amz-expected-bucket-owner", &access)?;
+        if request.is_accelerated {
+            Acceleration::check(access.settings.acceleration)?;
+        }
         let charged = check_payer(request, &access)?;
         request.access = Some(access);
         let object = self.object_facts(request, action).await?;
@@ -129,7 +137,17 @@ impl Frontend {
         Ok(Admission { may_list, charged })
     }
 
-    /// Whether `request` may do `action`, now that its headers tell what its body says.
+    /// Whether `request` may create its bucket, now that its body is read.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied`.
+    pub(crate) fn check_creation(&self, request: &Request) -> Result<()> {
+        let actions = std::iter::once(Action::CreateBucket).chain(creation_actions(request));
+        actions.into_iter().try_for_each(|action| self.check(request, Scene::default(), action, request.bucket()))
+    }
+
+    /// Whether `request` may do `action`, now that it tells what its body says.
     ///
     /// # Errors
     ///
@@ -291,6 +309,7 @@ impl Frontend {
             prefix: request.target.key().filter(|_| action == Action::ListBucket),
             owner: access.map(|access| access.bucket.owner.as_str()),
             object_tags: object.map(|object| &object.tags),
+            bucket_tags: access.and_then(|access| access.settings.deciding_tags()),
         };
         let principal = &request.caller.principal;
         let asked = AccessRequest { principal, action, resource: Resource::S3(resource), context: &context };
@@ -330,11 +349,8 @@ fn more_actions(request: &Request) -> Vec<Action> {
     }
 }
 
-/// The actions that the headers of a CreateBucket add to its own: what they set could be set later only with these.
+/// The actions that the headers and tags of a CreateBucket add to its own: what they set could be set later only with these.
 fn creation_actions(request: &Request) -> Vec<Action> {
-    if request.operation != Operation::CreateBucket {
-        return Vec::new();
-    }
     let headers = &request.headers;
     let says = |name: &str, value: &str| {
         headers.get(name).is_some_and(|own| own.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
@@ -347,6 +363,7 @@ fn creation_actions(request: &Request) -> Vec<Action> {
         (headers.contains_key("x-amz-object-ownership"), Action::PutBucketOwnershipControls),
         (locks, Action::PutBucketObjectLockConfiguration),
         (locks, Action::PutBucketVersioning),
+        (request.bucket_tags.as_ref().is_some_and(|tags| !tags.is_empty()), Action::TagResource),
     ];
     added.into_iter().filter(|(needed, _)| *needed).map(|(_, action)| action).collect()
 }

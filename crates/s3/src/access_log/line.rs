@@ -79,7 +79,7 @@ impl<'a> Subject<'a> {
 fn operation_name(log: &AccessLog, operation: Option<Operation>) -> Cow<'static, str> {
     let by_target = match log.target {
         Some(Target::Object { .. }) => "OBJECT",
-        Some(Target::Bucket(_)) => "BUCKET",
+        Some(Target::Bucket(_) | Target::Tags(_)) => "BUCKET",
         Some(Target::Service) | None => "SERVICE",
     };
     let method = &log.asked.method;
@@ -107,10 +107,13 @@ fn resource(operation: Operation) -> Option<&'static str> {
             "OWNERSHIP_CONTROLS"
         }
         O::GetBucketTagging | O::PutBucketTagging | O::DeleteBucketTagging => "TAGGING",
+        O::ListTagsForResource | O::TagResource | O::UntagResource => "TAGGING",
         O::GetBucketCors | O::PutBucketCors | O::DeleteBucketCors => "CORS",
         O::GetBucketRequestPayment | O::PutBucketRequestPayment => "REQUEST_PAYMENT",
         O::GetBucketWebsite | O::PutBucketWebsite | O::DeleteBucketWebsite => "WEBSITE",
-        O::GetBucketAccelerateConfiguration => "ACCELERATE",
+        O::GetBucketAccelerateConfiguration | O::PutBucketAccelerateConfiguration => "ACCELERATE",
+        O::GetBucketAbac | O::PutBucketAbac => "ABAC",
+        O::RestoreObject => "RESTORE",
         O::ListBucketAnalyticsConfigurations => "ANALYTICS",
         O::GetBucketEncryption | O::PutBucketEncryption | O::DeleteBucketEncryption => "ENCRYPTION",
         O::ListBucketIntelligentTieringConfigurations => "INTELLIGENT_TIERING",

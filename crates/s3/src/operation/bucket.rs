@@ -14,7 +14,7 @@ use crate::header::{self, single};
 use crate::operation::bucket_configuration;
 use crate::request::Request;
 use crate::response::{self, Response};
-use crate::settings::{Document, kind};
+use crate::settings::{Document, Tags, kind, tags};
 use crate::xml::{Element, Writer};
 
 /// Largest CreateBucketConfiguration.
@@ -25,15 +25,18 @@ const REGION_CLASSIC: &str = "us-east-1";
 
 /// CreateBucket.
 pub(super) async fn create_bucket(frontend: &Frontend, mut request: Request) -> Result<Response> {
-    let mut wanted = Wanted::decode(&request)?;
+    let room = frontend.reserve_xml(CONFIGURATION_SIZE_MAX).await?;
+    let body = request.body.read_bounded(CONFIGURATION_SIZE_MAX).await?;
+    let configuration = read_configuration(&body, &frontend.config.region);
+    drop((body, room));
+    request.bucket_tags = configuration.as_ref().ok().map(|configuration| configuration.tags.clone());
+    frontend.check_creation(&request)?;
+    let Configuration { region, tags } = configuration?;
+    let mut wanted = Wanted { tags, ..Wanted::decode(&request)? };
     wanted.acl = match wanted.acl {
         Some(acl) => Some(super::acl::resolve(frontend, acl).await?),
         None => None,
     };
-    let room = frontend.reserve_xml(CONFIGURATION_SIZE_MAX).await?;
-    let body = request.body.read_bounded(CONFIGURATION_SIZE_MAX).await?;
-    let region = read_region(&body, &frontend.config.region)?;
-    drop((body, room));
     let owner = request.caller.account.canonical_id();
 
     let bucket = NewBucket {
@@ -58,9 +61,10 @@ async fn recreate(frontend: &Frontend, name: &str, owner: &str, wanted: &Wanted)
     if access.bucket.owner != owner {
         return Err(ErrorCode::BucketAlreadyExists.into());
     }
-    // Nobody must believe that a bucket has a lock that it has not.
+    // Nobody must believe that a bucket has a lock, or tags, that it has not.
     let lacks_lock = wanted.has_lock && access.bucket.lock.is_none();
-    if frontend.config.region != REGION_CLASSIC || lacks_lock {
+    let lacks_tags = !wanted.tags.is_empty() && access.settings.tags.as_ref() != Some(&Tags(wanted.tags.clone()));
+    if frontend.config.region != REGION_CLASSIC || lacks_lock || lacks_tags {
         return Err(ErrorCode::BucketAlreadyOwnedByYou.into());
     }
     if wanted.ownership.is_some() {
@@ -72,8 +76,9 @@ async fn recreate(frontend: &Frontend, name: &str, owner: &str, wanted: &Wanted)
     Ok(())
 }
 
-/// What the headers of a CreateBucket ask for.
+/// What a CreateBucket asks for.
 struct Wanted {
+    tags: BTreeMap<String, String>,
     has_lock: bool,
     ownership: Option<ObjectOwnership>,
     acl: Option<Acl>,
@@ -100,13 +105,14 @@ impl Wanted {
         if enforced && acl.as_ref().is_some_and(Acl::shares) {
             return Err(ErrorCode::InvalidBucketAclWithObjectOwnership.into());
         }
-        Ok(Self { has_lock, ownership, acl })
+        Ok(Self { tags: BTreeMap::new(), has_lock, ownership, acl })
     }
 
     /// What the bucket is configured with from the beginning.
     fn configurations(&self) -> BTreeMap<ConfigurationKind, Vec<u8>> {
         let ownership = self.ownership.as_ref().map(stored);
-        ownership.into_iter().chain(self.acl.as_ref().map(stored)).collect()
+        let tags = Some(Tags(self.tags.clone())).filter(|Tags(tags)| !tags.is_empty());
+        ownership.into_iter().chain(self.acl.as_ref().map(stored)).chain(tags.as_ref().map(stored)).collect()
     }
 }
 
@@ -115,28 +121,37 @@ fn stored<D: Document>(document: &D) -> (ConfigurationKind, Vec<u8>) {
     (kind::<D>(), document.write().into_bytes())
 }
 
-/// The region that a configuration names, which can only be that of this server.
-pub(super) fn read_region(body: &[u8], region: &str) -> Result<Option<String>> {
+/// What the body of a CreateBucket asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Configuration {
+    /// Which can only be that of this server.
+    region: Option<String>,
+    tags: BTreeMap<String, String>,
+}
+
+pub(super) fn read_configuration(body: &[u8], region: &str) -> Result<Configuration> {
     if body.is_empty() {
-        return Ok(None);
+        return Ok(Configuration::default());
     }
     let configuration = Element::parse(body, "CreateBucketConfiguration")?;
-    for unsupported in ["Bucket", "Location", "Tags"] {
+    for unsupported in ["Bucket", "Location"] {
         if configuration.child(unsupported)?.is_some_and(|element| !element.is_empty()) {
             return Err(ErrorCode::NotImplemented.into());
         }
     }
-    match configuration.child_text("LocationConstraint")?.map(str::trim) {
-        None | Some("") => Ok(None),
-        Some(location) if location == region => Ok(Some(location.to_owned())),
-        Some(location) => Err(Error::with_message(
-            ErrorCode::IllegalLocationConstraint,
-            format!(
+    let region = match configuration.child_text("LocationConstraint")?.map(str::trim) {
+        None | Some("") => None,
+        Some(location) if location == region => Some(location.to_owned()),
+        Some(location) => {
+            let message = format!(
                 "The {location} location constraint is incompatible for the region specific endpoint this request was \
                  sent to."
-            ),
-        )),
-    }
+            );
+            return Err(Error::with_message(ErrorCode::IllegalLocationConstraint, message));
+        }
+    };
+    let tags = configuration.child("Tags")?.map_or(Ok(BTreeMap::new()), tags::of_bucket)?;
+    Ok(Configuration { region, tags })
 }
 
 /// HeadBucket.
@@ -170,16 +185,17 @@ mod tests {
     fn only_the_own_region_is_a_location() {
         let configuration = |inside: &str| {
             let body = format!("<CreateBucketConfiguration>{inside}</CreateBucketConfiguration>");
-            read_region(body.as_bytes(), "eu-central-1").map_err(|error| error.code())
+            let read = read_configuration(body.as_bytes(), "eu-central-1");
+            read.map(|configuration| configuration.region).map_err(|error| error.code())
         };
-        assert!(read_region(b"", "eu-central-1").unwrap().is_none());
+        assert_eq!(read_configuration(b"", "eu-central-1").unwrap(), Configuration::default());
         assert_eq!(configuration(""), Ok(None));
         let here = configuration("<LocationConstraint>eu-central-1</LocationConstraint>");
         assert_eq!(here, Ok(Some("eu-central-1".to_owned())));
         let elsewhere = configuration("<LocationConstraint>mars-north-1</LocationConstraint>");
         assert_eq!(elsewhere, Err(ErrorCode::IllegalLocationConstraint));
         assert_eq!(configuration("<Bucket><Type>Directory</Type></Bucket>"), Err(ErrorCode::NotImplemented));
-        let other = read_region(b"<Other/>", "eu-central-1").unwrap_err();
+        let other = read_configuration(b"<Other/>", "eu-central-1").unwrap_err();
         assert_eq!(other.code(), ErrorCode::MalformedXml);
     }
 }

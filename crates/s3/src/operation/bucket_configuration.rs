@@ -12,7 +12,7 @@ use crate::frontend::Frontend;
 use crate::operation::Operation;
 use crate::request::Request;
 use crate::response::{self, Response};
-use crate::settings::{BucketEncryption, BucketPolicy, Cors, Document, Payer, Tags, Website, kind};
+use crate::settings::{Abac, Acceleration, BucketEncryption, BucketPolicy, Cors, Document, Payer, Website, kind};
 use crate::xml::Writer;
 
 /// Reads a configuration from the body, has `check` compare it with what else is configured, and sets it.
@@ -41,7 +41,7 @@ pub(super) async fn set<D: Document>(frontend: &Frontend, access: &BucketAccess,
 }
 
 /// The answer with a configuration, or the error that says that there is none.
-fn found<D: Document>(document: Option<&D>, missing: ErrorCode) -> Result<Response> {
+pub(super) fn found<D: Document>(document: Option<&D>, missing: ErrorCode) -> Result<Response> {
     let document = document.ok_or(missing)?;
     Ok(response::xml_text(document.write()))
 }
@@ -117,22 +117,6 @@ pub(super) async fn delete_bucket_ownership_controls(frontend: &Frontend, reques
     remove::<ObjectOwnership>(frontend, request.access()).await
 }
 
-/// GetBucketTagging.
-pub(super) async fn get_bucket_tagging(_: &Frontend, request: Request) -> Result<Response> {
-    found(request.settings().tags.as_ref(), ErrorCode::NoSuchTagSet)
-}
-
-/// PutBucketTagging.
-pub(super) async fn put_bucket_tagging(frontend: &Frontend, mut request: Request) -> Result<Response> {
-    put::<Tags>(frontend, &mut request, |_, _| Ok(())).await?;
-    Ok(response::empty(StatusCode::NO_CONTENT))
-}
-
-/// DeleteBucketTagging.
-pub(super) async fn delete_bucket_tagging(frontend: &Frontend, request: Request) -> Result<Response> {
-    remove::<Tags>(frontend, request.access()).await
-}
-
 /// GetBucketCors.
 pub(super) async fn get_bucket_cors(_: &Frontend, request: Request) -> Result<Response> {
     found(request.settings().cors.as_ref(), ErrorCode::NoSuchCorsConfiguration)
@@ -177,6 +161,29 @@ pub(super) async fn put_bucket_request_payment(frontend: &Frontend, mut request:
     Ok(response::empty(StatusCode::OK))
 }
 
+/// GetBucketAccelerateConfiguration. Where it never was set, there is no status.
+pub(super) async fn get_bucket_accelerate(_: &Frontend, request: Request) -> Result<Response> {
+    let unset = || Writer::new("AccelerateConfiguration").finish();
+    Ok(response::xml_text(request.settings().acceleration.as_ref().map_or_else(unset, Acceleration::write)))
+}
+
+/// PutBucketAccelerateConfiguration.
+pub(super) async fn put_bucket_accelerate(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    put::<Acceleration>(frontend, &mut request, |_, _| Ok(())).await?;
+    Ok(response::empty(StatusCode::OK))
+}
+
+/// GetBucketAbac.
+pub(super) async fn get_bucket_abac(_: &Frontend, request: Request) -> Result<Response> {
+    Ok(response::xml_text(request.settings().abac.unwrap_or_default().write()))
+}
+
+/// PutBucketAbac.
+pub(super) async fn put_bucket_abac(frontend: &Frontend, mut request: Request) -> Result<Response> {
+    put::<Abac>(frontend, &mut request, |_, _| Ok(())).await?;
+    Ok(response::empty(StatusCode::OK))
+}
+
 /// GetBucketWebsite.
 pub(super) async fn get_bucket_website(_: &Frontend, request: Request) -> Result<Response> {
     found(request.settings().website.as_ref(), ErrorCode::NoSuchWebsiteConfiguration)
@@ -197,7 +204,8 @@ pub(super) async fn delete_bucket_website(frontend: &Frontend, request: Request)
     remove::<Website>(frontend, request.access()).await
 }
 
-async fn remove<D: Document>(frontend: &Frontend, access: &BucketAccess) -> Result<Response> {
+/// Removes a configuration.
+pub(super) async fn remove<D: Document>(frontend: &Frontend, access: &BucketAccess) -> Result<Response> {
     set::<D>(frontend, access, None).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
@@ -231,7 +239,6 @@ fn unset(operation: Operation) -> Option<Unset> {
     use Operation as O;
     let listing = |root| Unset::Fixed(root, "IsTruncated", "false");
     Some(match operation {
-        O::GetBucketAccelerateConfiguration => Unset::Empty("AccelerateConfiguration"),
         O::ListBucketAnalyticsConfigurations => listing("ListBucketAnalyticsConfigurationResult"),
         O::ListBucketIntelligentTieringConfigurations => listing("ListBucketIntelligentTieringConfigurationsOutput"),
         O::ListBucketInventoryConfigurations => listing("ListInventoryConfigurationsResult"),

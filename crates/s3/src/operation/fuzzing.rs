@@ -5,7 +5,7 @@ use crate::xml::Element;
 
 /// Reads `body` as each of these documents.
 pub(crate) fn read(body: &[u8]) {
-    let _ = bucket::read_region(body, "us-east-1");
+    let _ = bucket::read_configuration(body, "us-east-1");
     let _ = object_encryption::decode(body);
     let _ = versioning::read_configuration(body);
     let _ =

@@ -5,6 +5,7 @@
 mod acl;
 mod bucket;
 mod bucket_configuration;
+mod bucket_tags;
 mod complete_upload;
 mod copy_object;
 mod delete_object;
@@ -22,6 +23,7 @@ mod object_lock;
 mod preflight;
 mod put_object;
 mod rename_object;
+mod restore_object;
 mod tagging;
 mod upload;
 mod upload_listing;
@@ -92,9 +94,9 @@ operations! {
     GetBucketOwnershipControls => bucket_configuration::get_bucket_ownership_controls, GetBucketOwnershipControls;
     PutBucketOwnershipControls => bucket_configuration::put_bucket_ownership_controls, PutBucketOwnershipControls;
     DeleteBucketOwnershipControls => bucket_configuration::delete_bucket_ownership_controls, PutBucketOwnershipControls;
-    GetBucketTagging => bucket_configuration::get_bucket_tagging, GetBucketTagging;
-    PutBucketTagging => bucket_configuration::put_bucket_tagging, PutBucketTagging;
-    DeleteBucketTagging => bucket_configuration::delete_bucket_tagging, PutBucketTagging;
+    GetBucketTagging => bucket_tags::get_bucket_tagging, GetBucketTagging;
+    PutBucketTagging => bucket_tags::put_bucket_tagging, PutBucketTagging;
+    DeleteBucketTagging => bucket_tags::delete_bucket_tagging, PutBucketTagging;
     GetBucketCors => bucket_configuration::get_bucket_cors, GetBucketCors;
     PutBucketCors => bucket_configuration::put_bucket_cors, PutBucketCors;
     DeleteBucketCors => bucket_configuration::delete_bucket_cors, PutBucketCors;
@@ -103,7 +105,13 @@ operations! {
     GetBucketWebsite => bucket_configuration::get_bucket_website, GetBucketWebsite;
     PutBucketWebsite => bucket_configuration::put_bucket_website, PutBucketWebsite;
     DeleteBucketWebsite => bucket_configuration::delete_bucket_website, DeleteBucketWebsite;
-    GetBucketAccelerateConfiguration => bucket_configuration::get_unset, GetAccelerateConfiguration;
+    GetBucketAccelerateConfiguration => bucket_configuration::get_bucket_accelerate, GetAccelerateConfiguration;
+    PutBucketAccelerateConfiguration => bucket_configuration::put_bucket_accelerate, PutAccelerateConfiguration;
+    GetBucketAbac => bucket_configuration::get_bucket_abac, GetBucketAbac;
+    PutBucketAbac => bucket_configuration::put_bucket_abac, PutBucketAbac;
+    ListTagsForResource => bucket_tags::list_tags_for_resource, ListTagsForResource;
+    TagResource => bucket_tags::tag_resource, TagResource;
+    UntagResource => bucket_tags::untag_resource, UntagResource;
     ListBucketAnalyticsConfigurations => bucket_configuration::get_unset, GetAnalyticsConfiguration;
     GetBucketEncryption => bucket_configuration::get_bucket_encryption, GetEncryptionConfiguration;
     PutBucketEncryption => bucket_configuration::put_bucket_encryption, PutEncryptionConfiguration;
@@ -141,6 +149,7 @@ operations! {
     CopyObject => copy_object::copy_object, PutObject;
     UpdateObjectEncryption => object_encryption::update_object_encryption, UpdateObjectEncryption;
     RenameObject => rename_object::rename_object, PutObject;
+    RestoreObject => restore_object::restore_object, RestoreObject;
     DeleteObject => delete_object::delete_object, DeleteObject or DeleteObjectVersion;
     DeleteObjects => delete_object::delete_objects, DeleteObject;
     CreateMultipartUpload => upload::create_multipart_upload, PutObject;
@@ -162,8 +171,7 @@ pub(crate) struct Call<'a> {
 }
 
 /// Query parameters that name a part of a bucket, or an operation on it, that this server does not have.
-const BUCKET_UNSUPPORTED: [&str; 7] = [
-    "abac",
+const BUCKET_UNSUPPORTED: [&str; 6] = [
     "metadataAnnotationTable",
     "metadataConfiguration",
     "metadataInventoryTable",
@@ -173,14 +181,15 @@ const BUCKET_UNSUPPORTED: [&str; 7] = [
 ];
 
 /// The same for objects.
-const OBJECT_UNSUPPORTED: [&str; 4] = ["annotation", "append", "restore", "select"];
+const OBJECT_UNSUPPORTED: [&str; 3] = ["annotation", "append", "select"];
 
 /// Query parameters that name a configuration of a bucket, with the operations that read, set and remove it. What S3 has
 /// and this server has not is missing.
-const CONFIGURATIONS: [(&str, [Option<Operation>; 3]); 22] = {
+const CONFIGURATIONS: [(&str, [Option<Operation>; 3]); 23] = {
     use Operation as O;
     [
-        ("accelerate", [Some(O::GetBucketAccelerateConfiguration), None, None]),
+        ("abac", [Some(O::GetBucketAbac), Some(O::PutBucketAbac), None]),
+        ("accelerate", [Some(O::GetBucketAccelerateConfiguration), Some(O::PutBucketAccelerateConfiguration), None]),
         ("acl", [Some(O::GetBucketAcl), Some(O::PutBucketAcl), None]),
         ("analytics", [Some(O::ListBucketAnalyticsConfigurations), None, None]),
         ("cors", [Some(O::GetBucketCors), Some(O::PutBucketCors), Some(O::DeleteBucketCors)]),
@@ -241,14 +250,20 @@ impl Operation {
     pub(crate) fn needs_object(self) -> bool {
         let changes = matches!(
             self,
-            Self::PutObjectAcl | Self::PutObjectTagging | Self::DeleteObjectTagging | Self::UpdateObjectEncryption
+            Self::PutObjectAcl
+                | Self::PutObjectTagging
+                | Self::DeleteObjectTagging
+                | Self::UpdateObjectEncryption
+                | Self::RestoreObject
+                | Self::PutObjectRetention
+                | Self::PutObjectLegalHold
         );
-        changes || self.is_described_by_body() || self.reads_object()
+        changes || self.reads_object()
     }
 
     /// Whether only its body says what permissions may depend on, so that it asks for them itself once that is read.
     pub(crate) fn is_described_by_body(self) -> bool {
-        matches!(self, Self::PutObjectRetention | Self::PutObjectLegalHold)
+        matches!(self, Self::PutObjectRetention | Self::PutObjectLegalHold | Self::TagResource)
     }
 
     /// Chooses the operation by method, target and query.
@@ -261,8 +276,18 @@ impl Operation {
             Target::Service if *call.method == Method::GET => Ok(Self::ListBuckets),
             Target::Service => Err(method_not_allowed(call.method, "SERVICE")),
             Target::Bucket(_) => choose_for_bucket(call),
+            Target::Tags(_) => choose_for_tags(call.method),
             Target::Object { .. } => choose_for_object(call),
         }
+    }
+}
+
+fn choose_for_tags(method: &Method) -> Result<Operation> {
+    match method.as_str() {
+        "GET" => Ok(Operation::ListTagsForResource),
+        "POST" => Ok(Operation::TagResource),
+        "DELETE" => Ok(Operation::UntagResource),
+        _ => Err(method_not_allowed(method, "BUCKET")),
     }
 }
 
@@ -307,6 +332,8 @@ fn choose_for_object(call: &Call<'_>) -> Result<Operation> {
         _ if unsupported => Err(ErrorCode::NotImplemented.into()),
         "PUT" if has("renameObject") => Ok(Operation::RenameObject),
         _ if has("renameObject") => Err(method_not_allowed(method, "OBJECT")),
+        "POST" if has("restore") => Ok(Operation::RestoreObject),
+        _ if has("restore") => Err(method_not_allowed(method, "OBJECT")),
         "GET" if has("torrent") => Err(Error::with_message(ErrorCode::NoSuchKey, "There is no torrent of any object")),
         "GET" if has("uploadId") => Ok(Operation::ListParts),
         "GET" if has("acl") => Ok(Operation::GetObjectAcl),
@@ -418,7 +445,8 @@ mod tests {
             ("GET", "retention", false, Ok(Operation::GetObjectRetention)),
             ("PUT", "legal-hold", false, Ok(Operation::PutObjectLegalHold)),
             ("DELETE", "legal-hold", false, Err(ErrorCode::MethodNotAllowed)),
-            ("GET", "restore", false, Err(ErrorCode::NotImplemented)),
+            ("GET", "restore", false, Err(ErrorCode::MethodNotAllowed)),
+            ("POST", "restore", false, Ok(Operation::RestoreObject)),
             ("PUT", "", false, Ok(Operation::PutObject)),
             ("PUT", "", true, Ok(Operation::CopyObject)),
             ("PUT", "partNumber=1&uploadId=1", false, Ok(Operation::UploadPart)),

@@ -3,6 +3,8 @@
 //! Each is kept in the metadata as the document that a GET answers (`docs/formats/metadata-keys.md` numbers them), so what
 //! is understood when it is set is what is stored. [`SettingsCache`] decodes them for the requests that follow.
 
+mod abac;
+mod accelerate;
 pub(crate) mod acl;
 mod cors;
 mod document;
@@ -25,6 +27,8 @@ use parking_lot::Mutex;
 use store::Store;
 use store::bucket::{Bucket, BucketId, ConfigurationKind, Hlc};
 
+pub(crate) use abac::Abac;
+pub(crate) use accelerate::Acceleration;
 pub(crate) use cors::{Allowed, Cors, Crossing};
 pub(crate) use document::Document;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -72,12 +76,22 @@ pub(crate) struct Settings {
     pub(crate) website: Option<Website>,
     /// Where the log of its requests goes.
     pub(crate) logging: Option<Arc<Logging>>,
+    /// Whether it may be asked for by its accelerated host.
+    pub(crate) acceleration: Option<Acceleration>,
+    /// Whether policies may decide by its tags.
+    pub(crate) abac: Option<Abac>,
 }
 
 impl Settings {
     /// Whose its objects are. Buckets without the setting do as all buckets did before there was one.
     pub(crate) fn ownership(&self) -> ObjectOwnership {
         self.ownership.unwrap_or(ObjectOwnership::ObjectWriter)
+    }
+
+    /// The tags that policies may decide by.
+    pub(crate) fn deciding_tags(&self) -> Option<&BTreeMap<String, String>> {
+        let counts = self.abac == Some(Abac::Enabled);
+        self.tags.as_ref().filter(|_| counts).map(|Tags(tags)| tags)
     }
 
     /// The list of the bucket `bucket`.
@@ -98,6 +112,8 @@ impl Settings {
             encryption: read(store, bucket).await?,
             website: read(store, bucket).await?,
             logging: read::<LoggingStatus>(store, bucket).await?.and_then(|LoggingStatus(logging)| logging),
+            acceleration: read(store, bucket).await?,
+            abac: read(store, bucket).await?,
         })
     }
 }

@@ -41,12 +41,7 @@ impl Document for Tags {
     fn write(&self) -> String {
         let mut document = Writer::new("Tagging");
         document.open("TagSet");
-        for (key, value) in &self.0 {
-            document.open("Tag");
-            document.text("Key", key);
-            document.text("Value", value);
-            document.close();
-        }
+        write_set(&mut document, &self.0);
         document.finish()
     }
 }
@@ -92,9 +87,46 @@ pub(crate) fn to_header(tags: &BTreeMap<String, String>) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
+/// The tags of a bucket that stand in an element of another document.
+///
+/// # Errors
+///
+/// As for the tags of an object.
+pub(crate) fn of_bucket(set: &Element) -> Result<BTreeMap<String, String>> {
+    of_set(set, BUCKET_TAGS_MAX)
+}
+
+/// The tags of a bucket after some were added.
+///
+/// # Errors
+///
+/// `BadRequest` for too many.
+pub(crate) fn with_more(
+    own: BTreeMap<String, String>,
+    more: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
+    let mut all = own;
+    all.extend(more);
+    check_count(&all, BUCKET_TAGS_MAX)?;
+    Ok(all)
+}
+
+/// Writes the elements of tags.
+pub(crate) fn write_set(document: &mut Writer, tags: &BTreeMap<String, String>) {
+    for (key, value) in tags {
+        document.open("Tag");
+        document.text("Key", key);
+        document.text("Value", value);
+        document.close();
+    }
+}
+
 fn of_document(body: &[u8], count_max: usize) -> Result<BTreeMap<String, String>> {
     let document = Element::parse(body, "Tagging")?;
-    let set = document.child("TagSet")?.ok_or(ErrorCode::MalformedXml)?;
+    of_set(document.child("TagSet")?.ok_or(ErrorCode::MalformedXml)?, count_max)
+}
+
+fn of_set(set: &Element, count_max: usize) -> Result<BTreeMap<String, String>> {
     let mut pairs = Vec::new();
     for tag in set.children("Tag") {
         let key = tag.child_text("Key")?.ok_or(ErrorCode::MalformedXml)?;
@@ -117,14 +149,19 @@ fn collect<'a>(
             return Err(twice());
         }
     }
-    if count_max < tags.len() {
-        let message = match count_max {
-            OBJECT_TAGS_MAX => "Object tags cannot be greater than 10",
-            _ => "Bucket tag count cannot be greater than 50",
-        };
-        return Err(Error::with_message(ErrorCode::BadRequest, message));
-    }
+    check_count(&tags, count_max)?;
     Ok(tags)
+}
+
+fn check_count(tags: &BTreeMap<String, String>, count_max: usize) -> Result<()> {
+    if tags.len() <= count_max {
+        return Ok(());
+    }
+    let message = match count_max {
+        OBJECT_TAGS_MAX => "Object tags cannot be greater than 10",
+        _ => "Bucket tag count cannot be greater than 50",
+    };
+    Err(Error::with_message(ErrorCode::BadRequest, message))
 }
 
 fn check(key: &str, value: &str) -> Result<()> {

@@ -144,7 +144,20 @@ impl Frontend {
         let target = Target::Object { bucket: visit.bucket.to_owned(), key: key.to_owned() };
         let (query, caller, remote) = (Query::default(), Caller::of(None), visit.remote);
         let notes = visit.notes.clone();
-        self.perform(Request { target, query, headers, body, caller, remote, operation, notes, access: None }).await
+        self.perform(Request {
+            target,
+            query,
+            headers,
+            body,
+            caller,
+            remote,
+            operation,
+            bucket_tags: None,
+            is_accelerated: false,
+            notes,
+            access: None,
+        })
+        .await
     }
 }
 

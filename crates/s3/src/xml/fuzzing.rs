@@ -7,7 +7,8 @@ use super::element::{DEPTH_MAX, ELEMENTS_MAX};
 use super::{Element, Writer};
 use crate::operation;
 use crate::settings::{
-    BucketEncryption, Cors, Document, Lifecycle, LoggingStatus, Payer, Tags, Website, check_round_trip, tags,
+    Abac, Acceleration, BucketEncryption, Cors, Document, Lifecycle, LoggingStatus, Payer, Tags, Website,
+    check_round_trip, tags,
 };
 
 /// A body: read as each document that there is.
@@ -15,6 +16,8 @@ use crate::settings::{
 /// What is understood means the same after it was written and read back, and is written in one way only. A document in
 /// memory is not larger than its text, and has no more elements and depth than it may.
 pub fn xml(input: &[u8]) {
+    document::<Abac>(input);
+    document::<Acceleration>(input);
     document::<BucketEncryption>(input);
     document::<Cors>(input);
     document::<Lifecycle>(input);
