@@ -4,22 +4,17 @@ import json
 import urllib.error
 import urllib.request
 
-import boto3
-import botocore.config
 import pytest
+from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
-from stonecrop import REGION
 from test_objects import code_of, status_of
 
 
 @pytest.fixture
 def nobody(server):
     """A client that does not sign."""
-    settings = botocore.config.Config(
-        signature_version=botocore.UNSIGNED, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}
-    )
-    return boto3.client("s3", endpoint_url=server.endpoint, region_name=REGION, config=settings)
+    return server.client(signature_version=UNSIGNED)
 
 
 def policy(bucket, *actions, effect="Allow", condition=None):
@@ -192,6 +187,7 @@ def test_tags_of_a_bucket(s3, bucket):
     assert refused(s3.get_bucket_tagging, Bucket=bucket) == (404, "NoSuchTagSet")
 
 
+@pytest.mark.first_answer
 def test_browsers_are_told_what_the_rules_allow(server, s3, bucket):
     rule = {
         "AllowedMethods": ["GET", "PUT"],

@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 
 from stonecrop import ACCESS_KEY, REGION, SECRET_KEY, Server, body
 
+pytestmark = pytest.mark.first_answer
+
 HTTP = urllib3.PoolManager(retries=False)
 BUCKET = "forms"
 

@@ -5,10 +5,13 @@ import re
 import boto3
 import botocore
 import botocore.config
+import pytest
 from botocore.exceptions import ClientError
 
 from stonecrop import ACCESS_KEY, REGION, ROOT, SECRET_KEY
 from test_advisories import every_operation
+
+pytestmark = pytest.mark.first_answer
 
 # These go to other hosts than that of the bucket.
 ELSEWHERE = {"ListDirectoryBuckets", "WriteGetObjectResponse"}
