@@ -24,6 +24,10 @@ LINE = re.compile(r'\[[^\]]*\]|"[^"]*"|\S+')
 WAIT_SECONDS_MAX = 30
 
 
+# The server is their own.
+pytestmark = pytest.mark.one_process
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     flags = ["--access-log-delivery", "1", "--website-domain", "web.localhost"]
