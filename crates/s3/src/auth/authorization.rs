@@ -5,13 +5,14 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE};
 use http::request::Parts;
 
+use crate::auth::algorithm::Algorithm;
 use crate::auth::scope::{self, Scope};
 use crate::auth::{Location, Version4, unsupported_version};
 use crate::error::{Error, ErrorCode, Result};
 use crate::timestamp;
 
-/// The one algorithm.
-pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// For which regions a signature of version 4A holds.
+const REGION_SET: &str = "x-amz-region-set";
 
 /// The `Authorization` header; an empty one counts as none, as AWS treats it.
 pub(super) fn header(head: &Parts) -> Result<Option<&str>> {
@@ -28,9 +29,7 @@ pub(super) fn header(head: &Parts) -> Result<Option<&str>> {
 pub(super) fn claim(value: &str, head: &Parts) -> Result<Version4> {
     let malformed = |reason: &str| scope::refuse(Location::Header, reason);
     let (algorithm, fields) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
-    if algorithm != ALGORITHM {
-        return Err(refuse_algorithm(algorithm, value));
-    }
+    let algorithm = Algorithm::parse(algorithm).ok_or_else(|| refuse_algorithm(algorithm, value))?;
     let field = |name: &str| {
         let mut found = fields.split(',').filter_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
         let value = found.next().filter(|value| !value.is_empty())?;
@@ -42,8 +41,9 @@ pub(super) fn claim(value: &str, head: &Parts) -> Result<Version4> {
         .ok_or_else(|| malformed("the authorization component \"SignedHeaders\" is missing or repeated."))?;
     let signature = field("Signature")
         .ok_or_else(|| malformed("the authorization component \"Signature\" is missing or repeated."))?;
-    let scope = Scope::parse(credential).ok_or_else(|| {
-        malformed("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
+    let region_set = single(&head.headers, REGION_SET).filter(|_| algorithm == Algorithm::Ecdsa);
+    let scope = Scope::parse(algorithm, credential, region_set).ok_or_else(|| {
+        malformed(&format!("the Credential is mal-formed; expecting \"{}\".", algorithm.credential_form()))
     })?;
     let signed_at = signing_time(&head.headers)?;
     if !timestamp::iso_8601_basic(signed_at).starts_with(&scope.date) {
@@ -70,14 +70,16 @@ fn refuse_algorithm(algorithm: &str, value: &str) -> Error {
     Error::invalid_argument("Unsupported Authorization Type", "Authorization", value)
 }
 
+/// The value of a header that is there once.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
 /// `x-amz-date`, else `Date`.
 fn signing_time(headers: &HeaderMap) -> Result<UnixMillis> {
-    let single = |name: &str| {
-        let mut values = headers.get_all(name).iter();
-        let value = values.next()?.to_str().ok()?;
-        values.next().is_none().then_some(value)
-    };
-    let text = single("x-amz-date").or_else(|| single(DATE.as_str()));
+    let text = single(headers, "x-amz-date").or_else(|| single(headers, DATE.as_str()));
     text.and_then(|text| timestamp::parse_iso_8601_basic(text).or_else(|| timestamp::parse_http_date(text))).ok_or_else(
         || {
             Error::with_message(

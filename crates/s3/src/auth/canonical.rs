@@ -9,7 +9,6 @@ use http::header::HOST;
 use http::request::Parts;
 use sha2::{Digest, Sha256};
 
-use crate::auth::authorization::ALGORITHM;
 use crate::auth::payload::CONTENT_SHA256;
 use crate::auth::scope::Scope;
 use crate::error::{Error, ErrorCode, Result};
@@ -61,11 +60,11 @@ impl CanonicalRequest {
         &self.0
     }
 
-    /// What the signature is the HMAC of.
+    /// What the signature is one of.
     pub(super) fn string_to_sign(&self, signed_at: UnixMillis, scope: &Scope) -> String {
         let digest = hex::encode(Sha256::digest(&self.0));
         let signed_at = timestamp::iso_8601_basic(signed_at);
-        format!("{ALGORITHM}\n{signed_at}\n{}\n{digest}", scope.to_signed_text())
+        format!("{}\n{signed_at}\n{}\n{digest}", scope.algorithm.name(), scope.to_signed_text())
     }
 }
 

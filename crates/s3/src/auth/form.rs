@@ -2,8 +2,9 @@
 
 use iam::Credential;
 
+use super::algorithm::Algorithm;
 use super::scope::{self, Scope, Service};
-use super::{Authenticator, Location, authorization, version_2};
+use super::{Authenticator, Location, version_2};
 use crate::error::{Error, ErrorCode, Result};
 
 /// How the policy of a form is signed, and by whom it claims to be.
@@ -66,7 +67,7 @@ impl Authenticator {
     }
 
     fn form_scope(&self, algorithm: &str, credential: &str, date: &str) -> Result<Scope> {
-        if algorithm != authorization::ALGORITHM {
+        if Algorithm::parse(algorithm) != Some(Algorithm::Hmac) {
             return Err(Error::invalid_argument(
                 "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"",
                 "X-Amz-Algorithm",
@@ -79,7 +80,7 @@ impl Authenticator {
                 "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".",
             )
         };
-        let scope = Scope::parse(credential).ok_or_else(malformed)?;
+        let scope = Scope::parse(Algorithm::Hmac, credential, None).ok_or_else(malformed)?;
         scope.check_names(&self.region, &[Service::S3], Location::Header)?;
         if !date.starts_with(&scope.date) {
             return Err(Error::invalid_argument(

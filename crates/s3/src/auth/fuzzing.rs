@@ -12,6 +12,7 @@ use iam::{AccessKey, Account, Credential, SecretKey};
 use identity::Known;
 use sha2::{Digest, Sha256};
 
+use super::algorithm::Algorithm;
 use super::canonical::CanonicalRequest;
 use super::scope::Scope;
 use super::signing_key::SigningKeys;
@@ -55,7 +56,8 @@ pub(crate) fn sign(text: &str) -> String {
 
 /// Continues the signature `seed` of a head, for the chunks of its body.
 pub(crate) fn chunk_signer(seed: &str) -> ChunkSigner {
-    let scope = Scope::parse(&format!("{ACCESS_KEY}/{SCOPE}")).expect("the scope is well-formed");
+    let scope =
+        Scope::parse(Algorithm::Hmac, &format!("{ACCESS_KEY}/{SCOPE}"), None).expect("the scope is well-formed");
     let key = SigningKeys::default().derive(&credential(ACCESS_KEY, SECRET_KEY), &scope);
     ChunkSigner::new(key, NOW, &scope, seed.to_owned())
 }

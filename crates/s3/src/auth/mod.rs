@@ -1,4 +1,4 @@
-//! Signature Version 4: who sent a request, and whether they signed all of it.
+//! Signature Version 4 and 4A: who sent a request, and whether they signed all of it.
 //!
 //! [`Authenticator::claim`] reads the claim from the `Authorization` header (`authorization`) or from the query
 //! (`presigned`) and checks its scope and its time. The caller looks up whose key it names; [`Authenticator::verify`] then
@@ -12,6 +12,7 @@
 //! Invariants: nothing here asks whether a bucket exists; every `x-amz-*` header that an operation may act on is
 //! covered by the signature.
 
+mod algorithm;
 mod authorization;
 mod canonical;
 mod form;
@@ -21,6 +22,7 @@ mod payload;
 mod presigned;
 mod scope;
 mod signing_key;
+mod verifying_key;
 mod version_2;
 
 use std::sync::Arc;

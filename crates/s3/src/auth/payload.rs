@@ -5,6 +5,7 @@ use http::request::Parts;
 use sha2::{Digest, Sha256};
 
 use crate::auth::Location;
+use crate::auth::algorithm::Algorithm;
 use crate::auth::scope::Scope;
 use crate::auth::signing_key::SigningKey;
 use crate::error::{Error, ErrorCode, Result};
@@ -15,8 +16,12 @@ use crate::uri::Query;
 pub(super) const CONTENT_SHA256: &str = "x-amz-content-sha256";
 
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
-const SIGNED_CHUNKS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
-const SIGNED_CHUNKS_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
+const SIGNED_CHUNKS: [(Algorithm, &str); 2] = [
+    (Algorithm::Hmac, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
+    (Algorithm::Ecdsa, "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"),
+];
+/// What these end in when trailers follow the chunks.
+const TRAILER: &str = "-TRAILER";
 const UNSIGNED_CHUNKS_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
 /// How the body of an authenticated request is protected.
@@ -41,11 +46,13 @@ impl Payload {
     /// has signed when there is none.
     pub(super) fn from_declared(declared: &str, signer: Option<ChunkSigner>, head: &Parts) -> Result<Self> {
         let chunked = |signer, trailers| Ok(Self::Chunked { signer, trailers, decoded_size: decoded_size(head)? });
+        if let Some((algorithm, trailers)) = signed_chunks(declared) {
+            // Nobody signs chunks in another way than what begins their chain.
+            let signer = signer.filter(|signer| signer.algorithm == algorithm);
+            return chunked(Some(signer.ok_or(ErrorCode::AccessDenied)?), trailers);
+        }
         match declared {
             UNSIGNED => Ok(Self::Unsigned),
-            SIGNED_CHUNKS | SIGNED_CHUNKS_TRAILER if signer.is_none() => Err(ErrorCode::AccessDenied.into()),
-            SIGNED_CHUNKS => chunked(signer, false),
-            SIGNED_CHUNKS_TRAILER => chunked(signer, true),
             UNSIGNED_CHUNKS_TRAILER => chunked(None, true),
             literal => parse_sha256(literal).map(Self::Sha256).ok_or_else(|| refuse_hash(literal)),
         }
@@ -70,8 +77,18 @@ pub(super) fn declared_hash(head: &Parts, query: &Query, location: Option<Locati
         Some(Location::Query { .. }) => header.or_else(|| query.get("X-Amz-Content-Sha256")).unwrap_or(UNSIGNED),
         None => header.unwrap_or(UNSIGNED),
     };
-    let known = [UNSIGNED, SIGNED_CHUNKS, SIGNED_CHUNKS_TRAILER, UNSIGNED_CHUNKS_TRAILER].contains(&declared);
+    let known = [UNSIGNED, UNSIGNED_CHUNKS_TRAILER].contains(&declared) || signed_chunks(declared).is_some();
     if known || parse_sha256(declared).is_some() { Ok(declared.to_owned()) } else { Err(refuse_hash(declared)) }
+}
+
+/// How the chunks of a body are signed that is declared like this, and whether trailers follow them.
+fn signed_chunks(declared: &str) -> Option<(Algorithm, bool)> {
+    let (name, trailers) = match declared.strip_suffix(TRAILER) {
+        Some(name) => (name, true),
+        None => (declared, false),
+    };
+    let (algorithm, _) = SIGNED_CHUNKS.into_iter().find(|(_, known)| *known == name)?;
+    Some((algorithm, trailers))
 }
 
 fn parse_sha256(text: &str) -> Option<[u8; 32]> {
@@ -83,7 +100,9 @@ fn parse_sha256(text: &str) -> Option<[u8; 32]> {
 fn refuse_hash(value: &str) -> Error {
     Error::invalid_argument(
         "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
-         STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
+         STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, \
+         STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 \
+         value.",
         CONTENT_SHA256,
         value,
     )
@@ -99,6 +118,7 @@ fn decoded_size(head: &Parts) -> Result<u64> {
 
 /// The chain of chunk signatures: each covers its chunk and the signature before it.
 pub(crate) struct ChunkSigner {
+    algorithm: Algorithm,
     key: SigningKey,
     signed_at: String,
     scope: String,
@@ -109,27 +129,29 @@ impl ChunkSigner {
     /// Starts the chain with the signature of the request's head.
     pub(super) fn new(key: SigningKey, signed_at: UnixMillis, scope: &Scope, seed: String) -> Self {
         let signed_at = timestamp::iso_8601_basic(signed_at);
-        Self { key, signed_at, scope: scope.to_signed_text(), previous: seed }
+        Self { algorithm: scope.algorithm, key, signed_at, scope: scope.to_signed_text(), previous: seed }
     }
 
     /// Whether `signature` is that of a chunk with the SHA-256 `content`, in this place of the chain.
     pub(crate) fn verify_chunk(&mut self, content: &[u8; 32], signature: &str) -> bool {
         let empty = hex::encode(Sha256::digest(b""));
-        let Self { signed_at, scope, previous, .. } = self;
-        let content = hex::encode(content);
-        let text = format!("AWS4-HMAC-SHA256-PAYLOAD\n{signed_at}\n{scope}\n{previous}\n{empty}\n{content}");
+        let Self { algorithm, signed_at, scope, previous, .. } = self;
+        let (algorithm, content) = (algorithm.name(), hex::encode(content));
+        let text = format!("{algorithm}-PAYLOAD\n{signed_at}\n{scope}\n{previous}\n{empty}\n{content}");
         self.advance(&text, signature)
     }
 
     /// Whether `signature` is that of trailers with the SHA-256 `content`, which end the chain.
     pub(crate) fn verify_trailers(&mut self, content: &[u8; 32], signature: &str) -> bool {
-        let Self { signed_at, scope, previous, .. } = self;
-        let content = hex::encode(content);
-        let text = format!("AWS4-HMAC-SHA256-TRAILER\n{signed_at}\n{scope}\n{previous}\n{content}");
+        let Self { algorithm, signed_at, scope, previous, .. } = self;
+        let (algorithm, content) = (algorithm.name(), hex::encode(content));
+        let text = format!("{algorithm}-TRAILER\n{signed_at}\n{scope}\n{previous}\n{content}");
         self.advance(&text, signature)
     }
 
     fn advance(&mut self, text: &str, signature: &str) -> bool {
+        // Those of version 4A have no one length, and are filled up to the longest.
+        let signature = signature.trim_end_matches('*');
         let valid = self.key.verify(text.as_bytes(), signature);
         signature.clone_into(&mut self.previous);
         valid

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::auth::authorization::{ALGORITHM, parse_signed_headers};
+use crate::auth::algorithm::Algorithm;
+use crate::auth::authorization::parse_signed_headers;
 use crate::auth::scope::{self, Scope};
 use crate::auth::{Location, Version4, unsupported_version};
 use crate::error::{Error, ErrorCode, Result};
@@ -28,14 +29,14 @@ pub(super) fn claim(query: &Query) -> Result<Version4> {
         return Err(unsupported_version());
     }
     let [algorithm, credential, signature, date, signed_headers, expires] = parameters(query)?;
-    if algorithm != ALGORITHM {
-        return Err(refuse("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
-    }
+    let message = "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"";
+    let algorithm = Algorithm::parse(algorithm).ok_or_else(|| refuse(message))?;
     let expires = parse_expires(expires)?;
     let location = Location::Query { expires };
-    let scope = Scope::parse(credential).ok_or_else(|| {
-        let expected = "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".";
-        scope::refuse(location, expected)
+    let region_set = query.get_single("X-Amz-Region-Set").filter(|_| algorithm == Algorithm::Ecdsa);
+    let scope = Scope::parse(algorithm, credential, region_set).ok_or_else(|| {
+        let expected = format!("the Credential is mal-formed; expecting \"{}\".", algorithm.credential_form());
+        scope::refuse(location, &expected)
     })?;
     let signed_at = timestamp::parse_iso_8601_basic(date)
         .ok_or_else(|| refuse("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;

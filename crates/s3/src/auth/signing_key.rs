@@ -10,33 +10,41 @@ use parking_lot::Mutex;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::auth::algorithm::Algorithm;
 use crate::auth::scope::Scope;
+use crate::auth::verifying_key::VerifyingKey;
 use crate::timestamp;
 
 /// More keys than clients of a week use with one credential; beyond that the oldest days are derived again.
 const CACHED_MAX: usize = 256;
 
-/// Signs for one access key, day, region and service.
+/// Tells the signatures of one access key from others.
 #[derive(Clone)]
-pub(crate) struct SigningKey(Zeroizing<[u8; 32]>);
+pub(crate) enum SigningKey {
+    /// Those of a day, a region and a service.
+    Hmac(Zeroizing<[u8; 32]>),
+    /// Those of version 4A.
+    Ecdsa(VerifyingKey),
+}
 
 impl SigningKey {
-    /// Compares the signature of `text` with `signature` (64 hexadecimal digits) in constant time.
+    /// Whether `signature`, hexadecimal, is one of `text`. Takes as long whatever is wrong with it.
     pub(crate) fn verify(&self, text: &[u8], signature: &str) -> bool {
-        let mut claimed = [0; 32];
-        let decoded = hex::decode_to_slice(signature, &mut claimed).is_ok();
-        decoded && self.mac(text).verify_slice(&claimed).is_ok()
-    }
-
-    fn mac(&self, text: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).expect("HMAC takes keys of any length");
-        mac.update(text);
-        mac
+        match self {
+            Self::Hmac(key) => {
+                let mut claimed = [0; 32];
+                let decoded = hex::decode_to_slice(signature, &mut claimed).is_ok();
+                let mut mac = Hmac::<Sha256>::new_from_slice(key.as_slice()).expect("HMAC takes keys of any length");
+                mac.update(text);
+                decoded && mac.verify_slice(&claimed).is_ok()
+            }
+            Self::Ecdsa(key) => hex::decode(signature).is_ok_and(|signature| key.verify(text, &signature)),
+        }
     }
 }
 
 /// What a signing key depends on besides the secret.
-type CacheKey = (String, String, String, String);
+type CacheKey = (String, Algorithm, String, String, String);
 
 /// Derives signing keys and remembers them: four HMACs are saved with every request.
 #[derive(Default)]
@@ -47,16 +55,22 @@ pub(super) struct SigningKeys {
 impl SigningKeys {
     /// The key that `credential` signs with in `scope`.
     pub(super) fn derive(&self, credential: &Credential, scope: &Scope) -> SigningKey {
-        let Scope { access_key, date, region, service, .. } = scope;
+        let Scope { algorithm, access_key, date, region, service, .. } = scope;
         // The date comes first, so that the first entry of a full cache is of the oldest day.
-        let cache_key = (date.clone(), access_key.clone(), region.clone(), service.clone());
+        let cache_key = match algorithm {
+            Algorithm::Hmac => (date.clone(), *algorithm, access_key.clone(), region.clone(), service.clone()),
+            Algorithm::Ecdsa => (date.clone(), *algorithm, access_key.clone(), String::new(), String::new()),
+        };
         let mut cached = self.cached.lock();
         if let Some((secret, key)) = cached.get(&cache_key)
             && *secret == credential.secret_key
         {
             return key.clone();
         }
-        let key = derive(&credential.secret_key, scope);
+        let key = match algorithm {
+            Algorithm::Hmac => derive(&credential.secret_key, scope),
+            Algorithm::Ecdsa => SigningKey::Ecdsa(VerifyingKey::derive(access_key, &credential.secret_key)),
+        };
         if CACHED_MAX <= cached.len() {
             cached.pop_first();
         }
@@ -72,5 +86,5 @@ fn derive(secret: &SecretKey, scope: &Scope) -> SigningKey {
     let derived = generate_signing_key(secret.expose(), midnight, &scope.region, &scope.service);
     let mut key = Zeroizing::new([0; 32]);
     key.copy_from_slice(derived.as_ref());
-    SigningKey(key)
+    SigningKey::Hmac(key)
 }

@@ -209,7 +209,7 @@ async fn promises_that_cannot_be_kept_are_refused() {
         ("x-amz-tagging", "aws:a=b", (400, "InvalidTag")),
         ("x-amz-object-lock-mode", "GOVERNANCE", (400, "InvalidArgument")),
         ("x-amz-grant-read", "id=1", (400, "InvalidArgument")),
-        ("x-amz-write-offset-bytes", "0", (501, "NotImplemented")),
+        ("x-amz-write-offset-bytes", "5", (400, "InvalidWriteOffset")),
         ("x-amz-storage-class", "GLACIER", (400, "InvalidStorageClass")),
         ("x-amz-acl", "public-ready", (400, "InvalidArgument")),
         ("x-amz-expected-bucket-owner", "123456789012", (403, "AccessDenied")),
