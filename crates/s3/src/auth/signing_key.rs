@@ -1,6 +1,7 @@
 //! Keys derived from secrets, kept while they are in use.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sigv4::sign::v4::generate_signing_key;
@@ -24,7 +25,7 @@ pub(crate) enum SigningKey {
     /// Those of a day, a region and a service.
     Hmac(Zeroizing<[u8; 32]>),
     /// Those of version 4A.
-    Ecdsa(VerifyingKey),
+    Ecdsa(Arc<VerifyingKey>),
 }
 
 impl SigningKey {
@@ -69,7 +70,7 @@ impl SigningKeys {
         }
         let key = match algorithm {
             Algorithm::Hmac => derive(&credential.secret_key, scope),
-            Algorithm::Ecdsa => SigningKey::Ecdsa(VerifyingKey::derive(access_key, &credential.secret_key)),
+            Algorithm::Ecdsa => SigningKey::Ecdsa(Arc::new(VerifyingKey::derive(access_key, &credential.secret_key))),
         };
         if CACHED_MAX <= cached.len() {
             cached.pop_first();

@@ -6,7 +6,6 @@ use p256::elliptic_curve::sec1::ToSec1Point;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 
 /// The public key, as an uncompressed point.
-#[derive(Clone)]
 pub(crate) struct VerifyingKey([u8; 65]);
 
 impl VerifyingKey {
@@ -26,6 +25,8 @@ impl VerifyingKey {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use env::UnixMillis;
     use ring::rand::SystemRandom;
     use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
@@ -59,7 +60,7 @@ mod tests {
         let scope = Scope::parse(Algorithm::Ecdsa, "key/20130524/s3/aws4_request", Some("*")).unwrap();
         let seed = sign("the head of the request");
         let signed_at = UnixMillis(1_369_353_600_000);
-        let mut signer = ChunkSigner::new(SigningKey::Ecdsa(key.clone()), signed_at, &scope, seed.clone());
+        let mut signer = ChunkSigner::new(SigningKey::Ecdsa(Arc::new(key)), signed_at, &scope, seed.clone());
         let empty = hex::encode(Sha256::digest(b""));
         let mut previous = seed;
         for content in [b"one".as_slice(), b"two", b""] {
