@@ -118,6 +118,37 @@ def test_the_leader_is_killed_under_load_and_then_all_nodes(cluster):
     assert check(list(load.operations)) == []
 
 
+def refusal(call):
+    """How a call is refused, and after how many seconds."""
+    began = time.monotonic()
+    with pytest.raises(ClientError) as refused:
+        call()
+    return refused.value.response["ResponseMetadata"], time.monotonic() - began
+
+
+def test_a_minority_refuses_writes_and_reads_and_says_when_to_ask_again(cluster, clients):
+    clients[1].put_object(Bucket=BUCKET, Key="decided", Body=b"by all")
+    last, *others = cluster.nodes
+    cluster.every("freeze", nodes=others)
+    try:
+        alone = cluster.client(last)
+        calls = [
+            lambda: alone.put_object(Bucket=BUCKET, Key="undecided", Body=b"by one"),
+            lambda: alone.get_object(Bucket=BUCKET, Key="decided"),
+            lambda: alone.list_objects_v2(Bucket=BUCKET),
+            lambda: alone.delete_object(Bucket=BUCKET, Key="decided"),
+        ]
+        with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+            for answer, seconds in pool.map(refusal, calls):
+                assert answer["HTTPStatusCode"] == 503 and answer["HTTPHeaders"]["retry-after"] == "1"
+                # The deadline of a decision is ten seconds; the bucket is looked up first.
+                assert seconds < 25
+    finally:
+        cluster.every("thaw", nodes=others)
+    cluster.wait_until_whole(60)
+    assert clients[last].get_object(Bucket=BUCKET, Key="decided")["Body"].read() == b"by all"
+
+
 # What a new node is started with, the exit code, and what must be said.
 WRONG = [
     (["--node-address", "HERE", "--join", "THERE"], WRONG_USE, "--token <TOKEN>"),
