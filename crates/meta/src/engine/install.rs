@@ -56,6 +56,7 @@ impl Worker {
             tracing::info!(index = offer.applied().index, "a fetched state came too late to be of use");
             return Ok(Installed::TooLate);
         }
+        self.complete_one();
         let ground = base.ground();
         let sorted: BTreeMap<[u8; TreeId::ENCODED_SIZE], Vec<u8>> = roots
             .iter()
@@ -83,6 +84,14 @@ impl Worker {
         self.retire_base(replaced);
         tracing::info!(index = offer.applied().index, trees = roots.len(), "took over the state of another node");
         Ok(Installed::Now)
+    }
+
+    /// Goes on filling mirrors until one has everything, without which nothing can be made durable. After a start that found
+    /// no root that can be read, none has.
+    fn complete_one(&mut self) {
+        while !self.fills.is_empty() && !self.core.mirrors.in_service().iter().any(|mirror| mirror.has_packs()) {
+            self.fill_some();
+        }
     }
 
     /// Gives every mirror the packs that it lacks because it joined while they were being fetched, or was to get others.

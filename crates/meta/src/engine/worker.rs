@@ -242,7 +242,7 @@ impl Worker {
     }
 
     /// Copies one pack to a mirror that lacks some, or declares it full.
-    fn fill_some(&mut self) {
+    pub(super) fn fill_some(&mut self) {
         let Some(mut fill) = self.fills.pop() else { return };
         match self.fill_step(&mut fill) {
             Ok(false) => self.fills.push(fill),
