@@ -1,5 +1,6 @@
 """Permissions by the tags of a bucket, and the operations that change these tags then."""
 
+import concurrent.futures
 import itertools
 import json
 
@@ -118,6 +119,20 @@ def test_tags_are_changed_one_by_one(s3, bucket, control):
     # Disabled, the older operations work again.
     set_abac(s3, bucket, "Disabled")
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [tag("z", "1")]})
+
+
+def test_tags_that_are_changed_at_once_all_hold(s3, bucket, control):
+    """However many change the tags at the same time, each change is made to what the others have made of them."""
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [tag(f"old{number}", "x") for number in range(10)]})
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        changes = []
+        for number in range(10):
+            changes.append(threads.submit(control.tag_resource, **arn(bucket), Tags=[tag(f"new{number}", "x")]))
+            changes.append(threads.submit(control.untag_resource, **arn(bucket), TagKeys=[f"old{number}"]))
+        for change in changes:
+            change.result()
+    tags = control.list_tags_for_resource(**arn(bucket))["Tags"]
+    assert [own["Key"] for own in tags] == [f"new{number}" for number in range(10)]
 
 
 def test_policies_see_the_tags_that_are_given_and_taken(s3, bucket, user):

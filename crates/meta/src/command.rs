@@ -78,6 +78,8 @@ pub enum Command {
     AppendObject(Box<AppendObject>),
     /// Answers [`Reply::ObjectPut`](crate::Reply::ObjectPut).
     RenameObject(Box<RenameObject>),
+    /// Answers [`Reply::Done`](crate::Reply::Done).
+    ChangeBucketConfiguration(ChangeBucketConfiguration),
 }
 
 impl Command {
@@ -87,6 +89,7 @@ impl Command {
         match self {
             Self::CreateBucket(_) | Self::PutObject(_) | Self::CreateUpload(_) | Self::PutPart(_) => true,
             Self::SetBucketConfiguration(command) => command.value.is_some(),
+            Self::ChangeBucketConfiguration(command) => command.change.value.is_some(),
             Self::SetObjectDetail(_) | Self::StripeBody(_) | Self::AppendObject(_) | Self::RenameObject(_) => true,
             Self::SetLifecycle(command) => command.lifecycle.is_some(),
             _ => false,
@@ -131,6 +134,7 @@ impl Command {
             | Self::SetDocuments(_)
             // They would undo what somebody else has set meanwhile.
             | Self::SetBucketConfiguration(_)
+            | Self::ChangeBucketConfiguration(_)
             | Self::SetBucketVersioning(_)
             | Self::SetObjectDetail(_)
             | Self::SetBucketLock(_)
@@ -427,6 +431,16 @@ pub struct SetBucketConfiguration {
     pub kind: ConfigurationKind,
     /// What it says, at most [`CONFIGURATION_SIZE_MAX`] bytes; the format is its owner's. `None` removes it.
     pub value: Option<Vec<u8>>,
+}
+
+/// Changes one configuration of a bucket that depends on what it was, or on others: refused with
+/// [`Refusal::VersionChanged`](crate::Refusal::VersionChanged) when any was set since.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChangeBucketConfiguration {
+    /// What it becomes.
+    pub change: SetBucketConfiguration,
+    /// The stamp of the bucket's configurations that the change was made from.
+    pub configured: Hlc,
 }
 
 /// Has a bucket keep the versions of its objects, or not any more.

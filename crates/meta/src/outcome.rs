@@ -143,10 +143,10 @@ pub enum Refusal {
         /// The stripe.
         stripe: u32,
     },
-    /// Somebody else changed the document or the table. Load it and decide again.
+    /// Somebody else changed the document, the table or the bucket's configurations. Load it and decide again.
     #[error("document has version {version}")]
     VersionChanged {
-        /// Its version; 0 when there is none.
+        /// Its version, or the stamp of the configurations; 0 when there is none.
         version: u64,
     },
     /// A bucket's configuration is too large.

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use env::UnixMillis;
 pub use meta::BucketId;
 use meta::command::{
-    CreateBucket, DeleteBucket, SetBucketConfiguration, SetBucketLock, SetBucketQuota, SetBucketVersioning,
+    ChangeBucketConfiguration, CreateBucket, DeleteBucket, SetBucketConfiguration, SetBucketLock, SetBucketQuota,
+    SetBucketVersioning,
 };
 use meta::record::BucketRecord;
 pub use meta::record::{BucketLock, ConfigurationKind, DefaultRetention, Hlc, Quota, RetentionPeriod, Versioning};
@@ -163,6 +164,23 @@ impl Store {
     ) -> Result<()> {
         let command = SetBucketConfiguration { bucket: bucket.id, kind, value };
         self.propose(Command::SetBucketConfiguration(command)).await?;
+        Ok(())
+    }
+
+    /// Sets a configuration of a bucket, or removes it, unless any of it was set since `bucket` was read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::set_bucket_configuration`]; `ConcurrentChange` when one was: read the bucket and decide again.
+    pub async fn change_bucket_configuration(
+        &self,
+        bucket: &Bucket,
+        kind: ConfigurationKind,
+        value: Option<Vec<u8>>,
+    ) -> Result<()> {
+        let change = SetBucketConfiguration { bucket: bucket.id, kind, value };
+        let command = ChangeBucketConfiguration { change, configured: bucket.configured };
+        self.propose(Command::ChangeBucketConfiguration(command)).await?;
         Ok(())
     }
 

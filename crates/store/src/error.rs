@@ -114,8 +114,9 @@ pub enum Error {
     /// The object is encrypted in another way than was asked for: `EncryptionTypeMismatch`.
     #[error("the object is encrypted in another way")]
     EncryptionTypeMismatch,
-    /// Somebody else has changed the object meanwhile: `OperationAborted`, try again.
-    #[error("the object has changed meanwhile")]
+    /// Somebody else has changed the object, or what is configured for the bucket, meanwhile: `OperationAborted`, try
+    /// again.
+    #[error("it has changed meanwhile")]
     ConcurrentChange,
     /// The client has used its token for another request: `IdempotencyParameterMismatch`.
     #[error("the token was used for another request")]
@@ -224,7 +225,7 @@ impl From<Refusal> for Error {
             Refusal::Locked => Self::Locked,
             Refusal::NoObjectLock => Self::NoObjectLock,
             Refusal::QuotaExceeded => Self::QuotaExceeded,
-            Refusal::BaseChanged { .. } => Self::ConcurrentChange,
+            Refusal::BaseChanged { .. } | Refusal::VersionChanged { .. } => Self::ConcurrentChange,
             Refusal::Versioned => Self::InvalidRequest(NO_APPENDING_TO_VERSIONS),
             Refusal::TooManyParts => Self::TooManyParts,
             Refusal::TokenReused => Self::TokenReused,
@@ -241,7 +242,6 @@ impl From<Refusal> for Error {
             | Refusal::TooFewShards { .. }
             | Refusal::NoSuchWrite
             | Refusal::NoSuchShard { .. }
-            | Refusal::VersionChanged { .. }
             | Refusal::NotDue => Self::Unavailable { reason: refusal.to_string() },
             Refusal::InvalidManifest(_) => {
                 tracing::error!(%refusal, "the metadata refused our own manifest");

@@ -5,7 +5,8 @@ use super::draft::{Decision, Draft};
 use super::lifecycle_index;
 use super::manifest;
 use crate::command::{
-    CONFIGURATION_SIZE_MAX, CreateBucket, DeleteBucket, DrainUploads, SetBucketConfiguration, SetBucketVersioning,
+    CONFIGURATION_SIZE_MAX, ChangeBucketConfiguration, CreateBucket, DeleteBucket, DrainUploads,
+    SetBucketConfiguration, SetBucketVersioning,
 };
 use crate::error::{Error, Result};
 use crate::keys;
@@ -102,6 +103,14 @@ pub(super) fn set_configuration(draft: &mut Draft<'_>, command: &SetBucketConfig
     let record = BucketRecord { configured: draft.now(), ..record };
     draft.put(TreeId::Catalog, keys::bucket(command.bucket), &record);
     Ok(Reply::Done)
+}
+
+pub(super) fn change_configuration(draft: &mut Draft<'_>, command: &ChangeBucketConfiguration) -> Decision<Reply> {
+    let record = draft.require_bucket(command.change.bucket)?;
+    if record.configured != command.configured {
+        return Err(Refusal::VersionChanged { version: record.configured.bits() }.into());
+    }
+    set_configuration(draft, &command.change)
 }
 
 pub(super) fn check_size(value: &[u8]) -> std::result::Result<(), Refusal> {

@@ -63,6 +63,7 @@ pub fn apply(view: &dyn View, command: &Command, stamp: LogStamp) -> Result<(Out
         Command::SetBucketVersioning(command) => bucket::set_versioning(&mut draft, command),
         Command::DeleteVersion(command) => object::delete_version(&mut draft, command),
         Command::SetBucketConfiguration(command) => bucket::set_configuration(&mut draft, command),
+        Command::ChangeBucketConfiguration(command) => bucket::change_configuration(&mut draft, command),
         Command::SetObjectDetail(command) => object::set_detail(&mut draft, command),
         Command::SetBucketLock(command) => lock::set_bucket_lock(&mut draft, command),
         Command::SetLifecycle(command) => lifecycle_index::set(&mut draft, command),

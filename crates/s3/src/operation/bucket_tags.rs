@@ -1,7 +1,7 @@
 //! Tags of buckets: GetBucketTagging, PutBucketTagging, DeleteBucketTagging, and ListTagsForResource, TagResource,
 //! UntagResource of S3 Control, which alone change them where policies decide by them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
 use iam::Action;
@@ -10,14 +10,19 @@ use crate::access::BucketAccess;
 use crate::body::digest;
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
-use crate::operation::bucket_configuration::{found, put, remove, set};
+use crate::operation::bucket_configuration::{found, put, remove};
 use crate::request::Request;
 use crate::response::{self, Response};
-use crate::settings::{Abac, Document, Tags, tags};
+use crate::settings::{Abac, Document, Tags, kind, tags};
 use crate::xml::{Element, Writer};
 
 /// The namespace of S3 Control.
 const NAMESPACE: &str = "http://awss3control.amazonaws.com/doc/2018-08-20/";
+
+/// Somebody else changing the bucket's configurations again and again is no way of life.
+const ATTEMPTS_MAX: usize = 16;
+
+type TagSet = BTreeMap<String, String>;
 
 /// GetBucketTagging.
 pub(super) async fn get_bucket_tagging(_: &Frontend, request: Request) -> Result<Response> {
@@ -63,22 +68,38 @@ pub(super) async fn tag_resource(frontend: &Frontend, mut request: Request) -> R
     drop((document, body, room));
     request.bucket_tags = Some(more.clone());
     frontend.check_described(&mut request, Action::TagResource).await?;
-    let tags = tags::with_more(own(&request), more)?;
-    set(frontend, request.access(), Some(&Tags(tags))).await?;
-    Ok(response::empty(StatusCode::NO_CONTENT))
+    change(frontend, request, |own| tags::with_more(own, more.clone())).await
 }
 
 /// UntagResource: removes tags.
 pub(super) async fn untag_resource(frontend: &Frontend, request: Request) -> Result<Response> {
-    let mut tags = own(&request);
-    for (_, key) in request.query.pairs().iter().filter(|(name, _)| name == "tagKeys") {
-        tags.remove(key);
-    }
-    let tags = Some(Tags(tags)).filter(|Tags(tags)| !tags.is_empty());
-    set(frontend, request.access(), tags.as_ref()).await?;
-    Ok(response::empty(StatusCode::NO_CONTENT))
+    let named = request.query.pairs().iter().filter(|(name, _)| name == "tagKeys");
+    let gone: BTreeSet<String> = named.map(|(_, key)| key.clone()).collect();
+    change(frontend, request, |own| Ok(own.into_iter().filter(|(key, _)| !gone.contains(key)).collect())).await
 }
 
-fn own(request: &Request) -> BTreeMap<String, String> {
+/// Has the tags be what `next` makes of them, whoever else changes them meanwhile.
+async fn change(
+    frontend: &Frontend,
+    mut request: Request,
+    next: impl Fn(TagSet) -> Result<TagSet>,
+) -> Result<Response> {
+    for _ in 0..ATTEMPTS_MAX {
+        let tags = Some(Tags(next(own(&request))?)).filter(|Tags(tags)| !tags.is_empty());
+        let value = tags.map(|tags| tags.write().into_bytes());
+        match frontend.store.change_bucket_configuration(request.found(), kind::<Tags>(), value).await {
+            Ok(()) => return Ok(response::empty(StatusCode::NO_CONTENT)),
+            Err(store::Error::ConcurrentChange) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // What has changed may decide about this request too.
+        frontend.enter(&mut request).await?;
+        let action = request.operation.action(&request.query);
+        frontend.check_described(&mut request, action).await?;
+    }
+    Err(ErrorCode::OperationAborted.into())
+}
+
+fn own(request: &Request) -> TagSet {
     request.settings().tags.clone().map(|Tags(tags)| tags).unwrap_or_default()
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::fixture::{Fixture, create_bucket};
 use crate::command::{
-    CONFIGURATION_SIZE_MAX, Command, CreateBucket, DeleteBucket, DrainUploads, SetBucketConfiguration,
+    CONFIGURATION_SIZE_MAX, ChangeBucketConfiguration, Command, CreateBucket, DeleteBucket, DrainUploads,
+    SetBucketConfiguration,
 };
 use crate::outcome::{Refusal, Reply};
 use crate::query;
@@ -147,6 +148,34 @@ fn the_stamp_of_a_bucket_changes_with_every_configuration() {
     let before = fixture.view.clone();
     fixture.apply(configure(bucket, 1, None)).unwrap();
     assert_eq!(fixture.view, before, "there was nothing to remove");
+}
+
+#[test]
+fn a_change_from_older_configurations_is_refused() {
+    let mut fixture = Fixture::new();
+    let bucket = fixture.bucket;
+    let stamp = |fixture: &Fixture| query::bucket_by_id(&fixture.view, bucket).unwrap().unwrap().configured;
+    let change = |configured, value: Option<&str>| {
+        let Command::SetBucketConfiguration(change) = configure(bucket, 1, value) else { panic!() };
+        Command::ChangeBucketConfiguration(ChangeBucketConfiguration { change, configured })
+    };
+    let never = stamp(&fixture);
+    for value in [Some("a"), Some("b"), None, Some("c")] {
+        let (before, state) = (stamp(&fixture), fixture.view.clone());
+        if before != never {
+            let refusal = Refusal::VersionChanged { version: before.bits() };
+            assert_eq!(fixture.refusal(change(never, value)), refusal);
+            assert_eq!(fixture.view, state);
+        }
+        fixture.apply(change(before, value)).unwrap();
+        let read = query::bucket_configuration(&fixture.view, bucket, kind(1)).unwrap();
+        assert_eq!(read.as_deref(), value.map(str::as_bytes));
+    }
+    // Another configuration counts as well: what depends on it was decided by what it was.
+    let before = stamp(&fixture);
+    fixture.apply(configure(bucket, 2, Some("other"))).unwrap();
+    let refusal = Refusal::VersionChanged { version: stamp(&fixture).bits() };
+    assert_eq!(fixture.refusal(change(before, Some("d"))), refusal);
 }
 
 #[test]
