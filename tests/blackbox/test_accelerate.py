@@ -24,9 +24,9 @@ class Answer:
 
 
 def ask(server, bucket, between, method="GET", key="key", body=None):
-    """A request to the accelerated host of a bucket, as an SDK signs it that uses the accelerated endpoint."""
+    """A request to the accelerated host of a bucket, or of none, as an SDK signs it that uses the accelerated endpoint."""
     address, port = server.address
-    host = f"{bucket}.{between}.{DOMAIN}:{port}"
+    host = f"{bucket}.{between}.{DOMAIN}:{port}".removeprefix(".")
     request = botocore.awsrequest.AWSRequest(method, f"http://{host}/{key}", data=body)
     botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY), "s3", REGION).add_auth(request)
     connection = http.client.HTTPConnection(address, port)
@@ -72,3 +72,17 @@ def test_accelerated_hosts_serve_buckets_where_it_is_enabled(server, s3, bucket,
     assert refused.status == 400 and "S3 Transfer Acceleration is disabled on this bucket" in refused.text
     assert s3.get_object(Bucket=bucket, Key="new")["Body"].read() == b"fresh"
     assert ask(server, "no-such-bucket", between).status == 404
+
+
+@pytest.mark.first_answer
+@pytest.mark.parametrize("between", HOSTS)
+def test_accelerated_hosts_neither_list_nor_make_nor_delete_buckets(server, s3, bucket, between):
+    configure(s3, bucket, "Enabled")
+    for answer in (ask(server, bucket, between, "DELETE", ""), ask(server, f"{bucket}-new", between, "PUT", "")):
+        assert answer.status == 400 and "S3 Transfer Acceleration does not support this operation" in answer.text
+    s3.head_bucket(Bucket=bucket)
+    assert code(s3.head_bucket, Bucket=f"{bucket}-new") == "404"
+    for key in ("", f"{bucket}/key"):
+        refused = ask(server, "", between, "GET", key)
+        assert refused.status == 400 and "<Code>InvalidRequest</Code>" in refused.text
+        assert "S3 Transfer Accelerate endpoint only supports virtual style requests" in refused.text

@@ -67,6 +67,8 @@ def test_pages_folders_and_the_error_page(sites):
     assert (answer.status, seen) == (403, "not here")
     answer, seen = site.visit("/", "POST")
     assert answer.status == 405 and "<li>Code: MethodNotAllowed</li>" in seen
+    answer, seen = site.visit("/", **{"X-Long": "x" * (17 << 10)})
+    assert answer.status == 400 and "<li>Code: RequestHeaderSectionTooLarge</li>" in seen
 
 
 def test_what_is_not_public_is_not_shown(sites):

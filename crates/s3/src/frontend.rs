@@ -136,7 +136,7 @@ impl Frontend {
             return self.post_form(bucket, &head, body, remote, log).await;
         }
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        let is_accelerated = is_accelerated(&head, &self.config.domains);
+        let is_accelerated = is_accelerated(&head, &self.config.domains)?;
         let Authenticated { signature, payload } = self.authenticate(&head, &query).await?;
         let mut headers = head.headers;
         if signature.as_ref().is_some_and(|signature| signature.presigned) {
@@ -205,7 +205,7 @@ impl Frontend {
             remote,
             operation,
             bucket_tags: None,
-            is_accelerated: is_accelerated(head, &self.config.domains),
+            is_accelerated: is_accelerated(head, &self.config.domains)?,
             notes,
             access: None,
         };

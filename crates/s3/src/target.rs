@@ -11,7 +11,7 @@ const CONTROL_TAGS: &str = "v20180820/tags/";
 const CONTROL_ACCOUNT: &str = "x-amz-account-id";
 
 /// What stands between a bucket and a domain where transfers are accelerated.
-const ACCELERATED: [&str; 2] = [".s3-accelerate", ".s3-accelerate.dualstack"];
+const ACCELERATED: [&str; 2] = ["s3-accelerate", "s3-accelerate.dualstack"];
 
 /// Longest key, in bytes of UTF-8.
 pub(crate) const KEY_SIZE_MAX: usize = 1024;
@@ -125,12 +125,21 @@ pub(crate) fn bucket_of_host(head: &Parts, domains: &[String]) -> Option<String>
 }
 
 /// Whether `Host` asks for a bucket with its transfers accelerated.
-pub(crate) fn is_accelerated(head: &Parts, domains: &[String]) -> bool {
-    name_of_host(head, domains).is_some_and(|name| unaccelerated(&name).is_some())
+///
+/// # Errors
+///
+/// `InvalidRequest` for an accelerated host that names no bucket.
+pub(crate) fn is_accelerated(head: &Parts, domains: &[String]) -> Result<bool> {
+    let Some(name) = name_of_host(head, domains) else { return Ok(false) };
+    if ACCELERATED.contains(&name.as_str()) {
+        let message = "S3 Transfer Accelerate endpoint only supports virtual style requests";
+        return Err(Error::with_message(ErrorCode::InvalidRequest, message));
+    }
+    Ok(unaccelerated(&name).is_some())
 }
 
 fn unaccelerated(name: &str) -> Option<&str> {
-    ACCELERATED.iter().find_map(|suffix| name.strip_suffix(suffix)).filter(|bucket| !bucket.is_empty())
+    ACCELERATED.iter().find_map(|accelerated| name.strip_suffix(accelerated)?.strip_suffix('.'))
 }
 
 /// What stands before one of `domains` in `Host`.
@@ -203,13 +212,15 @@ mod tests {
         };
         let domains = ["s3.example.com".to_owned()];
         for (host, expected) in [
-            ("bucket.s3-accelerate.s3.example.com:9000", true),
-            ("bucket.s3-accelerate.dualstack.s3.example.com", true),
-            ("bucket.s3.example.com", false),
-            ("s3-accelerate.s3.example.com", false),
-            ("bucket.s3-accelerate.example.com", false),
+            ("bucket.s3-accelerate.s3.example.com:9000", Ok(true)),
+            ("bucket.s3-accelerate.dualstack.s3.example.com", Ok(true)),
+            ("bucket.s3.example.com", Ok(false)),
+            ("s3-accelerate.s3.example.com", Err(ErrorCode::InvalidRequest)),
+            ("s3-accelerate.dualstack.s3.example.com:9000", Err(ErrorCode::InvalidRequest)),
+            ("bucket.s3-accelerate.example.com", Ok(false)),
         ] {
-            assert_eq!(is_accelerated(&head(host, "/", false), &domains), expected, "{host}");
+            let accelerated = is_accelerated(&head(host, "/", false), &domains);
+            assert_eq!(accelerated.map_err(|error| error.code()), expected, "{host}");
         }
         let uri = "/v20180820/tags/arn%3Aaws%3As3%3A%3A%3Abucket";
         let parse = |uri: &str, account| {

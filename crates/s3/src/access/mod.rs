@@ -109,7 +109,7 @@ impl Frontend {
         let action = operation.action(&request.query);
         let (Some(name), false) = (request.target.bucket(), operation == Operation::CreateBucket) else {
             if request.is_accelerated {
-                Acceleration::check(None)?;
+                Acceleration::check(operation, None)?;
             }
             // Only its body says what tags a new bucket is to have, by which policies may decide.
             if operation == Operation::CreateBucket {
@@ -123,7 +123,7 @@ impl Frontend {
         request.notes.bucket(&access);
         check_owner(&request.headers, "x-amz-expected-bucket-owner", &access)?;
         if request.is_accelerated {
-            Acceleration::check(access.settings.acceleration)?;
+            Acceleration::check(operation, access.settings.acceleration)?;
         }
         let charged = check_payer(request, &access)?;
         request.access = Some(access);

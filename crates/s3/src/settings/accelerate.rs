@@ -1,6 +1,7 @@
 //! Transfer acceleration of a bucket.
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::operation::Operation;
 use crate::settings::Document;
 use crate::xml::{Element, Writer};
 
@@ -14,16 +15,19 @@ pub(crate) enum Acceleration {
 }
 
 impl Acceleration {
-    /// Whether a bucket of which `configured` is set may be asked for by its accelerated host.
+    /// Whether a bucket of which `configured` is set may be asked for `operation` by its accelerated host.
     ///
     /// # Errors
     ///
     /// `InvalidRequest`.
-    pub(crate) fn check(configured: Option<Self>) -> Result<()> {
-        let message = match configured {
-            Some(Self::Enabled) => return Ok(()),
-            Some(Self::Suspended) => "S3 Transfer Acceleration is disabled on this bucket",
-            None => "S3 Transfer Acceleration is not configured on this bucket",
+    pub(crate) fn check(operation: Operation, configured: Option<Self>) -> Result<()> {
+        let message = match (operation, configured) {
+            (Operation::ListBuckets | Operation::CreateBucket | Operation::DeleteBucket, _) => {
+                "S3 Transfer Acceleration does not support this operation"
+            }
+            (_, Some(Self::Enabled)) => return Ok(()),
+            (_, Some(Self::Suspended)) => "S3 Transfer Acceleration is disabled on this bucket",
+            (_, None) => "S3 Transfer Acceleration is not configured on this bucket",
         };
         Err(Error::with_message(ErrorCode::InvalidRequest, message))
     }
@@ -69,5 +73,20 @@ mod tests {
             assert_eq!(code(&body, "bucket"), ErrorCode::MalformedXml, "{inside}");
         }
         assert_eq!(code(&Acceleration::Enabled.write(), "my.bucket"), ErrorCode::InvalidRequest);
+    }
+
+    #[test]
+    fn accelerated_hosts_serve_what_is_in_buckets_where_it_is_enabled() {
+        for (operation, configured, serves) in [
+            (Operation::GetObject, Some(Acceleration::Enabled), true),
+            (Operation::ListObjectsV2, Some(Acceleration::Enabled), true),
+            (Operation::GetObject, Some(Acceleration::Suspended), false),
+            (Operation::GetObject, None, false),
+            (Operation::DeleteBucket, Some(Acceleration::Enabled), false),
+            (Operation::CreateBucket, None, false),
+            (Operation::ListBuckets, None, false),
+        ] {
+            assert_eq!(Acceleration::check(operation, configured).is_ok(), serves, "{operation:?} {configured:?}");
+        }
     }
 }

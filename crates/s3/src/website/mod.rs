@@ -16,7 +16,7 @@ use crate::auth::Payload;
 use crate::body::RequestBody;
 use crate::caller::Caller;
 use crate::error::{Error, ErrorCode, Result};
-use crate::frontend::Frontend;
+use crate::frontend::{Frontend, check_head};
 use crate::header::metadata::REDIRECT_LOCATION;
 use crate::operation::Operation;
 use crate::request::Request;
@@ -79,6 +79,7 @@ impl Frontend {
     }
 
     async fn find_page(&self, visit: &Visit<'_>) -> Result<Response, Failed> {
+        check_head(visit.head)?;
         let method = &visit.head.method;
         if *method != Method::GET && *method != Method::HEAD {
             let refused = Error::new(ErrorCode::MethodNotAllowed).detail("Method", method.as_str());
