@@ -19,7 +19,7 @@ use tracing::Instrument;
 use crate::access::Admission;
 use crate::access_log::AccessLog;
 use crate::auth::{self, Authenticated, Authenticator, Payload, Service};
-use crate::body::{BodyFraming, RequestBody};
+use crate::body::{BodyFraming, Received, RequestBody};
 use crate::bucket_logs::BucketLogs;
 use crate::caller::Caller;
 use crate::config::Config;
@@ -29,7 +29,7 @@ use crate::form::{self, Form};
 use crate::header::checksum;
 use crate::operation::{self, Call, Operation};
 use crate::query_api;
-use crate::request::Request;
+use crate::request::{Origin, Request};
 use crate::response::{self, ErrorContext, Response};
 use crate::settings::{Crossing, SettingsCache};
 use crate::target::{Target, bucket_of_host, is_accelerated};
@@ -130,13 +130,14 @@ impl Frontend {
         {
             return Ok(self.answer_call(head, body, remote, log).await);
         }
+        let is_accelerated = is_accelerated(&head, &self.config.domains)?;
+        let origin = Origin { remote, is_accelerated, notes: log.notes() };
         if let Ok(Target::Bucket(bucket)) = &target
             && form::is_form(&head)
         {
-            return self.post_form(bucket, &head, body, remote, log).await;
+            return self.post_form(bucket, &head, body, origin, log).await;
         }
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        let is_accelerated = is_accelerated(&head, &self.config.domains)?;
         let Authenticated { signature, payload } = self.authenticate(&head, &query).await?;
         let mut headers = head.headers;
         if signature.as_ref().is_some_and(|signature| signature.presigned) {
@@ -148,23 +149,8 @@ impl Frontend {
         let caller = Caller::of(signature.as_ref());
         log.set_operation(operation.name(), &caller);
         tracing::Span::current().record("operation", operation.name());
-        let framing = self.framing(payload, &headers)?;
-        let body = RequestBody::new(body, framing, self.env.clock.clone(), log.received());
-        let notes = log.notes();
-        self.perform(Request {
-            target,
-            query,
-            headers,
-            body,
-            caller,
-            remote,
-            operation,
-            bucket_tags: None,
-            is_accelerated,
-            notes,
-            access: None,
-        })
-        .await
+        let body = self.body(body, payload, &headers, log.received())?;
+        self.perform(Request { query, headers, ..Request::new(operation, target, body, caller, origin) }).await
     }
 
     /// Answers an upload by a form as the PutObject that it stands for.
@@ -173,12 +159,11 @@ impl Frontend {
         bucket: &str,
         head: &Parts,
         body: Body,
-        remote: Option<SocketAddr>,
+        origin: Origin,
         log: &mut AccessLog,
     ) -> Result<Response> {
         tracing::Span::current().record("operation", form::OPERATION);
-        let framing = self.framing(Payload::Unsigned, &head.headers)?;
-        let body = RequestBody::new(body, framing, self.env.clock.clone(), log.received());
+        let body = self.body(body, Payload::Unsigned, &head.headers, log.received())?;
         let mut form = Form::read(bucket, head, body).await?;
         let claimed = form.claim()?.map(|claim| self.authenticator.form_access_key(&claim)).transpose()?;
         let signature = match claimed {
@@ -191,25 +176,10 @@ impl Frontend {
         let caller = Caller::of(signature.as_ref());
         log.set_operation(form::OPERATION, &caller);
         let (sent, put) = form.open();
-        let framing = self.framing(Payload::Unsigned, &put.headers)?;
-        let body = RequestBody::new(put.body, framing, self.env.clock.clone(), Arc::default());
-        let (target, headers, operation) = (put.target, put.headers, Operation::PutObject);
-        let (query, notes) = (Query::default(), log.notes());
-        log.set_target(Some(&target));
-        let request = Request {
-            target,
-            query,
-            headers,
-            body,
-            caller,
-            remote,
-            operation,
-            bucket_tags: None,
-            is_accelerated: is_accelerated(head, &self.config.domains)?,
-            notes,
-            access: None,
-        };
-        sent.answer(self.perform(request).await)
+        let body = self.body(put.body, Payload::Unsigned, &put.headers, Arc::default())?;
+        log.set_target(Some(&put.target));
+        let request = Request::new(Operation::PutObject, put.target, body, caller, origin);
+        sent.answer(self.perform(Request { headers: put.headers, ..request }).await)
     }
 
     /// Decides about `request`, and does what it asks for.
@@ -308,7 +278,18 @@ impl Frontend {
         if by_operator { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
     }
 
-    pub(crate) fn framing(&self, payload: Payload, headers: &http::HeaderMap) -> Result<BodyFraming> {
+    /// The body of a request with these headers, whose bytes `received` counts.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with what the headers say about it.
+    pub(crate) fn body(
+        &self,
+        body: Body,
+        payload: Payload,
+        headers: &HeaderMap,
+        received: Arc<Received>,
+    ) -> Result<RequestBody> {
         let chunked = headers.contains_key(TRANSFER_ENCODING);
         let content_length = if chunked { None } else { Some(content_length(headers)?.unwrap_or(0)) };
         let checksum_trailer = checksum::announced_trailer(headers)?;
@@ -317,7 +298,9 @@ impl Frontend {
             let message = "x-amz-trailer needs an x-amz-content-sha256 that ends in -TRAILER";
             return Err(Error::with_message(ErrorCode::InvalidRequest, message));
         }
-        Ok(BodyFraming { payload, content_length, checksum_trailer, patience: self.config.limits.body_patience })
+        let framing =
+            BodyFraming { payload, content_length, checksum_trailer, patience: self.config.limits.body_patience };
+        Ok(RequestBody::new(body, framing, self.env.clock.clone(), received))
     }
 
     /// Waits for room for an XML body of at most `size_max` bytes.

@@ -18,6 +18,17 @@ use crate::settings::Settings;
 use crate::target::Target;
 use crate::uri::Query;
 
+/// How a request came in.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    /// Where it came from, if that is known.
+    pub(crate) remote: Option<SocketAddr>,
+    /// Whether its host asks for accelerated transfers.
+    pub(crate) is_accelerated: bool,
+    /// What its log lines tell.
+    pub(crate) notes: Arc<Notes>,
+}
+
 /// A request whose sender is known, as operations receive it.
 pub(crate) struct Request {
     /// What it is about.
@@ -45,6 +56,14 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// A request with neither query nor headers.
+    pub(crate) fn new(operation: Operation, target: Target, body: RequestBody, caller: Caller, origin: Origin) -> Self {
+        let Origin { remote, is_accelerated, notes } = origin;
+        let (query, headers) = (Query::default(), HeaderMap::new());
+        let (bucket_tags, access) = (None, None);
+        Self { target, query, headers, body, caller, remote, operation, bucket_tags, is_accelerated, notes, access }
+    }
+
     /// Name of the bucket it is about.
     ///
     /// # Panics

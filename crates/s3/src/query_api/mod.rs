@@ -35,7 +35,6 @@ use self::error::{CallError, Result};
 use self::parameters::Parameters;
 use crate::access_log::AccessLog;
 use crate::auth::{Payload, Service, Signature};
-use crate::body::RequestBody;
 use crate::caller::Caller;
 use crate::frontend::{Frontend, check_head};
 use crate::response::Response;
@@ -206,8 +205,7 @@ impl Frontend {
         check_head(&head)?;
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let room = self.reserve_xml(FORM_SIZE_MAX).await?;
-        let framing = self.framing(Payload::Unsigned, &head.headers)?;
-        let mut body = RequestBody::new(body, framing, self.env.clock.clone(), log.received());
+        let mut body = self.body(body, Payload::Unsigned, &head.headers, log.received())?;
         let body = body.read_bounded(FORM_SIZE_MAX).await?;
         let form = std::str::from_utf8(&body).map_err(|_| CallError::malformed("The form is not UTF-8."))?;
         let parameters = Parameters::new(&query, Query::parse(form)?);

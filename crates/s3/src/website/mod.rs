@@ -11,27 +11,25 @@ use http::header::{HOST, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use crate::access_log::{AccessLog, Notes};
+use crate::access_log::AccessLog;
 use crate::auth::Payload;
-use crate::body::RequestBody;
 use crate::caller::Caller;
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::{Frontend, check_head};
 use crate::header::metadata::REDIRECT_LOCATION;
 use crate::operation::Operation;
-use crate::request::Request;
+use crate::request::{Origin, Request};
 use crate::response::{self, Response};
 use crate::settings::{Elsewhere, Pages, Website};
 use crate::target::{Target, check_key};
-use crate::uri::{self, Query};
+use crate::uri;
 use page::ErrorPage;
 
 /// A request of a browser.
 struct Visit<'a> {
     bucket: &'a str,
     head: &'a Parts,
-    remote: Option<SocketAddr>,
-    notes: Arc<Notes>,
+    origin: Origin,
 }
 
 impl Visit<'_> {
@@ -66,7 +64,7 @@ impl Frontend {
         request_id: &str,
         log: &mut AccessLog,
     ) -> Response {
-        let visit = Visit { bucket, head, remote, notes: log.notes() };
+        let visit = Visit { bucket, head, origin: Origin { remote, is_accelerated: false, notes: log.notes() } };
         log.set_website(visit.target());
         match self.find_page(&visit).await {
             Ok(page) => page,
@@ -86,7 +84,7 @@ impl Frontend {
             return Err(refused.detail("ResourceType", "OBJECT").header(http::header::ALLOW, "HEAD, GET").into());
         }
         let access = self.bucket_access(visit.bucket).await?;
-        visit.notes.bucket(&access);
+        visit.origin.notes.bucket(&access);
         let missing = || Error::new(ErrorCode::NoSuchWebsiteConfiguration).detail("BucketName", visit.bucket);
         let website = access.settings.website.as_ref().ok_or_else(missing)?;
         let path = visit.head.uri.path();
@@ -140,25 +138,10 @@ impl Frontend {
     async fn fetch(&self, visit: &Visit<'_>, method: &Method, key: &str, headers: HeaderMap) -> Result<Response> {
         check_key(key)?;
         let operation = if *method == Method::HEAD { Operation::HeadObject } else { Operation::GetObject };
-        let framing = self.framing(Payload::Unsigned, &headers)?;
-        let body = RequestBody::new(Body::empty(), framing, self.env.clock.clone(), Arc::default());
+        let body = self.body(Body::empty(), Payload::Unsigned, &headers, Arc::default())?;
         let target = Target::Object { bucket: visit.bucket.to_owned(), key: key.to_owned() };
-        let (query, caller, remote) = (Query::default(), Caller::of(None), visit.remote);
-        let notes = visit.notes.clone();
-        self.perform(Request {
-            target,
-            query,
-            headers,
-            body,
-            caller,
-            remote,
-            operation,
-            bucket_tags: None,
-            is_accelerated: false,
-            notes,
-            access: None,
-        })
-        .await
+        let request = Request::new(operation, target, body, Caller::of(None), visit.origin.clone());
+        self.perform(Request { headers, ..request }).await
     }
 }
 
