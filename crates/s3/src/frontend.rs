@@ -31,7 +31,7 @@ use crate::operation::{self, Call, Operation};
 use crate::query_api;
 use crate::request::{Origin, Request};
 use crate::response::{self, ErrorContext, Response};
-use crate::settings::{Crossing, SettingsCache};
+use crate::settings::{Crossing, Settings, SettingsCache};
 use crate::target::{Target, bucket_of_host, is_accelerated};
 use crate::timestamp;
 use crate::uri::Query;
@@ -96,13 +96,13 @@ impl Frontend {
             }
         };
         if let Some(bucket) = bucket {
-            if let Some(crossing) = crossing.filter(|_| method != Method::OPTIONS) {
-                self.allow_crossing(&crossing, &method, &bucket, response.headers_mut()).await;
-            }
             if notes.lack_bucket()
                 && let Ok(access) = self.bucket_access(&bucket).await
             {
                 notes.bucket(&access);
+            }
+            if let Some(crossing) = crossing.filter(|_| method != Method::OPTIONS) {
+                allow_crossing(&crossing, &method, notes.settings().as_deref(), response.headers_mut());
             }
         }
         let headers = response.headers_mut();
@@ -196,16 +196,6 @@ impl Frontend {
             response::set(answer.headers_mut(), HeaderName::from_static("x-amz-request-charged"), "requester");
         }
         Ok(answer)
-    }
-
-    /// Tells the browser whose page of another origin has sent a request what that page may see of the answer.
-    async fn allow_crossing(&self, sent: &HeaderMap, method: &Method, bucket: &str, answer: &mut HeaderMap) {
-        let Ok(access) = self.bucket_access(bucket).await else { return };
-        let crossing = Crossing::of(sent, method);
-        let allowed = access.settings.cors.as_ref().zip(crossing).and_then(|(cors, crossing)| cors.allow(&crossing));
-        if let Some(allowed) = allowed {
-            operation::write_allowed(answer, &allowed);
-        }
     }
 
     /// Finds out who sent the request with this head, and whether they signed all of it.
@@ -319,6 +309,15 @@ impl Frontend {
         let mut bytes = [0; 8];
         self.env.entropy.fill(&mut bytes);
         format!("{:016X}", u64::from_le_bytes(bytes))
+    }
+}
+
+/// Tells the browser whose page of another origin has sent a request what that page may see of the answer.
+fn allow_crossing(sent: &HeaderMap, method: &Method, settings: Option<&Settings>, answer: &mut HeaderMap) {
+    let cors = settings.and_then(|settings| settings.cors.as_ref());
+    let allowed = cors.zip(Crossing::of(sent, method)).and_then(|(cors, crossing)| cors.allow(&crossing));
+    if let Some(allowed) = allowed {
+        operation::write_allowed(answer, &allowed);
     }
 }
 

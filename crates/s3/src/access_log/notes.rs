@@ -1,4 +1,4 @@
-//! [`Notes`]: what is found out about a request while it is answered, and told nowhere but in logs.
+//! [`Notes`]: what is found out about a request while it is answered, and told in logs, or once it is answered.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use store::bucket::BucketId;
 use crate::access::BucketAccess;
 use crate::error::Error;
 use crate::operation::Operation;
-use crate::settings::Logging;
+use crate::settings::{Logging, Settings};
 
 /// A bucket whose requests are logged, as it was when one of them came.
 #[derive(Clone, Debug)]
@@ -43,8 +43,8 @@ pub(super) struct OneOf {
 pub(super) struct Noted {
     /// What it does, once that is about to be decided.
     pub(super) operation: Option<Operation>,
-    /// Whether its bucket was found.
-    pub(super) has_found_bucket: bool,
+    /// What is configured for its bucket, if that was found.
+    pub(super) settings: Option<Arc<Settings>>,
     /// That bucket, if its requests are logged.
     pub(super) bucket: Option<LoggedBucket>,
     /// What it copies, from a bucket whose requests are logged.
@@ -69,8 +69,13 @@ impl Notes {
     pub(crate) fn bucket(&self, access: &BucketAccess) {
         let bucket = LoggedBucket::of(access);
         let mut noted = self.0.lock();
-        noted.has_found_bucket = true;
+        noted.settings = Some(access.settings.clone());
         noted.bucket = bucket;
+    }
+
+    /// What is configured for the bucket that it is about, if that was found.
+    pub(crate) fn settings(&self) -> Option<Arc<Settings>> {
+        self.0.lock().settings.clone()
     }
 
     /// Notes what it copies.
@@ -96,7 +101,7 @@ impl Notes {
     /// Whether it was refused before its bucket was looked up.
     pub(crate) fn lack_bucket(&self) -> bool {
         let noted = self.0.lock();
-        noted.operation.is_none() && !noted.has_found_bucket
+        noted.operation.is_none() && noted.settings.is_none()
     }
 
     /// What was noted.
