@@ -4,6 +4,7 @@ import base64
 import copy
 import hashlib
 import json
+import os
 import time
 import urllib.parse
 import zlib
@@ -12,6 +13,7 @@ import urllib3
 from botocore.auth import HmacV1Auth, S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.crt.auth import CrtS3SigV4AsymAuth, CrtS3SigV4AsymQueryAuth
 from botocore.exceptions import ClientError
 
 from stonecrop import ACCESS_KEY, REGION, SECRET_KEY
@@ -63,11 +65,37 @@ class HmacV1Link(HmacV1Auth):
         return self.expires
 
 
-SIGNERS = {"header": S3SigV4Auth, "query": S3SigV4QueryAuth, "v2 header": HmacV1Auth, "v2 query": HmacV1Link}
+class Asymmetric:
+    """Signs by version 4A over what the headers say about the body, as the other signers here do."""
+
+    def _get_existing_sha256(self, request):
+        return self.payload(request)
+
+    def _should_sha256_sign_payload(self, request):
+        return True
 
 
-def payload_headers(body, mode):
+class AsymmetricHeader(Asymmetric, CrtS3SigV4AsymAuth):
+    pass
+
+
+class AsymmetricLink(Asymmetric, CrtS3SigV4AsymQueryAuth):
+    def _modify_request_before_signing(self, request):
+        # This signer takes the header away.
+        request.url += ("&" if "?" in request.url else "?") + "X-Amz-Content-Sha256=" + self.payload(request)
+        super()._modify_request_before_signing(request)
+
+
+SIGNERS = {
+    "header": S3SigV4Auth, "query": S3SigV4QueryAuth, "v2 header": HmacV1Auth, "v2 query": HmacV1Link,
+    "v4a header": AsymmetricHeader, "v4a query": AsymmetricLink,
+}  # fmt: skip
+
+
+def payload_headers(body, mode, location="header"):
     sha256, _ = PAYLOADS[mode]
+    if sha256 and location.startswith("v4a"):
+        sha256 = sha256.replace("HMAC-SHA256", "ECDSA-P256-SHA256")
     headers = {"X-Amz-Content-SHA256": sha256 or hashlib.sha256(body).hexdigest()}
     if sha256 and sha256.startswith("STREAMING"):
         headers |= {"Content-Encoding": "aws-chunked", "X-Amz-Decoded-Content-Length": str(len(body))}
@@ -79,7 +107,7 @@ def payload_headers(body, mode):
 def request(server, method, path, body, mode, location, access_key=ACCESS_KEY, secret=SECRET_KEY, port=None, service="s3", host=None):
     """A request signed at this place: its URL, headers and body."""
     port = port or server.port
-    headers = {"Host": host or f"127.0.0.1:{port}"} | payload_headers(body, mode)
+    headers = {"Host": host or f"127.0.0.1:{port}"} | payload_headers(body, mode, location)
     if "delete" in path or "policy" in path:
         headers["Content-MD5"] = base64.b64encode(hashlib.md5(body).digest()).decode()
     if service != "s3":
@@ -97,7 +125,9 @@ def request(server, method, path, body, mode, location, access_key=ACCESS_KEY, s
 
 
 def flip(signature):
-    return ("0" if signature[0] != "0" else "1") + signature[1:]
+    # Not where those of version 4A say how long they are.
+    spot = len(signature) // 3
+    return signature[:spot] + ("0" if signature[spot] != "0" else "1") + signature[spot + 1 :]
 
 
 def spoil_signature(url, headers):
@@ -115,6 +145,9 @@ def take_signature_away(url, headers):
     parsed = urllib.parse.urlsplit(url)
     of_signature = ("X-Amz-", "AWSAccessKeyId=", "Signature=", "Expires=")
     query = [pair for pair in parsed.query.split("&") if pair and not pair.startswith(of_signature)]
+    # How the body is sent stays as it is.
+    for declared in urllib.parse.parse_qs(parsed.query).get("X-Amz-Content-Sha256", []):
+        headers = headers | {"X-Amz-Content-SHA256": declared}
     return parsed._replace(query="&".join(query)).geturl(), {name: value for name, value in headers.items() if name != "Authorization"}
 
 
@@ -128,6 +161,16 @@ def forgeries(server, method, path, body, mode, location, **more):
         "wrong secret": other(secret="another-secret"),
         "unknown key": other(access_key="nobody"),
     }
+
+
+def make_vault(server):
+    """A bucket with something of everything in it, which nobody else may touch, and an upload to it."""
+    s3 = server.client()
+    name = f"vault-{os.urandom(6).hex()}"
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="secret", Body=b"the treasure", Tagging="kind=gold")
+    s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "owner", "Value": "root"}]})
+    return name, s3.create_multipart_upload(Bucket=name, Key="slow")["UploadId"]
 
 
 class State:

@@ -26,7 +26,7 @@ import urllib3
 from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
-from forgery import HTTP, State, request
+from forgery import HTTP, State, make_vault, request
 from stonecrop import ACCESS_KEY, REGION, ROOT, SECRET_KEY, Server, flip_extent_bytes, free_port
 from test_identities import Identity, allow, code, deny, policy, trust
 from test_web_identity import Issuer, assume, encode, number
@@ -47,14 +47,7 @@ def target(tmp_path_factory):
 
 @pytest.fixture
 def vault(target):
-    """A bucket with something of everything in it, which nobody else may touch."""
-    s3 = target.client()
-    name = f"vault-{os.urandom(6).hex()}"
-    s3.create_bucket(Bucket=name)
-    s3.put_object(Bucket=name, Key="secret", Body=b"the treasure", Tagging="kind=gold")
-    s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "owner", "Value": "root"}]})
-    upload = s3.create_multipart_upload(Bucket=name, Key="slow")["UploadId"]
-    return name, upload
+    return make_vault(target)
 
 
 def version_4(server):

@@ -11,7 +11,7 @@ import os
 
 import pytest
 
-from forgery import FORGED, HTTP, PAYLOADS, SIGNERS, State, forgeries, payload_headers, request
+from forgery import FORGED, HTTP, PAYLOADS, SIGNERS, State, forgeries, make_vault, payload_headers, request
 from stonecrop import ACCESS_KEY, REGION, SECRET_KEY, Server, free_port
 from test_identities import Identity
 
@@ -29,14 +29,10 @@ def target(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vault(target):
-    """A bucket with something of everything in it, which nobody else may touch."""
-    s3 = target.client()
-    name = f"vault-{os.urandom(6).hex()}"
-    s3.create_bucket(Bucket=name)
-    s3.put_object(Bucket=name, Key="secret", Body=b"the treasure", Tagging="kind=gold")
-    s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "owner", "Value": "root"}]})
-    s3.put_bucket_website(Bucket=name, WebsiteConfiguration={"IndexDocument": {"Suffix": "secret"}})
-    return name, s3.create_multipart_upload(Bucket=name, Key="slow")["UploadId"]
+    """A vault whose secret is also what a website would show."""
+    name, upload = make_vault(target)
+    target.client().put_bucket_website(Bucket=name, WebsiteConfiguration={"IndexDocument": {"Suffix": "secret"}})
+    return name, upload
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +228,7 @@ def test_the_same_requests_are_let_in_when_they_are_signed(target):
 
 
 @pytest.mark.parametrize("mode", ["signed chunks", "signed chunks, trailer"])
-@pytest.mark.parametrize("location", ["header", "query"])
+@pytest.mark.parametrize("location", [location for location in SIGNERS if not location.startswith("v2")])
 def test_signature_of_chunks_skipped(target, vault, watch, mode, location):
     """MinIO CVE-2021-21390: the head is signed rightly, the chunks are not."""
     matrix = Matrix(watch)

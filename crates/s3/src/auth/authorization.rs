@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::timestamp;
 
 /// For which regions a signature of version 4A holds.
-const REGION_SET: &str = "x-amz-region-set";
+pub(super) const REGION_SET: &str = "x-amz-region-set";
 
 /// The `Authorization` header; an empty one counts as none, as AWS treats it.
 pub(super) fn header(head: &Parts) -> Result<Option<&str>> {

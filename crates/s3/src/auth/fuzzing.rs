@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use aws_sigv4::sign::v4a;
 use env::{ManualClock, UnixMillis};
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::{AUTHORIZATION, HOST};
@@ -13,6 +14,7 @@ use identity::Known;
 use sha2::{Digest, Sha256};
 
 use super::algorithm::Algorithm;
+use super::authorization::REGION_SET;
 use super::canonical::CanonicalRequest;
 use super::scope::Scope;
 use super::signing_key::SigningKeys;
@@ -62,6 +64,30 @@ pub(crate) fn chunk_signer(seed: &str) -> ChunkSigner {
     ChunkSigner::new(key, NOW, &scope, seed.to_owned())
 }
 
+/// As [`sign`], by version 4A.
+fn sign_asymmetrically(text: &str) -> String {
+    v4a::calculate_signature(v4a::generate_signing_key(ACCESS_KEY, SECRET_KEY), text.as_bytes())
+}
+
+/// A way of signing.
+struct Signer {
+    algorithm: &'static str,
+    scope: &'static str,
+    /// For which regions the signature holds, where that is said.
+    regions: Option<&'static str>,
+    sign: fn(&str) -> String,
+}
+
+const SIGNERS: [Signer; 2] = [
+    Signer { algorithm: "AWS4-HMAC-SHA256", scope: SCOPE, regions: None, sign },
+    Signer {
+        algorithm: "AWS4-ECDSA-P256-SHA256",
+        scope: "20130524/s3/aws4_request",
+        regions: Some("eu-west-1,us-*"),
+        sign: sign_asymmetrically,
+    },
+];
+
 /// A request: a line of method and target, then its headers.
 ///
 /// The canonical form is that of the documentation, whatever the order and the spelling of the request; a request that is
@@ -69,23 +95,28 @@ pub(crate) fn chunk_signer(seed: &str) -> ChunkSigner {
 pub fn signature(input: &[u8]) {
     let Some(head) = parse_head(input) else { return };
     let Ok(query) = Query::parse(head.uri.query().unwrap_or_default()) else { return };
-    for version_2_signatures in [false, true] {
+    let [plain, lenient] =
+        [false, true].map(|version_2_signatures| Config { version_2_signatures, ..Config::default() });
+    let [plain, lenient] = [plain, lenient].map(|config| Authenticator::new(&config, Arc::new(ManualClock::new(NOW))));
+    for authenticator in [&plain, &lenient] {
         // Whatever it claims by itself.
-        let _ = is_let_in(&head, &Config { version_2_signatures, ..Config::default() });
+        let _ = is_let_in(&head, authenticator);
     }
     check_canonical(&head, &query);
     if query.pairs().iter().any(|(name, _)| name.starts_with("X-Amz-")) || presigned::is_presigned(&query) {
         return;
     }
     let mut unsigned = head;
-    for name in ["x-amz-date", payload::CONTENT_SHA256, SECURITY_TOKEN, AUTHORIZATION.as_str()] {
+    for name in ["x-amz-date", payload::CONTENT_SHA256, SECURITY_TOKEN, REGION_SET, AUTHORIZATION.as_str()] {
         unsigned.headers.remove(name);
     }
     if !unsigned.headers.contains_key(HOST) {
         unsigned.headers.insert(HOST, HeaderValue::from_static("localhost"));
     }
-    check_signed(&in_header(unsigned.clone()));
-    in_query(&unsigned).iter().for_each(check_signed);
+    for signer in &SIGNERS {
+        check_signed(&signer.in_header(unsigned.clone()), &plain);
+        signer.in_query(&unsigned).iter().for_each(|signed| check_signed(signed, &plain));
+    }
 }
 
 fn parse_head(input: &[u8]) -> Option<Parts> {
@@ -99,8 +130,7 @@ fn parse_head(input: &[u8]) -> Option<Parts> {
     Some(request.body(()).ok()?.into_parts().0)
 }
 
-fn is_let_in(head: &Parts, config: &Config) -> bool {
-    let authenticator = Authenticator::new(config, Arc::new(ManualClock::new(NOW)));
+fn is_let_in(head: &Parts, authenticator: &Authenticator) -> bool {
     let query = Query::parse(head.uri.query().unwrap_or_default()).expect("it was read before");
     let Ok(Some(claim)) = authenticator.claim(head, &query, &[Service::S3]) else { return false };
     let known = Known::root(credential(ACCESS_KEY, SECRET_KEY));
@@ -215,36 +245,44 @@ fn encode(text: &str, kept: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-fn string_to_sign(head: &Parts, names: &[String]) -> String {
-    let canonical = sha256(&reference(head, names, "UNSIGNED-PAYLOAD"));
-    format!("AWS4-HMAC-SHA256\n{SIGNED_AT}\n{SCOPE}\n{canonical}")
-}
+impl Signer {
+    fn signature(&self, head: &Parts, names: &[String]) -> String {
+        let canonical = sha256(&reference(head, names, "UNSIGNED-PAYLOAD"));
+        (self.sign)(&format!("{}\n{SIGNED_AT}\n{}\n{canonical}", self.algorithm, self.scope))
+    }
 
-/// `head`, signed in a header.
-fn in_header(mut head: Parts) -> Parts {
-    head.headers.insert("x-amz-date", HeaderValue::from_static(SIGNED_AT));
-    head.headers.insert(payload::CONTENT_SHA256, HeaderValue::from_static("UNSIGNED-PAYLOAD"));
-    let names = names(&head);
-    let (signature, names) = (sign(&string_to_sign(&head, &names)), names.join(";"));
-    let value =
-        format!("AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{SCOPE}, SignedHeaders={names}, Signature={signature}");
-    head.headers.insert(AUTHORIZATION, value.try_into().expect("names of headers are ASCII"));
-    head
-}
+    /// `head`, signed in a header.
+    fn in_header(&self, mut head: Parts) -> Parts {
+        let Self { algorithm, scope, regions, .. } = self;
+        head.headers.insert("x-amz-date", HeaderValue::from_static(SIGNED_AT));
+        head.headers.insert(payload::CONTENT_SHA256, HeaderValue::from_static("UNSIGNED-PAYLOAD"));
+        if let Some(regions) = regions {
+            head.headers.insert(REGION_SET, HeaderValue::from_static(regions));
+        }
+        let names = names(&head);
+        let (signature, names) = (self.signature(&head, &names), names.join(";"));
+        let value =
+            format!("{algorithm} Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={signature}");
+        head.headers.insert(AUTHORIZATION, value.try_into().expect("names of headers are ASCII"));
+        head
+    }
 
-/// `head`, signed in the query; `None` where there can be none.
-fn in_query(head: &Parts) -> Option<Parts> {
-    let names = names(head);
-    let credential = encode(&format!("{ACCESS_KEY}/{SCOPE}"), "");
-    let signed = with_query(
-        head,
-        &format!(
-            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Date={SIGNED_AT}&X-Amz-Expires=60\
-             &X-Amz-SignedHeaders={}",
-            encode(&names.join(";"), "")
-        ),
-    )?;
-    with_query(&signed, &format!("X-Amz-Signature={}", sign(&string_to_sign(&signed, &names))))
+    /// `head`, signed in the query; `None` where there can be none.
+    fn in_query(&self, head: &Parts) -> Option<Parts> {
+        let Self { algorithm, scope, regions, .. } = self;
+        let names = names(head);
+        let credential = encode(&format!("{ACCESS_KEY}/{scope}"), "");
+        let regions = regions.map_or_else(String::new, |set| format!("&X-Amz-Region-Set={}", encode(set, "")));
+        let signed = with_query(
+            head,
+            &format!(
+                "X-Amz-Algorithm={algorithm}&X-Amz-Credential={credential}&X-Amz-Date={SIGNED_AT}&X-Amz-Expires=60\
+                 &X-Amz-SignedHeaders={}{regions}",
+                encode(&names.join(";"), "")
+            ),
+        )?;
+        with_query(&signed, &format!("X-Amz-Signature={}", self.signature(&signed, &names)))
+    }
 }
 
 /// `head` with more in its query.
@@ -257,14 +295,18 @@ fn with_query(head: &Parts, more: &str) -> Option<Parts> {
     Some(longer)
 }
 
-fn check_signed(head: &Parts) {
-    let config = Config::default();
-    assert!(is_let_in(head, &config), "{head:?}");
+fn check_signed(head: &Parts, authenticator: &Authenticator) {
+    assert!(is_let_in(head, authenticator), "{head:?}");
     let mut forged = vec![head.clone(), head.clone()];
     forged[0].headers.insert("x-amz-meta-forged", HeaderValue::from_static("yes"));
     forged[1].method = if head.method == Method::PUT { Method::GET } else { Method::PUT };
     forged.extend(with_query(head, "forged"));
+    if head.headers.contains_key(REGION_SET) {
+        let mut widened = head.clone();
+        widened.headers.insert(REGION_SET, HeaderValue::from_static("*"));
+        forged.push(widened);
+    }
     for forged in forged {
-        assert!(!is_let_in(&forged, &config), "{forged:?}");
+        assert!(!is_let_in(&forged, authenticator), "{forged:?}");
     }
 }
