@@ -4,7 +4,8 @@ use iam::{Policy, PolicyError, PolicyLimit};
 
 use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::name::{self, Listing, fold};
+use crate::holder::{Holder, require, save};
+use crate::name::{self, Listing};
 use crate::policy;
 use crate::record::{Grants, GroupRecord, RoleRecord, UserRecord};
 use crate::transaction::{Page, Transaction, check_room};
@@ -33,14 +34,6 @@ pub struct Attached {
 }
 
 impl HolderKind {
-    fn what(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Group => "group",
-            Self::Role => "role",
-        }
-    }
-
     fn limit(self) -> PolicyLimit {
         match self {
             Self::User => PolicyLimit::InUser,
@@ -50,37 +43,35 @@ impl HolderKind {
     }
 }
 
-/// The record of something that has policies.
-enum Holder {
+/// The record of something that has policies, of a kind that the request says.
+enum AnyHolder {
     User(UserRecord),
     Group(GroupRecord),
     Role(RoleRecord),
 }
 
-impl Holder {
+impl AnyHolder {
     fn load(transaction: &Transaction<'_>, account: &str, kind: HolderKind, name: &str) -> Result<Self> {
-        let folded = fold(name);
-        let found = match kind {
-            HolderKind::User => transaction.find(account, &folded)?.map(Self::User),
-            HolderKind::Group => transaction.find(account, &folded)?.map(Self::Group),
-            HolderKind::Role => transaction.find(account, &folded)?.map(Self::Role),
-        };
-        found.ok_or_else(|| Error::no_such(kind.what(), name))
+        Ok(match kind {
+            HolderKind::User => Self::User(require(transaction, account, name)?),
+            HolderKind::Group => Self::Group(require(transaction, account, name)?),
+            HolderKind::Role => Self::Role(require(transaction, account, name)?),
+        })
     }
 
     fn grants(&mut self) -> &mut Grants {
         match self {
-            Self::User(record) => &mut record.grants,
-            Self::Group(record) => &mut record.grants,
-            Self::Role(record) => &mut record.grants,
+            Self::User(record) => record.grants(),
+            Self::Group(record) => record.grants(),
+            Self::Role(record) => record.grants(),
         }
     }
 
     fn save(&self, transaction: &mut Transaction<'_>, account: &str) {
         match self {
-            Self::User(record) => transaction.put(account, &fold(&record.name), record),
-            Self::Group(record) => transaction.put(account, &fold(&record.name), record),
-            Self::Role(record) => transaction.put(account, &fold(&record.name), record),
+            Self::User(record) => save(transaction, account, record),
+            Self::Group(record) => save(transaction, account, record),
+            Self::Role(record) => save(transaction, account, record),
         }
     }
 }
@@ -109,7 +100,7 @@ impl Directory {
         let (kind, name) = holder;
         Policy::of_identity(&document, kind.limit())?;
         self.change(move |transaction| {
-            let mut holder = Holder::load(transaction, &account, kind, &name)?;
+            let mut holder = AnyHolder::load(transaction, &account, kind, &name)?;
             holder.grants().inline.insert(policy.clone(), document.clone());
             check_whole_length(holder.grants(), kind.limit())?;
             holder.save(transaction, &account);
@@ -126,7 +117,7 @@ impl Directory {
     pub async fn inline_policy(&self, account: String, holder: (HolderKind, String), policy: String) -> Result<String> {
         let (kind, name) = holder;
         self.view(move |transaction| {
-            let mut holder = Holder::load(transaction, &account, kind, &name)?;
+            let mut holder = AnyHolder::load(transaction, &account, kind, &name)?;
             holder.grants().inline.remove(&policy).ok_or_else(|| Error::no_such("policy", &policy))
         })
         .await
@@ -145,7 +136,7 @@ impl Directory {
     ) -> Result<()> {
         let (kind, name) = holder;
         self.change(move |transaction| {
-            let mut holder = Holder::load(transaction, &account, kind, &name)?;
+            let mut holder = AnyHolder::load(transaction, &account, kind, &name)?;
             holder.grants().inline.remove(&policy).ok_or_else(|| Error::no_such("policy", &policy))?;
             holder.save(transaction, &account);
             Ok(())
@@ -166,7 +157,7 @@ impl Directory {
     ) -> Result<Page<String>> {
         let (kind, name) = holder;
         self.view(move |transaction| {
-            let mut holder = Holder::load(transaction, &account, kind, &name)?;
+            let mut holder = AnyHolder::load(transaction, &account, kind, &name)?;
             let names = holder.grants().inline.keys().map(|name| (name.clone(), name.clone()));
             Ok(Page::of(names, &listing))
         })
@@ -181,7 +172,7 @@ impl Directory {
     pub async fn attach_policy(&self, account: String, holder: (HolderKind, String), policy: String) -> Result<()> {
         let (kind, name) = holder;
         self.change(move |transaction| {
-            let mut holder = Holder::load(transaction, &account, kind, &name)?;
+            let mut holder = AnyHolder::load(transaction, &account, kind, &name)?;
             if holder.grants().attached.contains(&policy) {
                 return Ok(());
             }
@@ -202,7 +193,7 @@ impl Directory {
     pub async fn detach_policy(&self, account: String, holder: (HolderKind, String), policy: String) -> Result<()> {
         let (kind, name) = holder;
         self.change(move |transaction| {
-            let mut holder = Holder::load(transaction, &account, kind, &name)?;
+            let mut holder = AnyHolder::load(transaction, &account, kind, &name)?;
             if !holder.grants().attached.remove(&policy) {
                 return Err(Error::no_such("attached policy", &policy));
             }
@@ -226,7 +217,7 @@ impl Directory {
     ) -> Result<Page<Attached>> {
         let (kind, name) = holder;
         self.view(move |transaction| {
-            let mut holder = Holder::load(transaction, &account, kind, &name)?;
+            let mut holder = AnyHolder::load(transaction, &account, kind, &name)?;
             let grants = holder.grants();
             let inside = grants.attached.iter().filter(|arn| policy::path_of(arn).starts_with(&listing.path_prefix));
             let entries = inside.map(|arn| (arn.clone(), Attached { name: policy::name_of(arn), arn: arn.clone() }));

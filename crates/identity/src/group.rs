@@ -5,14 +5,13 @@ use env::UnixMillis;
 use crate::arn;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::holder::{self, Holder, require};
 use crate::name::{self, Listing, fold};
 use crate::record::{GroupRecord, UserRecord};
-use crate::transaction::{Page, Transaction, check_room};
-use crate::user::{self, User};
+use crate::transaction::{Page, check_room};
+use crate::user::User;
 
-const WHAT: &str = "group";
 const NAME_LENGTH_MAX: usize = 128;
-const GROUPS_MAX: usize = 300;
 const GROUPS_PER_USER_MAX: usize = 10;
 
 /// A group.
@@ -32,14 +31,10 @@ pub struct Group {
 
 impl Group {
     fn of(account: &str, record: GroupRecord) -> Self {
-        let arn = arn::of(account, WHAT, &record.path, &record.name);
+        let arn = arn::of(account, GroupRecord::WHAT, &record.path, &record.name);
         let GroupRecord { name, path, id, created, .. } = record;
         Self { name, path, id, arn, created: UnixMillis(created) }
     }
-}
-
-fn require(transaction: &Transaction<'_>, account: &str, name: &str) -> Result<GroupRecord> {
-    transaction.find(account, &fold(name))?.ok_or_else(|| Error::no_such(WHAT, name))
 }
 
 impl Directory {
@@ -54,12 +49,7 @@ impl Directory {
         let (id, created) = (self.random_id("AGPA"), self.now());
         let record = GroupRecord { name, path, id, created, members: Default::default(), grants: Default::default() };
         self.change(move |transaction| {
-            let folded = fold(&record.name);
-            if transaction.find::<GroupRecord>(&account, &folded)?.is_some() {
-                return Err(Error::exists("Group", &record.name));
-            }
-            check_room(transaction.count::<GroupRecord>(&account)?, GROUPS_MAX, "GroupsPerAccount")?;
-            transaction.put(&account, &folded, &record);
+            holder::add(transaction, &account, &record)?;
             Ok(Group::of(&account, record.clone()))
         })
         .await
@@ -72,12 +62,12 @@ impl Directory {
     /// [`Error::NoSuchEntity`].
     pub async fn group(&self, account: String, name: String, listing: Listing) -> Result<(Group, Page<User>)> {
         self.view(move |transaction| {
-            let group = require(transaction, &account, &name)?;
+            let group: GroupRecord = require(transaction, &account, &name)?;
             let members = group.members.iter().map(|member| (member.clone(), member.clone()));
             let page = Page::of(members, &listing);
             let mut users = Vec::with_capacity(page.entries.len());
             for member in &page.entries {
-                users.push(User::of(&account, user::require(transaction, &account, member)?));
+                users.push(User::of(&account, require(transaction, &account, member)?));
             }
             Ok((Group::of(&account, group), Page { entries: users, marker: page.marker }))
         })
@@ -99,24 +89,22 @@ impl Directory {
         new_name.as_deref().map(|name| name::check("newGroupName", name, NAME_LENGTH_MAX)).transpose()?;
         new_path.as_deref().map(name::check_path).transpose()?;
         self.change(move |transaction| {
-            let mut group = require(transaction, &account, &name)?;
+            let mut group: GroupRecord = require(transaction, &account, &name)?;
             let before = fold(&name);
             group.path = new_path.clone().unwrap_or(group.path);
             group.name = new_name.clone().unwrap_or(group.name);
             let after = fold(&group.name);
             if after != before {
-                if transaction.find::<GroupRecord>(&account, &after)?.is_some() {
-                    return Err(Error::exists("Group", &group.name));
-                }
+                holder::check_free::<GroupRecord>(transaction, &account, &group.name)?;
                 for member in &group.members {
-                    let mut user = user::require(transaction, &account, member)?;
+                    let mut user: UserRecord = require(transaction, &account, member)?;
                     user.groups.remove(&before);
                     user.groups.insert(after.clone());
                     transaction.put(&account, member, &user);
                 }
                 transaction.remove::<GroupRecord>(&account, &before);
             }
-            transaction.put(&account, &after, &group);
+            holder::save(transaction, &account, &group);
             Ok(())
         })
         .await
@@ -129,15 +117,9 @@ impl Directory {
     /// [`Error::NoSuchEntity`], [`Error::DeleteConflict`].
     pub async fn delete_group(&self, account: String, name: String) -> Result<()> {
         self.change(move |transaction| {
-            let group = require(transaction, &account, &name)?;
-            let conflicts = [
-                (!group.members.is_empty(), "remove users from group"),
-                (!group.grants.inline.is_empty(), "delete policies"),
-                (!group.grants.attached.is_empty(), "detach all policies"),
-            ];
-            if let Some((_, first)) = conflicts.into_iter().find(|(conflict, _)| *conflict) {
-                return Err(Error::DeleteConflict(first));
-            }
+            let group: GroupRecord = require(transaction, &account, &name)?;
+            let [inline, attached] = holder::policies_left(&group.grants);
+            holder::check_bare([(!group.members.is_empty(), "remove users from group"), inline, attached])?;
             transaction.remove::<GroupRecord>(&account, &fold(&name));
             Ok(())
         })
@@ -164,7 +146,7 @@ impl Directory {
     /// [`Error::NoSuchEntity`].
     pub async fn groups_of_user(&self, account: String, name: String, listing: Listing) -> Result<Page<Group>> {
         self.view(move |transaction| {
-            let user = user::require(transaction, &account, &name)?;
+            let user: UserRecord = require(transaction, &account, &name)?;
             let page = Page::of(user.groups.iter().map(|group| (group.clone(), group.clone())), &listing);
             let mut groups = Vec::with_capacity(page.entries.len());
             for group in &page.entries {
@@ -182,8 +164,8 @@ impl Directory {
     /// [`Error::NoSuchEntity`], [`Error::LimitExceeded`].
     pub async fn add_user_to_group(&self, account: String, group: String, user: String) -> Result<()> {
         self.change(move |transaction| {
-            let (mut group_record, mut user_record) =
-                (require(transaction, &account, &group)?, user::require(transaction, &account, &user)?);
+            let mut group_record: GroupRecord = require(transaction, &account, &group)?;
+            let mut user_record: UserRecord = require(transaction, &account, &user)?;
             let (group, user) = (fold(&group), fold(&user));
             if !user_record.groups.contains(&group) {
                 check_room(user_record.groups.len(), GROUPS_PER_USER_MAX, "GroupsPerUser")?;
@@ -204,8 +186,8 @@ impl Directory {
     /// [`Error::NoSuchEntity`], also when the user is not in it.
     pub async fn remove_user_from_group(&self, account: String, group: String, user: String) -> Result<()> {
         self.change(move |transaction| {
-            let mut group_record = require(transaction, &account, &group)?;
-            let mut user_record: UserRecord = user::require(transaction, &account, &user)?;
+            let mut group_record: GroupRecord = require(transaction, &account, &group)?;
+            let mut user_record: UserRecord = require(transaction, &account, &user)?;
             let (folded_group, folded_user) = (fold(&group), fold(&user));
             if !group_record.members.remove(&folded_user) {
                 return Err(Error::no_such("user in the group", &user));

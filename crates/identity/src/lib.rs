@@ -18,6 +18,7 @@ mod directory;
 mod error;
 mod grants;
 mod group;
+mod holder;
 mod known;
 mod last_use;
 mod managed;

@@ -8,6 +8,7 @@ use iam::{Policy, PolicyLimit};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::grants::HolderKind;
+use crate::holder::check_bare;
 use crate::managed::{self, Builtin};
 use crate::name::{self, Listing, fold};
 use crate::record::{GroupRecord, PolicyRecord, RoleRecord, UserRecord, VersionRecord};
@@ -240,13 +241,10 @@ impl Directory {
     pub async fn delete_policy(&self, account: String, wanted: String) -> Result<()> {
         self.change(move |transaction| {
             let (folded, record) = require(transaction, &account, &wanted)?;
-            let conflicts = [
+            check_bare([
                 (0 < record.attachments + record.boundaries, "detach the policy from all users, groups and roles"),
                 (1 < record.versions.len(), "delete all versions of the policy but the default one"),
-            ];
-            if let Some((_, first)) = conflicts.into_iter().find(|(conflict, _)| *conflict) {
-                return Err(Error::DeleteConflict(first));
-            }
+            ])?;
             transaction.remove::<PolicyRecord>(&account, &folded);
             Ok(())
         })

@@ -8,14 +8,13 @@ use iam::Policy;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::grants::set_boundary;
+use crate::holder::{self, Holder, require};
 use crate::name::{self, Listing, fold};
 use crate::record::RoleRecord;
-use crate::transaction::{Page, Transaction, check_room};
+use crate::transaction::Page;
 use crate::{arn, tags};
 
-const WHAT: &str = "role";
 const NAME_LENGTH_MAX: usize = 64;
-const ROLES_MAX: usize = 1000;
 
 /// How long a session of a role may be if nothing else is said.
 const SESSION_SECONDS: u32 = 3600;
@@ -77,16 +76,12 @@ pub struct RoleChange {
 
 impl Role {
     fn of(account: &str, record: RoleRecord) -> Self {
-        let arn = arn::of(account, WHAT, &record.path, &record.name);
+        let arn = arn::of(account, RoleRecord::WHAT, &record.path, &record.name);
         let RoleRecord { name, path, id, created, trust, description, session_seconds_max, tags, boundary, .. } =
             record;
         let created = UnixMillis(created);
         Self { name, path, id, arn, created, trust, description, session_seconds_max, tags, boundary }
     }
-}
-
-fn require(transaction: &Transaction<'_>, account: &str, name: &str) -> Result<RoleRecord> {
-    transaction.find(account, &fold(name))?.ok_or_else(|| Error::no_such(WHAT, name))
 }
 
 fn check_session(seconds: u32) -> Result<()> {
@@ -112,11 +107,6 @@ impl Directory {
         let (id, created) = (self.random_id("AROA"), self.now());
         self.change(move |transaction| {
             let NewRole { name, path, trust, description, session_seconds_max, tags, boundary } = role.clone();
-            let folded = fold(&name);
-            if transaction.find::<RoleRecord>(&account, &folded)?.is_some() {
-                return Err(Error::exists("Role", &name));
-            }
-            check_room(transaction.count::<RoleRecord>(&account)?, ROLES_MAX, "RolesPerAccount")?;
             let mut record = RoleRecord {
                 name,
                 path,
@@ -130,7 +120,7 @@ impl Directory {
                 boundary: None,
             };
             set_boundary(transaction, &account, &mut record.boundary, boundary.as_deref())?;
-            transaction.put(&account, &folded, &record);
+            holder::add(transaction, &account, &record)?;
             Ok(Role::of(&account, record))
         })
         .await
@@ -155,12 +145,12 @@ impl Directory {
         change.session_seconds_max.map(check_session).transpose()?;
         change.trust.as_deref().map(Policy::of_role).transpose()?;
         self.change(move |transaction| {
-            let mut role = require(transaction, &account, &name)?;
+            let mut role: RoleRecord = require(transaction, &account, &name)?;
             let RoleChange { trust, description, session_seconds_max } = change.clone();
             role.trust = trust.unwrap_or(role.trust);
             role.description = description.or(role.description);
             role.session_seconds_max = session_seconds_max.unwrap_or(role.session_seconds_max);
-            transaction.put(&account, &fold(&name), &role);
+            holder::save(transaction, &account, &role);
             Ok(Role::of(&account, role))
         })
         .await
@@ -173,14 +163,8 @@ impl Directory {
     /// [`Error::NoSuchEntity`], [`Error::DeleteConflict`].
     pub async fn delete_role(&self, account: String, name: String) -> Result<()> {
         self.change(move |transaction| {
-            let mut role = require(transaction, &account, &name)?;
-            let conflicts = [
-                (!role.grants.inline.is_empty(), "delete policies"),
-                (!role.grants.attached.is_empty(), "detach all policies"),
-            ];
-            if let Some((_, first)) = conflicts.into_iter().find(|(conflict, _)| *conflict) {
-                return Err(Error::DeleteConflict(first));
-            }
+            let mut role: RoleRecord = require(transaction, &account, &name)?;
+            holder::check_bare(holder::policies_left(&role.grants))?;
             set_boundary(transaction, &account, &mut role.boundary, None)?;
             transaction.remove::<RoleRecord>(&account, &fold(&name));
             Ok(())
@@ -213,14 +197,7 @@ impl Directory {
         more: BTreeMap<String, String>,
         gone: Vec<String>,
     ) -> Result<()> {
-        self.change(move |transaction| {
-            let mut role = require(transaction, &account, &name)?;
-            tags::remove(&mut role.tags, &gone);
-            tags::merge(&mut role.tags, &more)?;
-            transaction.put(&account, &fold(&name), &role);
-            Ok(())
-        })
-        .await
+        self.tag::<RoleRecord>(account, name, more, gone).await
     }
 
     /// Sets the permissions boundary of a role, or takes it away.
@@ -229,15 +206,6 @@ impl Directory {
     ///
     /// [`Error::NoSuchEntity`].
     pub async fn set_role_boundary(&self, account: String, name: String, boundary: Option<String>) -> Result<()> {
-        self.change(move |transaction| {
-            let mut role = require(transaction, &account, &name)?;
-            if boundary.is_none() && role.boundary.is_none() {
-                return Err(Error::no_such("permissions boundary of role", &name));
-            }
-            set_boundary(transaction, &account, &mut role.boundary, boundary.as_deref())?;
-            transaction.put(&account, &fold(&name), &role);
-            Ok(())
-        })
-        .await
+        self.bound::<RoleRecord>(account, name, boundary).await
     }
 }

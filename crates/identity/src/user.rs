@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use env::UnixMillis;
 
 use crate::directory::Directory;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::grants::set_boundary;
+use crate::holder::{self, Holder, require};
 use crate::name::{self, Listing, fold};
 use crate::record::{GroupRecord, KeyOwner, UserRecord};
-use crate::transaction::{Page, Transaction, check_room};
+use crate::transaction::{Page, Transaction};
 use crate::{arn, tags};
 
-const WHAT: &str = "user";
 const NAME_LENGTH_MAX: usize = 64;
-const USERS_MAX: usize = 5000;
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,19 +36,10 @@ pub struct User {
 
 impl User {
     pub(crate) fn of(account: &str, record: UserRecord) -> Self {
-        let arn = arn::of(account, WHAT, &record.path, &record.name);
+        let arn = arn::of(account, UserRecord::WHAT, &record.path, &record.name);
         let UserRecord { name, path, id, created, tags, boundary, .. } = record;
         Self { name, path, id, arn, created: UnixMillis(created), tags, boundary }
     }
-}
-
-/// The user of this name.
-///
-/// # Errors
-///
-/// [`Error::NoSuchEntity`].
-pub(crate) fn require(transaction: &Transaction<'_>, account: &str, name: &str) -> Result<UserRecord> {
-    transaction.find(account, &fold(name))?.ok_or_else(|| Error::no_such(WHAT, name))
 }
 
 impl Directory {
@@ -84,13 +74,8 @@ impl Directory {
         };
         self.change(move |transaction| {
             let mut record = record.clone();
-            let folded = fold(&record.name);
-            if transaction.find::<UserRecord>(&account, &folded)?.is_some() {
-                return Err(Error::exists("User", &record.name));
-            }
-            check_room(transaction.count::<UserRecord>(&account)?, USERS_MAX, "UsersPerAccount")?;
             set_boundary(transaction, &account, &mut record.boundary, boundary.as_deref())?;
-            transaction.put(&account, &folded, &record);
+            holder::add(transaction, &account, &record)?;
             Ok(User::of(&account, record))
         })
         .await
@@ -120,18 +105,16 @@ impl Directory {
         new_name.as_deref().map(|name| name::check("newUserName", name, NAME_LENGTH_MAX)).transpose()?;
         new_path.as_deref().map(name::check_path).transpose()?;
         self.change(move |transaction| {
-            let mut user = require(transaction, &account, &name)?;
+            let mut user: UserRecord = require(transaction, &account, &name)?;
             let before = fold(&name);
             user.path = new_path.clone().unwrap_or(user.path);
             user.name = new_name.clone().unwrap_or(user.name);
             let after = fold(&user.name);
             if after != before {
-                if transaction.find::<UserRecord>(&account, &after)?.is_some() {
-                    return Err(Error::exists("User", &user.name));
-                }
+                holder::check_free::<UserRecord>(transaction, &account, &user.name)?;
                 rename(transaction, &account, &user, &before, &after)?;
             }
-            transaction.put(&account, &after, &user);
+            holder::save(transaction, &account, &user);
             Ok(())
         })
         .await
@@ -144,16 +127,10 @@ impl Directory {
     /// [`Error::NoSuchEntity`], [`Error::DeleteConflict`].
     pub async fn delete_user(&self, account: String, name: String) -> Result<()> {
         self.change(move |transaction| {
-            let mut user = require(transaction, &account, &name)?;
-            let conflicts = [
-                (!user.keys.is_empty(), "delete access keys"),
-                (!user.grants.inline.is_empty(), "delete policies"),
-                (!user.grants.attached.is_empty(), "detach all policies"),
-                (!user.groups.is_empty(), "remove users from group"),
-            ];
-            if let Some((_, first)) = conflicts.into_iter().find(|(conflict, _)| *conflict) {
-                return Err(Error::DeleteConflict(first));
-            }
+            let mut user: UserRecord = require(transaction, &account, &name)?;
+            let [inline, attached] = holder::policies_left(&user.grants);
+            let keys = (!user.keys.is_empty(), "delete access keys");
+            holder::check_bare([keys, inline, attached, (!user.groups.is_empty(), "remove users from group")])?;
             set_boundary(transaction, &account, &mut user.boundary, None)?;
             transaction.remove::<UserRecord>(&account, &fold(&name));
             Ok(())
@@ -186,14 +163,7 @@ impl Directory {
         more: BTreeMap<String, String>,
         gone: Vec<String>,
     ) -> Result<()> {
-        self.change(move |transaction| {
-            let mut user = require(transaction, &account, &name)?;
-            tags::remove(&mut user.tags, &gone);
-            tags::merge(&mut user.tags, &more)?;
-            transaction.put(&account, &fold(&name), &user);
-            Ok(())
-        })
-        .await
+        self.tag::<UserRecord>(account, name, more, gone).await
     }
 
     /// Sets the permissions boundary of a user, or takes it away.
@@ -202,16 +172,7 @@ impl Directory {
     ///
     /// [`Error::NoSuchEntity`].
     pub async fn set_user_boundary(&self, account: String, name: String, boundary: Option<String>) -> Result<()> {
-        self.change(move |transaction| {
-            let mut user = require(transaction, &account, &name)?;
-            if boundary.is_none() && user.boundary.is_none() {
-                return Err(Error::no_such("permissions boundary of user", &name));
-            }
-            set_boundary(transaction, &account, &mut user.boundary, boundary.as_deref())?;
-            transaction.put(&account, &fold(&name), &user);
-            Ok(())
-        })
-        .await
+        self.bound::<UserRecord>(account, name, boundary).await
     }
 }
 
