@@ -17,8 +17,11 @@
 
 mod entry;
 mod index;
+mod join;
+mod reader;
 mod record;
 mod recover;
+mod reread;
 mod scan;
 mod shared;
 mod stream;
@@ -32,16 +35,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use env::{Env, File, OpenMode, UnixMillis, Worker};
+use env::{Env, Worker};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use self::index::{Index, Place};
-use self::record::{Control, RECORD_HEADER_SIZE, Records};
+use self::index::Index;
+use self::reader::Reader;
+use self::record::{Control, Records};
 use self::recover::Recovered;
 use self::scan::SegmentName;
 use self::shared::{Shared, State, Tail};
-use self::stream::{Finished, MemberId, Operation, Stream, completion};
+use self::stream::{MemberId, Operation, Stream, completion};
 use self::writer::Writer;
 use crate::error::{Error, Result};
 use crate::mirror::{Mirror, Mirrors};
@@ -210,7 +214,7 @@ impl MetaLog {
         let mirrors: Vec<Arc<Mirror>> = state.stream.counted_mirrors().cloned().collect();
         let format = state.tail.format;
         drop(state);
-        let mut reader = Reader { mirrors, format, open: None };
+        let mut reader = Reader::new(mirrors, format);
         let mut entries = Vec::with_capacity(slots.len());
         for slot in slots {
             let payload = match slot.payload {
@@ -236,106 +240,6 @@ impl MetaLog {
     /// Bytes of payloads appended since the log was opened.
     pub(crate) fn appended_bytes(&self) -> u64 {
         self.shared.state.lock().index.appended_bytes()
-    }
-
-    /// Rereads what is durable in all copies, and rewrites the copies that are damaged; how many segments of mirrors were.
-    /// Begins a segment, as the one that is written to cannot be judged; rereads nothing where that would take a disk's
-    /// last room.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::LogHole`] when a record is damaged in every copy: the next start would find it, and refuse.
-    /// [`Error::Unavailable`] once no mirror works.
-    pub(crate) async fn reread(&self) -> Result<usize> {
-        let is_tight = |mirror: &Arc<Mirror>| mirror.room() < 2 * self.config.segment_size;
-        if self.shared.state.lock().stream.counted_mirrors().any(is_tight) {
-            return Ok(0);
-        }
-        let began = self.shared.clock.now();
-        let mut closed = Vec::new();
-        let mut end = 0;
-        self.change_and_wait(|state| {
-            closed.clone_from(&state.tail.segments);
-            end = state.tail.next;
-            state.begin_segment(0);
-        })
-        .await?;
-        let (mirrors, are_all, realm) = {
-            let state = self.shared.state.lock();
-            let mirrors = state.stream.mirrors_that_have(end);
-            let are_all = mirrors.len() == state.stream.counted_mirrors().count();
-            (mirrors, are_all, state.tail.realm)
-        };
-        let ends: Vec<u64> = closed.iter().skip(1).map(|segment| segment.first).chain([end]).collect();
-        let mut damaged = 0;
-        for (segment, end) in closed.into_iter().zip(ends) {
-            let (shared, mirrors) = (self.shared.clone(), mirrors.clone());
-            damaged += self.env.blocking(move || reread_segment(&shared, segment, end, &mirrors, realm)).await?;
-        }
-        if are_all {
-            self.shared.state.lock().reread = Some(began);
-        }
-        Ok(damaged)
-    }
-
-    /// When the last [`MetaLog::reread`] began after which every copy was whole.
-    pub(crate) fn reread_at(&self) -> Option<UnixMillis> {
-        self.shared.state.lock().reread
-    }
-
-    /// Gives a prepared, empty mirror everything the log holds and lets it take part.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] when the mirror cannot be written, [`Error::Unavailable`] when no other mirror works.
-    pub(crate) async fn join(&self, mirror: &Arc<Mirror>) -> Result<()> {
-        let (id, older, sources) = self.begin_joining(mirror);
-        // Once the new segment is acknowledged, the sources hold the older ones to their ends.
-        let joined = match self.change_and_wait(|_| {}).await {
-            Ok(()) => self.copy_segments(older, sources, mirror).await,
-            Err(error) => Err(error),
-        };
-        let mut state = self.shared.state.lock();
-        let finished: Option<Finished> = match &joined {
-            Ok(()) => {
-                state.stream.count(id);
-                None
-            }
-            Err(_) => Some(state.stream.remove(id)),
-        };
-        drop(state);
-        if let Some(finished) = finished {
-            finished.announce();
-        }
-        joined
-    }
-
-    /// Gives `mirror` the stream from a new segment on; its place, the segments before, and who has them.
-    fn begin_joining(&self, mirror: &Arc<Mirror>) -> (MemberId, Vec<SegmentName>, Vec<Arc<Mirror>>) {
-        let mut state = self.shared.state.lock();
-        let finished = state.stream.remove_retired();
-        let older = state.tail.segments.clone();
-        let sources: Vec<Arc<Mirror>> = state.stream.counted_mirrors().cloned().collect();
-        let id = state.stream.add_joining(mirror.clone());
-        // In one step with joining: the first thing the mirror is given must be the beginning of a segment.
-        state.begin_segment(0);
-        drop(state);
-        finished.announce();
-        self.start_writer(mirror.clone(), id);
-        (id, older, sources)
-    }
-
-    async fn copy_segments(
-        &self,
-        segments: Vec<SegmentName>,
-        sources: Vec<Arc<Mirror>>,
-        target: &Arc<Mirror>,
-    ) -> Result<()> {
-        for segment in segments {
-            let (shared, sources, target) = (self.shared.clone(), sources.clone(), target.clone());
-            self.env.blocking(move || copy_segment(&shared, segment, &sources, &target)).await?;
-        }
-        Ok(())
     }
 
     /// Writes out what is queued, leaves a record that all of it was durable, and ends the writers.
@@ -416,35 +320,6 @@ impl Drop for MetaLog {
     }
 }
 
-fn copy_segment(shared: &Shared, segment: SegmentName, sources: &[Arc<Mirror>], target: &Mirror) -> Result<()> {
-    let bytes =
-        sources.iter().find_map(|source| source.read_whole(&segment.path(&source.log_directory())).ok().flatten());
-    match bytes {
-        Some(bytes) => target.replace(&segment.path(&target.log_directory()), &[&bytes]),
-        None if shared.state.lock().tail.segments.contains(&segment) => Err(Error::Unavailable),
-        // Purged meanwhile.
-        None => Ok(()),
-    }
-}
-
-fn reread_segment(
-    shared: &Shared,
-    segment: SegmentName,
-    end: u64,
-    mirrors: &[Arc<Mirror>],
-    realm: u128,
-) -> Result<usize> {
-    let is_needed = || shared.state.lock().tail.segments.contains(&segment);
-    if !is_needed() {
-        return Ok(0);
-    }
-    match recover::reread(segment, end, mirrors, realm) {
-        // Purged meanwhile.
-        Err(Error::LogHole { .. }) if !is_needed() => Ok(0),
-        result => result,
-    }
-}
-
 fn new_state(recovered: Recovered, realm: u128, nonce: u64, config: LogConfig) -> State {
     let Recovered { hard_state, slots, segments, next, generation } = recovered;
     State {
@@ -480,49 +355,4 @@ fn check_consecutive(index: &Index, entries: &[LogEntry]) -> Result<()> {
         expected = Some(next + 1);
     }
     Ok(())
-}
-
-/// Reads entries' payloads from whichever mirror has them whole.
-struct Reader {
-    mirrors: Vec<Arc<Mirror>>,
-    format: Records,
-    /// The segment read last, in the first mirror.
-    open: Option<(SegmentName, Arc<dyn File>)>,
-}
-
-impl Reader {
-    fn read(&mut self, place: &Place) -> Result<Bytes> {
-        let mut failure = Error::Unavailable;
-        for number in 0..self.mirrors.len() {
-            match self.read_from(number, place) {
-                Ok(payload) => return Ok(payload),
-                Err(error) => {
-                    tracing::warn!(%error, source = ?error, "bad copy of a log entry: trying the next mirror");
-                    failure = error;
-                }
-            }
-        }
-        Err(failure)
-    }
-
-    fn read_from(&mut self, number: usize, place: &Place) -> Result<Bytes> {
-        let mirror = &self.mirrors[number];
-        let path = place.segment.path(&mirror.log_directory());
-        let file = match &self.open {
-            Some((segment, file)) if number == 0 && *segment == place.segment => file.clone(),
-            _ => mirror.open(&path, OpenMode::Read)?,
-        };
-        let mut bytes = vec![0; RECORD_HEADER_SIZE + place.payload_length];
-        mirror.attempt("read", &path, |_| file.read_exact_at(&mut bytes, place.offset))?;
-        let found = self.format.decode(&bytes).map(|(header, _)| header);
-        if number == 0 {
-            self.open = Some((place.segment, file));
-        }
-        match found {
-            Some(header) if header.stamp.sequence == place.sequence => {
-                Ok(Bytes::from(bytes).slice(RECORD_HEADER_SIZE..))
-            }
-            _ => Err(Error::Corrupt { what: "log entry", path, offset: place.offset }),
-        }
-    }
 }
