@@ -59,6 +59,12 @@ def test_an_identity_is_known_and_revoked_everywhere_at_once(cluster, bucket):
 def test_a_policy_of_a_bucket_acts_everywhere_at_once(cluster, bucket):
     s3 = {node: cluster.client(node) for node in cluster.nodes}
     s3[1].put_object(Bucket=bucket, Key="key", Body=b"content")
+    iam = service(cluster, "iam", 1)
+    iam.create_user(UserName="reader")
+    iam.put_user_policy(UserName="reader", PolicyName="own", PolicyDocument=policy(statement("Allow", "s3:GetObject")))
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    # Of a user each node has to find the key before the bucket.
+    user = {node: service(cluster, "s3", node, key["AccessKeyId"], key["SecretAccessKey"]) for node in cluster.nodes}
     deny = {
         "Version": "2012-10-17",
         "Statement": [statement("Deny", "s3:GetObject", f"arn:aws:s3:::{bucket}/*", Principal="*")],
@@ -66,9 +72,11 @@ def test_a_policy_of_a_bucket_acts_everywhere_at_once(cluster, bucket):
     for turn in range(8):
         first, second, third = (1 + (turn + step) % 4 for step in range(3))
         s3[first].put_bucket_policy(Bucket=bucket, Policy=json.dumps(deny))
-        assert refusal(s3[second].get_object, Bucket=bucket, Key="key") == (403, "AccessDenied")
+        for asked in (s3, user):
+            assert refusal(asked[second].get_object, Bucket=bucket, Key="key") == (403, "AccessDenied")
         s3[second].delete_bucket_policy(Bucket=bucket)
-        assert s3[third].get_object(Bucket=bucket, Key="key")["Body"].read() == b"content"
+        for asked in (user, s3):
+            assert asked[third].get_object(Bucket=bucket, Key="key")["Body"].read() == b"content"
 
 
 @pytest.mark.parametrize("method", ["AES256", "aws:kms", "aws:kms:dsse"])

@@ -556,3 +556,22 @@ def test_the_aws_cli_manages_users(root, name, tmp_path):
     session = aws("sts", "get-session-token", "--duration-seconds", "900")["Credentials"]
     environment.update(AWS_ACCESS_KEY_ID=session["AccessKeyId"], AWS_SECRET_ACCESS_KEY=session["SecretAccessKey"], AWS_SESSION_TOKEN=session["SessionToken"])
     assert name.replace("_", "-") in [bucket["Name"] for bucket in aws("s3api", "list-buckets")["Buckets"]]
+
+
+def test_a_request_asks_the_cluster_once_how_far_it_is(identities, root, bucket):
+    """For its sender, its bucket and the source of a copy together: what it reads is as new as when it came in."""
+    user = root.user("reading", allow("s3:*")).s3
+    calls = {
+        "GetObject": lambda: user.get_object(Bucket=bucket, Key="key")["Body"].read(),
+        "PutObject": lambda: user.put_object(Bucket=bucket, Key="other", Body=b"content"),
+        "CopyObject": lambda: user.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "key"}),
+    }
+    requests = 50
+    readings = {}
+    for operation, call in calls.items():
+        before = identities.metrics()["stonecrop_metadata_reads_total"]
+        for _ in range(requests):
+            call()
+        readings[operation] = (identities.metrics()["stonecrop_metadata_reads_total"] - before) / requests
+    # What the server does on its own now and then reads too.
+    assert all(1 <= each < 1.5 for each in readings.values()), readings

@@ -23,6 +23,14 @@ use crate::{access_key, account, policy, session};
 /// Somebody else changing identities again and again is no way of life.
 const ATTEMPTS_MAX: usize = 16;
 
+/// Whose an access key is.
+pub struct Found {
+    /// Its holder.
+    pub known: Arc<Known>,
+    /// Index of the state that says so, which was read for it; `None` where there was no need to.
+    pub found_at: Option<u64>,
+}
+
 /// Identities, found and changed in the metadata.
 pub struct Directory {
     pub(crate) env: Env,
@@ -67,11 +75,13 @@ impl Directory {
     /// # Errors
     ///
     /// [`LookUpError`] says what the client can do.
-    pub async fn find(&self, access_key: &str, token: Option<&str>) -> std::result::Result<Arc<Known>, LookUpError> {
+    pub async fn find(&self, access_key: &str, token: Option<&str>) -> std::result::Result<Found, LookUpError> {
         if access_key == self.root.credential.access_key.as_str() {
-            return if token.is_none() { Ok(self.root.clone()) } else { Err(LookUpError::BadToken) };
+            let found = Found { known: self.root.clone(), found_at: None };
+            return if token.is_none() { Ok(found) } else { Err(LookUpError::BadToken) };
         }
         let reading = self.consensus.read().await?;
+        let found_at = Some(reading.index);
         let stamp = match Transaction::new(&InMemory(reading.view.as_ref())).stamp() {
             Err(Error::Meta(meta::Error::NotInMemory)) => None,
             stamp => Some(stamp?),
@@ -85,7 +95,7 @@ impl Directory {
             Some(expires) if expires <= self.env.clock.now() => {
                 Err(if known.temporary { LookUpError::Expired } else { LookUpError::UnknownKey })
             }
-            _ => Ok(known),
+            _ => Ok(Found { known, found_at }),
         }
     }
 

@@ -35,7 +35,7 @@ mod user;
 
 pub use access_key::{AccessKeyEntry, KeyHolder, NewAccessKey};
 pub use account::{AccountEntry, NewAccount, Summary};
-pub use directory::Directory;
+pub use directory::{Directory, Found};
 pub use error::{Error, LookUpError, Result};
 pub use grants::{Attached, HolderKind};
 pub use group::Group;

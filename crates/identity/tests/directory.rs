@@ -82,10 +82,10 @@ async fn what_changes_through_one_node_counts_at_once_on_another() {
     let (here, there) =
         (world.open("root-secret", None).await.unwrap(), world.open("root-secret", None).await.unwrap());
     let key = user(&here, "Ann").await;
-    assert!(!may(&there.find(&key, None).await.unwrap(), Action::GetObject));
+    assert!(!may(&there.find(&key, None).await.unwrap().known, Action::GetObject));
     let holder_of_policy = (HolderKind::User, "ann".to_owned());
     here.put_inline_policy(account(), holder_of_policy, "p".to_owned(), allow("s3:GetObject")).await.unwrap();
-    let known = there.find(&key, None).await.unwrap();
+    let known = there.find(&key, None).await.unwrap().known;
     assert!(may(&known, Action::GetObject) && !may(&known, Action::PutObject));
     assert_eq!(known.principal.user_name(), Some("Ann"));
     here.set_access_key_active(holder("ann"), key.clone(), false).await.unwrap();
@@ -93,7 +93,7 @@ async fn what_changes_through_one_node_counts_at_once_on_another() {
     here.set_access_key_active(holder("ann"), key.clone(), true).await.unwrap();
     assert!(there.find(&key, None).await.is_ok());
     here.update_user(account(), "ann".to_owned(), Some("bob".to_owned()), None).await.unwrap();
-    assert_eq!(there.find(&key, None).await.unwrap().principal.user_name(), Some("bob"));
+    assert_eq!(there.find(&key, None).await.unwrap().known.principal.user_name(), Some("bob"));
     here.delete_access_key(holder("bob"), key.clone()).await.unwrap();
     assert!(matches!(there.find(&key, None).await, Err(LookUpError::UnknownKey)));
 }
@@ -107,7 +107,7 @@ async fn keys_and_sessions_end_when_their_time_is_over() {
     let short = directory.create_access_key(holder("ann"), Some(expires)).await.unwrap().entry.id;
     let past = directory.create_access_key(holder("ann"), Some(NOW)).await;
     assert!(matches!(past, Err(Error::Validation(_))));
-    let known = directory.find(&lasting, None).await.unwrap();
+    let known = directory.find(&lasting, None).await.unwrap().known;
     let session = directory.begin_session(Directory::own_session(&known, Duration::from_secs(10))).await.unwrap();
     let find = |key: String, token: Option<String>| {
         let directory = &directory;
@@ -145,10 +145,10 @@ async fn sessions_end_with_the_role_and_with_the_user() {
         provider: None,
     };
     let session = directory.begin_session(order).await.unwrap();
-    let known = directory.find(&session.access_key, Some(&session.token)).await.unwrap();
+    let known = directory.find(&session.access_key, Some(&session.token)).await.unwrap().known;
     assert!(may(&known, Action::GetObject) && !may(&known, Action::PutObject));
     directory.delete_inline_policy(account(), holder_of_policy, "p".to_owned()).await.unwrap();
-    let known = directory.find(&session.access_key, Some(&session.token)).await.unwrap();
+    let known = directory.find(&session.access_key, Some(&session.token)).await.unwrap().known;
     assert!(!may(&known, Action::GetObject));
     directory.delete_role(account(), "ROLE".to_owned()).await.unwrap();
     directory.create_role(account(), role).await.unwrap();
@@ -161,12 +161,12 @@ async fn secrets_are_sealed_anew_when_the_root_secret_changes() {
     let world = World::new().await;
     let directory = world.open("first-secret", None).await.unwrap();
     let key = user(&directory, "ann").await;
-    let before = directory.find(&key, None).await.unwrap().credential.secret_key.clone();
+    let before = directory.find(&key, None).await.unwrap().known.credential.secret_key.clone();
     assert!(matches!(world.open("other-secret", None).await, Err(Error::OtherRootSecret)));
     assert!(matches!(world.open("other-secret", Some("wrong-secret")).await, Err(Error::OtherRootSecret)));
     assert!(world.open("first-secret", None).await.is_ok(), "nothing has changed");
     let moved = world.open("other-secret", Some("first-secret")).await.unwrap();
-    assert_eq!(moved.find(&key, None).await.unwrap().credential.secret_key, before);
+    assert_eq!(moved.find(&key, None).await.unwrap().known.credential.secret_key, before);
     assert!(matches!(world.open("first-secret", None).await, Err(Error::OtherRootSecret)));
     assert!(world.open("other-secret", None).await.is_ok());
 }
@@ -203,7 +203,7 @@ async fn what_is_used_cannot_be_removed() {
     let policy = directory.create_policy(account(), name, allow("s3:*"), None, BTreeMap::new()).await.unwrap();
     let ann = (HolderKind::User, "ann".to_owned());
     directory.attach_policy(account(), ann.clone(), policy.arn.clone()).await.unwrap();
-    assert!(may(&directory.find(&key, None).await.unwrap(), Action::PutObject));
+    assert!(may(&directory.find(&key, None).await.unwrap().known, Action::PutObject));
     let refused = directory.delete_policy(account(), policy.arn.clone()).await;
     assert!(matches!(refused, Err(Error::DeleteConflict(_))));
     directory.detach_policy(account(), ann.clone(), policy.arn.clone()).await.unwrap();

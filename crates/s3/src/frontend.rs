@@ -11,7 +11,7 @@ use http::header::{CONTENT_LENGTH, DATE, HOST, ORIGIN, SERVER, TRANSFER_ENCODING
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use iam::Account;
-use identity::{Directory, Known, LookUpError};
+use identity::{Directory, Found, Known, LookUpError};
 use store::Store;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
@@ -131,14 +131,15 @@ impl Frontend {
             return Ok(self.answer_call(head, body, remote, log).await);
         }
         let is_accelerated = is_accelerated(&head, &self.config.domains)?;
-        let origin = Origin { remote, is_accelerated, notes: log.notes() };
+        let origin = Origin { remote, is_accelerated, notes: log.notes(), seen_at: None };
         if let Ok(Target::Bucket(bucket)) = &target
             && form::is_form(&head)
         {
             return self.post_form(bucket, &head, body, origin, log).await;
         }
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        let Authenticated { signature, payload } = self.authenticate(&head, &query).await?;
+        let (Authenticated { signature, payload }, seen_at) = self.authenticate(&head, &query).await?;
+        let origin = Origin { seen_at, ..origin };
         let mut headers = head.headers;
         if signature.as_ref().is_some_and(|signature| signature.presigned) {
             hoist(&query, &mut headers);
@@ -159,7 +160,7 @@ impl Frontend {
         bucket: &str,
         head: &Parts,
         body: Body,
-        origin: Origin,
+        mut origin: Origin,
         log: &mut AccessLog,
     ) -> Result<Response> {
         tracing::Span::current().record("operation", form::OPERATION);
@@ -168,7 +169,8 @@ impl Frontend {
         let claimed = form.claim()?.map(|claim| self.authenticator.form_access_key(&claim)).transpose()?;
         let signature = match claimed {
             Some(access_key) => {
-                let known = self.find(&access_key, form.token()).await?;
+                let Found { known, found_at } = self.find(&access_key, form.token()).await?;
+                origin.seen_at = found_at;
                 Some(form.verify(&self.authenticator, known, self.env.clock.now())?)
             }
             None => None,
@@ -198,16 +200,17 @@ impl Frontend {
         Ok(answer)
     }
 
-    /// Finds out who sent the request with this head, and whether they signed all of it.
-    async fn authenticate(&self, head: &Parts, query: &Query) -> Result<Authenticated> {
+    /// Finds out who sent the request with this head, and whether they signed all of it; with the index of the state that
+    /// was read for it, if one was.
+    async fn authenticate(&self, head: &Parts, query: &Query) -> Result<(Authenticated, Option<u64>)> {
         let Some(claim) = self.authenticator.claim(head, query, &[Service::S3])? else {
-            return auth::unsigned(head, query);
+            return Ok((auth::unsigned(head, query)?, None));
         };
-        let known = self.find(claim.access_key(), claim.token()).await?;
+        let Found { known, found_at } = self.find(claim.access_key(), claim.token()).await?;
         let region = claim.region().to_owned();
         let authenticated = self.authenticator.verify(claim, head, query, known.clone())?;
         self.note_use(&known, Service::S3, &region);
-        Ok(authenticated)
+        Ok((authenticated, found_at))
     }
 
     /// Whose access key it is.
@@ -215,7 +218,7 @@ impl Frontend {
     /// # Errors
     ///
     /// `InvalidAccessKeyId`, `InvalidToken`, `ExpiredToken`.
-    async fn find(&self, access_key: &str, token: Option<&str>) -> Result<Arc<Known>> {
+    async fn find(&self, access_key: &str, token: Option<&str>) -> Result<Found> {
         self.directory.find(access_key, token).await.map_err(|error| match error {
             LookUpError::UnknownKey => Error::new(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key),
             error => error.into(),
@@ -262,7 +265,7 @@ impl Frontend {
     pub(crate) async fn check_signature(&self, head: &Parts) -> Result<()> {
         check_head(head)?;
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        let signature = self.authenticate(head, &query).await?.signature;
+        let signature = self.authenticate(head, &query).await?.0.signature;
         let is_operator = |known: &Known| known.principal.is_root() && known.credential.account == Account::root();
         let by_operator = signature.is_some_and(|signature| is_operator(&signature.known));
         if by_operator { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }

@@ -27,6 +27,8 @@ pub(crate) struct Origin {
     pub(crate) is_accelerated: bool,
     /// What its log lines tell.
     pub(crate) notes: Arc<Notes>,
+    /// Index of a state that was read since it came in, if one was: it need see none that is newer.
+    pub(crate) seen_at: Option<u64>,
 }
 
 /// A request whose sender is known, as operations receive it.
@@ -51,6 +53,8 @@ pub(crate) struct Request {
     pub(crate) is_accelerated: bool,
     /// What its log lines tell.
     pub(crate) notes: Arc<Notes>,
+    /// Index of a state that was read since it came in, if one was: it need see none that is newer.
+    pub(crate) seen_at: Option<u64>,
     /// The bucket it is about, once [`Frontend::enter`](crate::frontend::Frontend::enter) has found it.
     pub(crate) access: Option<BucketAccess>,
 }
@@ -58,10 +62,23 @@ pub(crate) struct Request {
 impl Request {
     /// A request with neither query nor headers.
     pub(crate) fn new(operation: Operation, target: Target, body: RequestBody, caller: Caller, origin: Origin) -> Self {
-        let Origin { remote, is_accelerated, notes } = origin;
+        let Origin { remote, is_accelerated, notes, seen_at } = origin;
         let (query, headers) = (Query::default(), HeaderMap::new());
         let (bucket_tags, access) = (None, None);
-        Self { target, query, headers, body, caller, remote, operation, bucket_tags, is_accelerated, notes, access }
+        Self {
+            target,
+            query,
+            headers,
+            body,
+            caller,
+            remote,
+            operation,
+            bucket_tags,
+            is_accelerated,
+            notes,
+            seen_at,
+            access,
+        }
     }
 
     /// Name of the bucket it is about.

@@ -11,7 +11,7 @@ use meta::command::{
 };
 use meta::record::BucketRecord;
 pub use meta::record::{BucketLock, ConfigurationKind, DefaultRetention, Hlc, Quota, RetentionPeriod, Versioning};
-use meta::{Command, query};
+use meta::{Command, Reading, query};
 
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -121,8 +121,23 @@ impl Store {
     ///
     /// `NoSuchBucket`.
     pub async fn head_bucket(&self, name: &str) -> Result<Bucket> {
-        let name = name.to_owned();
         let reading = self.read_metadata().await?;
+        self.bucket_in(reading, name).await
+    }
+
+    /// As [`Store::head_bucket`], in a state not older than that of `index`: for requests that have read such a state since
+    /// they came in, and need not ask the cluster again how far it is.
+    ///
+    /// # Errors
+    ///
+    /// `NoSuchBucket`.
+    pub async fn head_bucket_since(&self, name: &str, index: u64) -> Result<Bucket> {
+        let reading = self.read_since(index).await?;
+        self.bucket_in(reading, name).await
+    }
+
+    async fn bucket_in(&self, reading: Reading, name: &str) -> Result<Bucket> {
+        let name = name.to_owned();
         let found_at = reading.index;
         let bucket = self.ask_little(reading, move |view| query::bucket(view, &name)).await?;
         bucket.map(|bucket| Bucket::of(bucket, found_at)).ok_or(Error::NoSuchBucket)
@@ -147,7 +162,7 @@ impl Store {
     ///
     /// Only ours.
     pub async fn bucket_configuration(&self, bucket: &Bucket, kind: ConfigurationKind) -> Result<Option<Bytes>> {
-        let (id, reading) = (bucket.id, self.read_since(bucket).await?);
+        let (id, reading) = (bucket.id, self.read_since(bucket.found_at).await?);
         self.ask_little(reading, move |view| query::bucket_configuration(view, id, kind)).await
     }
 
@@ -221,7 +236,7 @@ impl Store {
     ///
     /// `NoSuchBucket`.
     pub async fn usage(&self, bucket: &Bucket) -> Result<Usage> {
-        let (id, reading) = (bucket.id, self.read_since(bucket).await?);
+        let (id, reading) = (bucket.id, self.read_since(bucket.found_at).await?);
         let summary = self.ask(reading, move |view| query::bucket_usage(view, id)).await?;
         Ok(Usage { objects: summary.objects, bytes: summary.bytes })
     }

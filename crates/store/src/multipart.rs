@@ -255,7 +255,7 @@ impl Store {
     /// `NoSuchBucket`, `NoSuchUpload`.
     pub async fn list_parts(&self, bucket: &Bucket, upload: &UploadId, after: u16, limit: usize) -> Result<PartPage> {
         let (id, record) = self.find_upload(bucket, upload).await?;
-        let (bucket, reading) = (bucket.id, self.read_since(bucket).await?);
+        let (bucket, reading) = (bucket.id, self.read_since(bucket.found_at).await?);
         let page = self.ask(reading, move |view| query::list_parts(view, bucket, id, after, limit)).await?;
         let parts = page.parts.into_iter().map(|(number, part)| Part {
             number,
@@ -277,7 +277,7 @@ impl Store {
     ///
     /// `NoSuchBucket`.
     pub async fn list_uploads(&self, bucket: &Bucket, request: &ListUploadsRequest) -> Result<UploadPage> {
-        let (bucket, request, reading) = (bucket.id, request.clone(), self.read_since(bucket).await?);
+        let (bucket, request, reading) = (bucket.id, request.clone(), self.read_since(bucket.found_at).await?);
         let page = self
             .ask(reading, move |view| {
                 let upload_marker = request.upload_marker.as_deref().and_then(meta::record::UploadId::parse);
@@ -318,7 +318,7 @@ impl Store {
         upload: &UploadId,
         request: CompleteRequest,
     ) -> Result<PutResult> {
-        let (bucket, reading) = (bucket.id, self.read_since(bucket).await?);
+        let (bucket, reading) = (bucket.id, self.read_since(bucket.found_at).await?);
         let id = meta::record::UploadId::parse(&upload.token).ok_or(Error::NoSuchUpload)?;
         let key = upload.key.clone();
         let found = self
@@ -367,7 +367,7 @@ impl Store {
     }
 
     async fn find_upload(&self, bucket: &Bucket, upload: &UploadId) -> Result<(meta::record::UploadId, UploadRecord)> {
-        let (bucket, reading) = (bucket.id, self.read_since(bucket).await?);
+        let (bucket, reading) = (bucket.id, self.read_since(bucket.found_at).await?);
         let id = meta::record::UploadId::parse(&upload.token).ok_or(Error::NoSuchUpload)?;
         let key = upload.key.clone();
         let record = self.ask_little(reading, move |view| query::upload(view, bucket, &key, id)).await?;

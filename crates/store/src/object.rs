@@ -243,7 +243,7 @@ impl Store {
         version: Option<VersionName>,
         (current, named): (CurrentLookup, VersionLookup),
     ) -> Result<Found> {
-        let (bucket, key, reading) = (bucket.id, key.to_owned(), self.read_since(bucket).await?);
+        let (bucket, key, reading) = (bucket.id, key.to_owned(), self.read_since(bucket.found_at).await?);
         let found = self.ask_little(reading, move |view| {
             let Some(in_bucket) = query::bucket_by_id(view, bucket)? else { return Ok(Err(Error::NoSuchBucket)) };
             let is_versioned = in_bucket.versioning.is_some();

@@ -15,7 +15,6 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use crate::active::{ActiveRead, ActiveReads, ActiveWrite, ActiveWrites};
 use crate::background::{Orders, Queues};
-use crate::bucket::Bucket;
 use crate::budget::MemoryBudget;
 use crate::epochs::process_id;
 use crate::error::{Error, ProposeError, Result};
@@ -272,16 +271,17 @@ impl Store {
         Ok(self.noted(reading))
     }
 
-    /// A state that is not older than the one in which `bucket` was found. A request that has found its bucket sees
-    /// thereby all that was answered before it came in, and asks the cluster only once how far that is.
+    /// A state that is not older than that of `index`, which this or another process has read. A request that has read
+    /// one since it came in, to find its bucket or its sender, sees thereby all that was answered before it, and asks the
+    /// cluster only once how far that is.
     ///
     /// # Errors
     ///
     /// As [`Store::query`].
-    pub(crate) async fn read_since(&self, bucket: &Bucket) -> Result<Reading> {
+    pub(crate) async fn read_since(&self, index: u64) -> Result<Reading> {
         let newest = self.cluster().consensus().newest();
-        // It is only older where another process has found the bucket.
-        if newest.index < bucket.found_at { self.read_metadata().await } else { Ok(self.noted(newest)) }
+        // It is only older where another process has read that state.
+        if newest.index < index { self.read_metadata().await } else { Ok(self.noted(newest)) }
     }
 
     fn noted(&self, reading: Reading) -> Reading {

@@ -118,7 +118,7 @@ impl Store {
     ///
     /// `NoSuchBucket`.
     pub async fn list_versions(&self, bucket: &Bucket, request: &ListVersionsRequest) -> Result<VersionPage> {
-        let (id, request, reading) = (bucket.id, request.clone(), self.read_since(bucket).await?);
+        let (id, request, reading) = (bucket.id, request.clone(), self.read_since(bucket.found_at).await?);
         let page = self
             .ask(reading, move |view| {
                 if query::bucket_by_id(view, id)?.is_none() {

@@ -94,7 +94,16 @@ impl Frontend {
     ///
     /// `NoSuchBucket`.
     pub(crate) async fn bucket_access(&self, name: &str) -> Result<BucketAccess> {
-        let bucket = self.store.head_bucket(name).await?;
+        self.with_settings(self.store.head_bucket(name).await?).await
+    }
+
+    /// As [`Frontend::bucket_access`], in a state not older than `seen_at` for a request that has read that one.
+    async fn bucket_access_since(&self, name: &str, seen_at: Option<u64>) -> Result<BucketAccess> {
+        let Some(index) = seen_at else { return self.bucket_access(name).await };
+        self.with_settings(self.store.head_bucket_since(name, index).await?).await
+    }
+
+    async fn with_settings(&self, bucket: Bucket) -> Result<BucketAccess> {
         let settings = self.settings.settings(&self.store, &bucket).await?;
         Ok(BucketAccess { bucket, settings })
     }
@@ -119,7 +128,7 @@ impl Frontend {
             self.check(request, Scene::default(), action, &name)?;
             return Ok(Admission { may_list: true, charged: false });
         };
-        let access = self.bucket_access(name).await?;
+        let access = self.bucket_access_since(name, request.seen_at).await?;
         request.notes.bucket(&access);
         check_owner(&request.headers, "x-amz-expected-bucket-owner", &access)?;
         if request.is_accelerated {
@@ -189,7 +198,7 @@ impl Frontend {
         key: &str,
         version: Option<VersionName>,
     ) -> Result<Bucket> {
-        let access = self.bucket_access(bucket).await?;
+        let access = self.bucket_access_since(bucket, Some(request.found().found_at)).await?;
         request.notes.source(&access, key, version.map(|version| version.to_string()));
         check_owner(&request.headers, "x-amz-source-expected-bucket-owner", &access)?;
         check_payer(request, &access)?;

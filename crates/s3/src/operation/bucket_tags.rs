@@ -92,7 +92,8 @@ async fn change(
             Err(store::Error::ConcurrentChange) => {}
             Err(error) => return Err(error.into()),
         }
-        // What has changed may decide about this request too.
+        // What has changed may decide about this request too, and perhaps this node does not have it yet.
+        request.seen_at = None;
         frontend.enter(&mut request).await?;
         let action = request.operation.action(&request.query);
         frontend.check_described(&mut request, action).await?;

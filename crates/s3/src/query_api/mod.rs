@@ -227,7 +227,7 @@ impl Frontend {
     async fn authenticate_call(&self, head: &Parts, query: &Query, body_hash: &str) -> Result<Option<Signature>> {
         let services = [Service::Iam, Service::Sts];
         let Some(claim) = self.authenticator.claim(head, query, &services)? else { return Ok(None) };
-        let known = self.directory.find(claim.access_key(), claim.token()).await?;
+        let known = self.directory.find(claim.access_key(), claim.token()).await?.known;
         let (service, region) = (claim.service().unwrap_or(Service::Iam), claim.region().to_owned());
         let signature = self.authenticator.verify_whole(claim, head, query, body_hash, known.clone())?;
         self.note_use(&known, service, &region);

@@ -64,9 +64,10 @@ impl Frontend {
         request_id: &str,
         log: &mut AccessLog,
     ) -> Response {
-        let visit = Visit { bucket, head, origin: Origin { remote, is_accelerated: false, notes: log.notes() } };
+        let origin = Origin { remote, is_accelerated: false, notes: log.notes(), seen_at: None };
+        let mut visit = Visit { bucket, head, origin };
         log.set_website(visit.target());
-        match self.find_page(&visit).await {
+        match self.find_page(&mut visit).await {
             Ok(page) => page,
             Err(Failed { error, error_page }) => {
                 log.set_error(&error);
@@ -76,7 +77,7 @@ impl Frontend {
         }
     }
 
-    async fn find_page(&self, visit: &Visit<'_>) -> Result<Response, Failed> {
+    async fn find_page(&self, visit: &mut Visit<'_>) -> Result<Response, Failed> {
         check_head(visit.head)?;
         let method = &visit.head.method;
         if *method != Method::GET && *method != Method::HEAD {
@@ -85,6 +86,7 @@ impl Frontend {
         }
         let access = self.bucket_access(visit.bucket).await?;
         visit.origin.notes.bucket(&access);
+        visit.origin.seen_at = Some(access.bucket.found_at);
         let missing = || Error::new(ErrorCode::NoSuchWebsiteConfiguration).detail("BucketName", visit.bucket);
         let website = access.settings.website.as_ref().ok_or_else(missing)?;
         let path = visit.head.uri.path();

@@ -382,6 +382,7 @@ impl Consensus for RaftConsensus {
     }
 
     fn read(&self) -> ConsensusFuture<'_, Reading> {
+        metrics::counter!("stonecrop_metadata_reads_total").increment(1);
         Box::pin(async {
             self.catch_up().await?;
             Ok(self.newest())
