@@ -22,7 +22,7 @@ const NAMESPACE: &str = "http://awss3control.amazonaws.com/doc/2018-08-20/";
 /// Somebody else changing the bucket's configurations again and again is no way of life.
 const ATTEMPTS_MAX: usize = 16;
 
-type TagSet = BTreeMap<String, String>;
+pub(super) type TagSet = BTreeMap<String, String>;
 
 /// GetBucketTagging.
 pub(super) async fn get_bucket_tagging(_: &Frontend, request: Request) -> Result<Response> {
@@ -63,12 +63,21 @@ pub(super) async fn tag_resource(frontend: &Frontend, mut request: Request) -> R
     let room = frontend.reserve_xml(Tags::SIZE_MAX).await?;
     let body = request.body.read_bounded(Tags::SIZE_MAX).await?;
     digest::check_declared(&request.headers, &mut request.body, &body)?;
-    let document = Element::parse(&body, "TagResourceRequest")?;
-    let more = tags::of_bucket(document.child("Tags")?.ok_or(ErrorCode::MalformedXml)?)?;
-    drop((document, body, room));
+    let more = read_more(&body)?;
+    drop((body, room));
     request.bucket_tags = Some(more.clone());
     frontend.check_described(&mut request, Action::TagResource).await?;
     change(frontend, request, |own| tags::with_more(own, more.clone())).await
+}
+
+/// Reads the tags that are added.
+///
+/// # Errors
+///
+/// `MalformedXML`, and as the tags of a bucket are checked.
+pub(super) fn read_more(body: &[u8]) -> Result<TagSet> {
+    let document = Element::parse(body, "TagResourceRequest")?;
+    tags::of_bucket(document.child("Tags")?.ok_or(ErrorCode::MalformedXml)?)
 }
 
 /// UntagResource: removes tags.

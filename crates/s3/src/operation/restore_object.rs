@@ -25,7 +25,12 @@ pub(super) async fn restore_object(frontend: &Frontend, mut request: Request) ->
     Err(Error::new(ErrorCode::InvalidObjectState).detail("StorageClass", class))
 }
 
-fn check(body: &[u8]) -> Result<()> {
+/// Checks a request to restore.
+///
+/// # Errors
+///
+/// What AWS answers for what is wrong with it.
+pub(super) fn check(body: &[u8]) -> Result<()> {
     let malformed = || Error::new(ErrorCode::MalformedXml);
     let document = Element::parse(body, "RestoreRequest")?;
     if document.child("Type")?.is_some() || document.child("SelectParameters")?.is_some() {
