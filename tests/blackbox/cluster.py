@@ -203,13 +203,17 @@ class AllNodes:
         return parts.hostname, parts.port
 
     def client(self, **settings):
-        client = self.cluster.client(self.node, **(self.settings | settings))
+        return self.spread(self.cluster.client(self.node, **(self.settings | settings)))
+
+    def spread(self, client):
+        """Has each request of a boto3 client, a retry too, go to another node."""
         nodes = itertools.cycle([urllib.parse.urlsplit(endpoint).netloc for endpoint in self.cluster.endpoints.values()])
 
         def send_to_the_next(request, **_):
             request.url = urllib.parse.urlsplit(request.url)._replace(netloc=next(nodes)).geturl()
 
-        client.meta.events.register_first("before-sign.s3", send_to_the_next)
+        # Before it is signed, and also if it is not.
+        client.meta.events.register_first("request-created", send_to_the_next)
         return client
 
     def health(self, kind):

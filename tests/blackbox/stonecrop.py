@@ -154,6 +154,10 @@ class Server:
         keys = self.environment["STONECROP_ACCESS_KEY"], self.environment["STONECROP_SECRET_KEY"]
         return s3_client(self.endpoint, *keys, **settings)
 
+    def spread(self, client):
+        """A boto3 client as it is: this is one node. See `cluster.AllNodes`."""
+        return client
+
     def fsck(self, *flags):
         return subprocess.run(
             [str(binary()), "fsck", *flags, *map(str, self.disks)], capture_output=True, text=True, timeout=300

@@ -16,8 +16,7 @@ _names = itertools.count(1)
 
 def clients(server, access_key, secret_key):
     keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
-    s3 = boto3.client("s3", endpoint_url=server.endpoint, region_name=REGION, **keys)
-    control = boto3.client("s3control", endpoint_url=server.endpoint, region_name=REGION, **keys)
+    s3, control = (server.spread(boto3.client(service, endpoint_url=server.endpoint, region_name=REGION, **keys)) for service in ("s3", "s3control"))
     # SDKs put the account before the host, where it has no address here.
     control.meta.events.register("before-sign.s3-control", lambda request, **_: setattr(request, "url", request.url.replace(f"{ACCOUNT}.", "", 1)))
     return s3, control
@@ -31,7 +30,8 @@ def control(server):
 @pytest.fixture
 def user(server):
     """Makes users that have one policy."""
-    iam = boto3.client("iam", endpoint_url=server.endpoint, region_name=REGION, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
+    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
+    iam = server.spread(boto3.client("iam", endpoint_url=server.endpoint, region_name=REGION, **keys))
 
     def make(*statements):
         name = f"abac-{next(_names)}"

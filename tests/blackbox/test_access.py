@@ -1,6 +1,7 @@
 """Policies, lists, public access block and CORS through boto3: who may do what, seen from outside."""
 
 import json
+import socket
 import urllib.error
 import urllib.request
 
@@ -81,15 +82,23 @@ def test_malformed_policies_are_refused(s3, bucket, document):
     assert refused(s3.get_bucket_policy, Bucket=bucket) == (404, "NoSuchBucketPolicy")
 
 
-def test_conditions_read_the_request(s3, nobody, bucket):
+@pytest.fixture
+def source_address(server):
+    """The address that the server sees this process come from."""
+    with socket.socket(type=socket.SOCK_DGRAM) as way:
+        way.connect(server.address)
+        return way.getsockname()[0]
+
+
+def test_conditions_read_the_request(s3, nobody, bucket, source_address):
     s3.put_object(Bucket=bucket, Key="home/a", Body=b"content")
     s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "s3:ListBucket", condition={"StringLike": {"s3:prefix": "home/*"}}))
     assert nobody.list_objects_v2(Bucket=bucket, Prefix="home/a")["KeyCount"] == 1
     assert refused(nobody.list_objects_v2, Bucket=bucket) == (403, "AccessDenied")
-    here = {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}
+    here = {"IpAddress": {"aws:SourceIp": f"{source_address}/32"}}
     s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "s3:GetObject", condition=here))
     assert nobody.get_object(Bucket=bucket, Key="home/a")["Body"].read() == b"content"
-    elsewhere = {"NotIpAddress": {"aws:SourceIp": "127.0.0.0/8"}}
+    elsewhere = {"NotIpAddress": {"aws:SourceIp": f"{source_address}/32"}}
     s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "s3:GetObject", condition=elsewhere))
     assert refused(nobody.get_object, Bucket=bucket, Key="home/a") == (403, "AccessDenied")
 

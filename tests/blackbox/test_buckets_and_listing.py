@@ -106,6 +106,7 @@ def test_bad_bucket_names_are_refused(server, name):
     assert code_of(error) == "InvalidBucketName"
 
 
+@pytest.mark.first_answer
 def test_virtual_host_style(server, bucket):
     server.client().put_object(Bucket=bucket, Key="a/ü", Body=b"by host")
     request = AWSRequest("GET", f"http://{bucket}.s3.localhost/a/%C3%BC")

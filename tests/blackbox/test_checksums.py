@@ -79,6 +79,7 @@ def put_with_trailer(server, bucket, key, data, name, value):
     return HTTP.request("PUT", request.url, body=chunked, headers=dict(request.headers))
 
 
+@pytest.mark.first_answer
 @every
 def test_trailer_is_checked(server, s3, bucket, algorithm):
     data, name = body(1000, 5), f"x-amz-checksum-{algorithm.lower()}"
@@ -90,6 +91,7 @@ def test_trailer_is_checked(server, s3, bucket, algorithm):
     assert s3.head_object(Bucket=bucket, Key="key", ChecksumMode="ENABLED")[f"Checksum{algorithm}"] == value_of(algorithm, data)
 
 
+@pytest.mark.first_answer
 @every
 def test_form_is_checked(server, s3, bucket, algorithm):
     field, data = f"x-amz-checksum-{algorithm.lower()}", body(1000, 6)

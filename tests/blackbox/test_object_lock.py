@@ -5,12 +5,9 @@ import itertools
 import os
 import time
 
-import boto3
-import botocore.config
 import pytest
 from botocore.exceptions import ClientError
 
-from stonecrop import REGION
 from test_access import nobody, policy  # noqa: F401
 from test_objects import code_of, status_of
 
@@ -45,11 +42,7 @@ def locked(s3):
 @pytest.fixture
 def no_checksums(server):
     """A client that computes no checksum that it was not asked for."""
-    settings = botocore.config.Config(request_checksum_calculation="when_required", s3={"addressing_style": "path"})
-    return boto3.client(
-        "s3", endpoint_url=server.endpoint, region_name=REGION, config=settings,
-        aws_access_key_id="root", aws_secret_access_key="rootsecret",
-    )
+    return server.client(request_checksum_calculation="when_required")
 
 
 def put(s3, bucket, key="key", **lock):

@@ -32,6 +32,7 @@ def test_requests_of_every_kind_are_accepted(asymmetric, bucket):
     assert asymmetric.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
 
 
+@pytest.mark.first_answer
 def test_presigned_links_are_accepted_as_they_are(asymmetric, bucket):
     link = asymmetric.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "key"})
     assert "AWS4-ECDSA-P256-SHA256" in link and "X-Amz-Region-Set" in link
@@ -44,6 +45,7 @@ def test_presigned_links_are_accepted_as_they_are(asymmetric, bucket):
     assert (widened.status, code(widened)) == (403, "SignatureDoesNotMatch")
 
 
+@pytest.mark.first_answer
 @pytest.mark.parametrize("regions,accepted", [("*", True), ("us-*", True), ("eu-west-1,us-east-1", True), ("eu-west-1", False), ("eu-*", False)])
 def test_a_signature_holds_in_its_set_of_regions(server, bucket, regions, accepted):
     request = AWSRequest("GET", f"{server.endpoint}/{bucket}")
@@ -53,6 +55,7 @@ def test_a_signature_holds_in_its_set_of_regions(server, bucket, regions, accept
     assert accepted or code(answer) == "AuthorizationHeaderMalformed"
 
 
+@pytest.mark.first_answer
 def test_wrong_signatures_change_nothing(server, s3, bucket):
     stranger = s3_client(server.endpoint, ACCESS_KEY, "x" * 40, signature_version="s3v4a")
     with pytest.raises(ClientError) as refused:
