@@ -66,11 +66,12 @@ class Cluster:
     def up(self, nodes, disks=4):
         self.run("down")
         self.run("up", nodes, disks)
+        # A node that is started again prints no token.
+        self.token = join_token(self.directory / "node1/out")
         return self.find()
 
     def find(self):
         """Learns what a running cluster is like."""
-        self.token = join_token(self.directory / "node1/out")
         self.refresh()
         return self
 
