@@ -14,6 +14,9 @@ from scenarios import FEW_CLIENTS, MAY_STOP, NEED_NAMESPACES, NONE_MAY_FAIL, SCE
 
 NODES, DISKS = 4, 4
 GAP_SECONDS_MAX = 10
+# Of a request through another node than the one whose trouble goes unnoticed: far more than a hedge, for a machine with
+# more to do, and far less than calls between nodes may take.
+UNNOTICED_SECONDS_MAX = 4
 
 
 @dataclasses.dataclass
@@ -66,6 +69,7 @@ def run(name, seconds, directory, loopback=False):
     whole_seconds = time.monotonic() - healed
     keys, unread = load.read_everything()
     violations += unread + history.check(list(load.operations)) + forbidden(name, under_load)
+    violations += noticed(chaos.unnoticed, under_load)
     summary = describe(name, under_load, keys, whole_seconds, violations)
     if violations:
         kept = pathlib.Path(directory).with_suffix(".history")
@@ -92,6 +96,14 @@ def forbidden(name, operations):
     if name not in MAY_STOP and GAP_SECONDS_MAX < gap:
         found.append(f"no write was acknowledged for {gap:.1f} s")
     return found
+
+
+def noticed(node, operations):
+    """Requests through other nodes than `node` that waited for it."""
+    if node is None:
+        return []
+    waited = [operation for operation in operations if UNNOTICED_SECONDS_MAX < operation.end - operation.start]
+    return [f"waited for node {node}: {operation}" for operation in waited if operation.node != node]
 
 
 def describe(name, operations, keys, whole_seconds, violations):

@@ -22,6 +22,8 @@ class Chaos:
 
     def __init__(self, cluster, seconds):
         self.cluster, self.seconds = cluster, seconds
+        # A node of whose trouble the clients of the others may hardly notice anything.
+        self.unnoticed = None
 
     def phase(self, words, seconds=None):
         print(f"{time.strftime('%H:%M:%S')} {words}", flush=True)
@@ -63,8 +65,8 @@ def freeze_leader(chaos):
 
 
 def freeze_follower(chaos):
-    """SIGSTOP of a node that does not lead for at least 10 seconds: reads and writes go around its disks"""
-    node = chaos.follower()
+    """SIGSTOP of a node that does not lead for at least 10 seconds: reads and writes go around its disks at once"""
+    node = chaos.unnoticed = chaos.follower()
     chaos.cluster.run("freeze", node)
     chaos.phase(f"node {node} frozen", max(10, chaos.seconds))
     chaos.cluster.run("thaw", node)

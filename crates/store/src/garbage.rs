@@ -194,7 +194,7 @@ impl Store {
         let disks = topology.members().values().filter_map(|member| member.disk.as_ref());
         let deletions = disks.map(|disk| async {
             if let Err(error) = disk.delete_writes(&writes).await {
-                tracing::warn!(%error, "shards could not be deleted");
+                tracing::debug!(%error, "shards could not be deleted");
             }
         });
         join_all(deletions).await;
@@ -213,7 +213,7 @@ async fn delete_shards(disk: &Arc<Disk>, shards: Vec<ShardIdentity>) -> u64 {
             count
         }
         Err(error) => {
-            tracing::warn!(%error, "shards could not be deleted");
+            tracing::debug!(%error, "shards could not be deleted");
             0
         }
     }

@@ -24,6 +24,8 @@ struct Substitutes {
     given: BTreeMap<NodeId, usize>,
     /// A node with more shards than parity takes data along when it goes.
     given_max: usize,
+    /// Nodes whose disks have failed, or are slow. They are asked last.
+    doubtful: BTreeSet<NodeId>,
 }
 
 impl Row {
@@ -53,7 +55,7 @@ impl Row {
     }
 
     /// Takes a disk outside of the group, each at most once, in place of `failed`. One on a node that has fewer shards of
-    /// the stripe than there is parity, if there is such a disk.
+    /// the stripe than there is parity, and of whose disks none has failed, if there is such a disk.
     pub(crate) fn take_substitute(&mut self, failed: Option<DiskId>) -> Option<DiskId> {
         let Self { topology, group, targets, stripe, .. } = self;
         let substitutes = self.substitutes.get_or_insert_with(|| Substitutes::new(topology, *group, targets, *stripe));
@@ -79,16 +81,21 @@ impl Substitutes {
         for node in targets.iter().flatten().filter_map(|disk| node_of(topology, *disk)) {
             *given.entry(node).or_insert(0) += 1;
         }
-        Self { candidates, given, given_max: usize::from(topology.table().profile().parity()) }
+        let given_max = usize::from(topology.table().profile().parity());
+        Self { candidates, given, given_max, doubtful: BTreeSet::new() }
     }
 
     fn take(&mut self, failed: Option<NodeId>) -> Option<DiskId> {
-        if let Some(count) = failed.and_then(|node| self.given.get_mut(&node)) {
-            *count -= 1;
+        if let Some(node) = failed {
+            self.doubtful.insert(node);
+            if let Some(count) = self.given.get_mut(&node) {
+                *count -= 1;
+            }
         }
-        let has_room = |(_, node): &(DiskId, NodeId)| self.given.get(node).is_none_or(|count| *count < self.given_max);
-        let position = self.candidates.iter().position(has_room).unwrap_or(0);
-        let (disk, node) = *self.candidates.get(position)?;
+        let is_full = |node: &NodeId| self.given.get(node).is_some_and(|count| self.given_max <= *count);
+        let ranked = self.candidates.iter().enumerate();
+        let best = ranked.min_by_key(|(_, (_, node))| (is_full(node), self.doubtful.contains(node)));
+        let (position, (disk, node)) = best.map(|(position, candidate)| (position, *candidate))?;
         self.candidates.remove(position);
         *self.given.entry(node).or_insert(0) += 1;
         Some(disk)
@@ -108,10 +115,10 @@ mod tests {
         let candidates = [(1, 1), (2, 1), (3, 2), (4, 3)];
         let candidates = candidates.map(|(disk, node)| (DiskId(disk), NodeId(node))).to_vec();
         let given = [(NodeId(1), 2), (NodeId(2), 1)].into();
-        let mut substitutes = Substitutes { candidates, given, given_max: 2 };
+        let mut substitutes = Substitutes { candidates, given, given_max: 2, doubtful: BTreeSet::new() };
         assert_eq!(substitutes.take(None), Some(DiskId(3)), "node 1 has enough");
-        assert_eq!(substitutes.take(Some(NodeId(1))), Some(DiskId(1)), "a disk of node 1 has failed");
-        assert_eq!(substitutes.take(None), Some(DiskId(4)));
+        assert_eq!(substitutes.take(Some(NodeId(1))), Some(DiskId(4)), "a disk of node 1 has failed, others may, too");
+        assert_eq!(substitutes.take(None), Some(DiskId(1)), "but it has room again");
         assert_eq!(substitutes.take(None), Some(DiskId(2)), "rather there than nowhere");
         assert_eq!(substitutes.take(None), None);
     }

@@ -25,6 +25,12 @@ use crate::row::Row;
 /// Hedging starts no earlier than this: below, the scheduler's noise would trigger it.
 const HEDGE_DELAY_MIN: Duration = Duration::from_millis(20);
 
+/// A shard goes to another disk no earlier than this because its own is slow: it is written twice then.
+const WRITE_HEDGE_DELAY_MIN: Duration = Duration::from_millis(200);
+
+/// How long the last shards of a stripe may take after a write quorum is durable, at least.
+const STRAGGLER_PATIENCE_MIN: Duration = Duration::from_millis(50);
+
 /// A disk slower than this is hedged whatever the others do.
 const HEDGE_DELAY_MAX: Duration = Duration::from_secs(1);
 
@@ -94,7 +100,8 @@ pub(crate) struct Shards {
     codecs: Mutex<BTreeMap<Geometry, Codec>>,
     reads: Latency,
     appends: Latency,
-    hedges: HedgeBudget,
+    read_hedges: HedgeBudget,
+    write_hedges: HedgeBudget,
     faults: mpsc::Sender<FaultyStripe>,
 }
 
@@ -175,7 +182,8 @@ impl Shards {
             codecs: Mutex::default(),
             reads: Latency::new(0.95, HEDGE_DELAY_MIN),
             appends: Latency::new(0.99, Duration::from_millis(10)),
-            hedges: HedgeBudget::default(),
+            read_hedges: HedgeBudget::default(),
+            write_hedges: HedgeBudget::default(),
             faults,
         }
     }
@@ -205,13 +213,24 @@ impl Shards {
     }
 
     /// What may be read in place of slow shards.
-    pub(crate) fn hedges(&self) -> &HedgeBudget {
-        &self.hedges
+    pub(crate) fn read_hedges(&self) -> &HedgeBudget {
+        &self.read_hedges
     }
 
-    /// The 99th percentile of the time that shards took to become durable of late.
-    pub(crate) fn append_time_p99(&self) -> Duration {
-        self.appends.quantile()
+    /// Shards that may be written to other disks because theirs are slow.
+    pub(crate) fn write_hedges(&self) -> &HedgeBudget {
+        &self.write_hedges
+    }
+
+    /// Resolves when writes should have come by now: in four times the 99th percentile of late.
+    pub(crate) fn write_hedge_delay(&self) -> Timer {
+        let delay = (self.appends.quantile() * 4).clamp(WRITE_HEDGE_DELAY_MIN, HEDGE_DELAY_MAX);
+        self.env.clock.sleep(delay)
+    }
+
+    /// How long the last shards of a stripe may take once enough of them are durable: twice the 99th percentile of late.
+    pub(crate) fn straggler_patience(&self) -> Timer {
+        self.env.clock.sleep((self.appends.quantile() * 2).max(STRAGGLER_PATIENCE_MIN))
     }
 
     /// Picks the group of a new stripe by jump hash over the groups that can be written to.
@@ -253,7 +272,9 @@ impl Shards {
             Err(ShardError::Full) => Err(AppendFault::Full),
             Err(ShardError::StaleEpoch { epoch }) => Err(AppendFault::Stale(epoch)),
             Err(error) => {
-                tracing::warn!(%error, "a shard could not be written");
+                // Whoever watches disks and nodes says once what is wrong with them; this is once a shard.
+                tracing::debug!(%error, "a shard could not be written");
+                metrics::counter!("stonecrop_shard_writes_failed_total").increment(1);
                 Err(AppendFault::Unavailable)
             }
         }

@@ -1,8 +1,8 @@
 //! Reads a range of one stripe, around whatever is missing, corrupt or slow.
 //!
 //! The wanted data shards are read first, only the touched blocks of each. As soon as one fails, or is slower than the
-//! hedge delay, further shards are read over the same bytes until `k` of them decode what is missing; the slow ones may
-//! still win. Every byte used was verified against its shard's identity by the disk that read it (I15).
+//! hedge delay, further shards are read over the same bytes until `k` of them decode what is missing; those may be slow,
+//! too, and are hedged in turn. The slow ones may still win. Every byte used was verified against its shard's identity by the disk that read it (I15).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -47,7 +47,7 @@ struct StripeRead<'a> {
     pending: FuturesUnordered<BoxFuture<'a, Arrival>>,
     running: BTreeMap<u8, Range<usize>>,
     faults: Vec<(u8, ShardFault)>,
-    /// Shards that were still running when the hedge delay passed: nobody counts on them any more.
+    /// Shards that were still running when a hedge delay passed: nobody counts on them any more.
     slow: BTreeSet<u8>,
 }
 
@@ -72,7 +72,7 @@ impl<'a> StripeRead<'a> {
             faults: Vec::new(),
             slow: BTreeSet::new(),
         };
-        shards.hedges().earn(read.wanted.len());
+        shards.read_hedges().earn(read.wanted.len());
         for shard in read.wanted.clone() {
             read.start(shard.index, blocks(&shard.bytes));
         }
@@ -100,21 +100,27 @@ impl<'a> StripeRead<'a> {
                     Some(arrival) => self.arrive(arrival),
                     None => return Err(self.unavailable()),
                 },
-                () = &mut hedge, if !hedged => {
-                    self.slow = self.running.keys().copied().collect();
-                    hedged = self.shards.hedges().spend(self.lacking());
-                    if hedged {
-                        Moment::ReadHedged.note();
-                        metrics::counter!("stonecrop_hedged_reads_total").increment(1);
-                    } else {
-                        metrics::counter!("stonecrop_hedges_denied_total").increment(1);
-                        self.slow.clear();
-                        hedge = self.shards.hedge_delay();
-                    }
+                () = &mut hedge, if !self.spare_indices().is_empty() => {
+                    hedged |= self.hedge();
+                    hedge = self.shards.hedge_delay();
                 }
                 () = &mut deadline => return Err(self.unavailable()),
             }
         }
+    }
+
+    /// Gives up counting on what runs, if further reads can be paid for; says whether they can.
+    fn hedge(&mut self) -> bool {
+        let slow_before = std::mem::replace(&mut self.slow, self.running.keys().copied().collect());
+        let paid = self.shards.read_hedges().spend(self.lacking());
+        if paid {
+            Moment::ReadHedged.note();
+            metrics::counter!("stonecrop_hedged_reads_total").increment(1);
+        } else {
+            metrics::counter!("stonecrop_hedges_denied_total").increment(1);
+            self.slow = slow_before;
+        }
+        paid
     }
 
     fn start(&mut self, index: u8, bytes: Range<usize>) {

@@ -1,7 +1,6 @@
-//! Writes one stripe: all its shards in parallel, substitutes for disks that fail, enough of them durable.
+//! Writes one stripe: all its shards in parallel, substitutes for disks that fail or are slow, enough of them durable.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use bytes::Bytes;
 use cluster::Destination;
@@ -19,9 +18,6 @@ use crate::shards::{AppendFault, Shards, WriteTicket};
 
 /// How often a stripe is begun again because the placement changed meanwhile.
 const ATTEMPTS_MAX: usize = 4;
-
-/// How long the last shards of a stripe may take after a write quorum is durable, at least.
-const STRAGGLER_PATIENCE_MIN: Duration = Duration::from_millis(50);
 
 /// How a stripe came to lie.
 #[derive(Clone, Debug)]
@@ -149,6 +145,10 @@ struct StripeWrite<'a> {
     row: Row,
     framed: &'a [FramedShard],
     pending: FuturesUnordered<BoxFuture<'a, Appended>>,
+    /// Where each shard is being written: on one disk, or on more when the first was slow.
+    running: BTreeSet<(u8, DiskId)>,
+    /// Disks that were slow, and for whose shards another was asked.
+    slow: BTreeSet<DiskId>,
     settled: BTreeMap<u8, Settled>,
     /// The newest version of the placement table that a disk refused a shard for.
     stale: Option<Epoch>,
@@ -156,12 +156,22 @@ struct StripeWrite<'a> {
 
 impl<'a> StripeWrite<'a> {
     fn new(shards: &'a Shards, ticket: &'a WriteTicket, row: Row, framed: &'a [FramedShard]) -> Self {
-        let (pending, settled) = (FuturesUnordered::new(), BTreeMap::new());
-        Self { shards, ticket, row, framed, pending, settled, stale: None }
+        Self {
+            shards,
+            ticket,
+            row,
+            framed,
+            pending: FuturesUnordered::new(),
+            running: BTreeSet::new(),
+            slow: BTreeSet::new(),
+            settled: BTreeMap::new(),
+            stale: None,
+        }
     }
 
     async fn run(mut self) -> Result<Attempt> {
         let quorum = self.ticket.quorum;
+        self.shards.write_hedges().earn(self.framed.len());
         for index in self.row.indices() {
             match self.row.write_target(index) {
                 Some(disk) => self.start(index, disk, Destination::Slot),
@@ -172,6 +182,7 @@ impl<'a> StripeWrite<'a> {
             return Ok(Attempt::Written(WrittenStripe { missing: BTreeSet::new(), ..self.written() }));
         }
         let mut deadline = self.shards.stripe_deadline();
+        let mut hedge = self.shards.write_hedge_delay();
         while self.durable() < quorum {
             if let Some(version) = self.stale {
                 return Ok(Attempt::Stale(version));
@@ -182,12 +193,15 @@ impl<'a> StripeWrite<'a> {
                     Some(appended) => self.settle(appended),
                     None => return Err(self.failure()),
                 },
+                () = &mut hedge => {
+                    self.hedge();
+                    hedge = self.shards.write_hedge_delay();
+                }
                 () = &mut deadline => return Err(self.failure()),
             }
         }
-        let patience = STRAGGLER_PATIENCE_MIN.max(self.shards.append_time_p99() * 2);
-        let mut straggling = self.shards.env().clock.sleep(patience);
-        while !self.pending.is_empty() && self.stale.is_none() {
+        let mut straggling = self.shards.straggler_patience();
+        while self.settled.len() < self.framed.len() && self.stale.is_none() {
             tokio::select! {
                 biased;
                 Some(appended) = self.pending.next() => self.settle(appended),
@@ -205,6 +219,7 @@ impl<'a> StripeWrite<'a> {
             intent_epoch: self.ticket.intent_epoch.0,
         };
         let shards = self.shards;
+        self.running.insert((index, disk));
         self.pending.push(Box::pin(async move {
             let result = shards.append(disk, shard, destination).await;
             (index, disk, result)
@@ -212,12 +227,38 @@ impl<'a> StripeWrite<'a> {
     }
 
     fn settle(&mut self, (index, disk, result): Appended) {
+        self.running.remove(&(index, disk));
         match result {
-            Ok(()) => {
+            // Of two disks that have it, its slot's is the one to name: the other's is an orphan.
+            Ok(()) if !self.is_durable(index) || self.row.write_target(index) == Some(disk) => {
                 self.settled.insert(index, Settled::Durable(disk));
             }
+            Ok(()) => {}
             Err(AppendFault::Stale(version)) => self.stale = self.stale.max(Some(version)),
+            Err(_) if self.is_durable(index) || self.is_running(index) => {}
             Err(fault) => self.substitute(index, Some(disk), fault),
+        }
+    }
+
+    /// Sends the shards that have not come in good time to other disks as well, as far as there are any and the budget
+    /// allows it: a node that hangs would hold the write up until its calls expire.
+    fn hedge(&mut self) {
+        let late = self.running.iter().filter(|(index, disk)| !self.is_durable(*index) && !self.slow.contains(disk));
+        let late: Vec<(u8, DiskId)> = late.copied().collect();
+        if late.is_empty() {
+            return;
+        }
+        if !self.shards.write_hedges().spend(late.len()) {
+            metrics::counter!("stonecrop_write_hedges_denied_total").increment(1);
+            return;
+        }
+        Moment::WriteHedged.note();
+        metrics::counter!("stonecrop_hedged_writes_total").increment(1);
+        for (index, disk) in late {
+            self.slow.insert(disk);
+            if let Some(other) = self.row.take_substitute(Some(disk)) {
+                self.start(index, other, Destination::Substitute);
+            }
         }
     }
 
@@ -232,6 +273,14 @@ impl<'a> StripeWrite<'a> {
                 self.settled.insert(index, Settled::Failed(fault));
             }
         }
+    }
+
+    fn is_running(&self, index: u8) -> bool {
+        self.running.range((index, DiskId(0))..).next().is_some_and(|(running, _)| *running == index)
+    }
+
+    fn is_durable(&self, index: u8) -> bool {
+        matches!(self.settled.get(&index), Some(Settled::Durable(_)))
     }
 
     fn durable(&self) -> usize {

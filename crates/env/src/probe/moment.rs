@@ -19,6 +19,8 @@ pub enum Moment {
     PassedEpochRefused,
     /// Further shards are read because some are slow.
     ReadHedged,
+    /// Shards are written to other disks, too, because theirs are slow.
+    WriteHedged,
     /// Shards are computed from others.
     Reconstructed,
     /// A shard goes to a disk that is not its own.
@@ -45,7 +47,7 @@ pub enum Moment {
 
 impl Moment {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::LeaderResumed,
         Self::StateTakenOver,
         Self::ProposedAgain,
@@ -54,6 +56,7 @@ impl Moment {
         Self::StaleGroupRefused,
         Self::PassedEpochRefused,
         Self::ReadHedged,
+        Self::WriteHedged,
         Self::Reconstructed,
         Self::Substituted,
         Self::FoundElsewhere,

@@ -222,3 +222,39 @@ async fn shards_on_disks_that_nobody_expects_them_on_are_found_when_too_few_are_
     assert_eq!((repaired.repaired_shards, repaired.waiting_stripes), (3, 0));
     assert!(node.get("key").await.unwrap() == body);
 }
+
+/// Disks `hung` do nothing at all from now on, and fail no call either.
+fn hang(node: &Node, hung: &[usize]) {
+    hung.iter().for_each(|disk| node.files.hang(&disk_path(*disk).join("extents")));
+}
+
+fn release(node: &Node, hung: &[usize]) {
+    hung.iter().for_each(|disk| node.files.release(&disk_path(*disk).join("extents")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_pair_of_disks_that_hangs_is_read_around() {
+    let node = Node::start(6, "4+2").await;
+    let objects = put_some(&node).await;
+    for first in 0..6 {
+        for second in first + 1..6 {
+            hang(&node, &[first, second]);
+            assert_all_readable(&node, &objects, &format!("disks {first} and {second} that hang")).await;
+            release(&node, &[first, second]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shards_for_disks_that_hang_go_to_others() {
+    let node = Node::start(9, "4+2").await;
+    hang(&node, &[2, 7]);
+    let objects = put_some(&node).await;
+    assert_all_readable(&node, &objects, "written while two disks hung").await;
+    release(&node, &[2, 7]);
+    node.store.repair().await.unwrap();
+    node.store.collect_garbage().await.unwrap();
+    let report = node.store.fsck().await.unwrap();
+    assert!(report.is_clean() && report.degraded_stripes == 0, "{report:?}");
+    assert_all_readable(&node, &objects, "two disks that hung").await;
+}
