@@ -3,21 +3,28 @@
 //! Every node counts the shards that belong on its disks; the sum over the nodes is the whole cluster's census.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cluster::Topology;
+use futures_util::FutureExt;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use meta::query;
 use meta::record::{Segment, WriteId};
 use placement::Epoch;
 
 use crate::error::Result;
 use crate::presence::Presence;
-use crate::progress::Reason;
+use crate::repair::{RepairProgress, repair_size};
 use crate::shards::Stripe;
 use crate::store::Store;
 use crate::throttle::Throttle;
 
 /// Manifests read at a time.
 const PAGE_SIZE: usize = 256;
+
+/// Commands about the manifests of a page that wait for their decision together.
+const REPORTS_AT_ONCE: usize = 64;
 
 /// Shortest pause before another census is taken although nothing is known to have changed, and how many times as long as
 /// the census itself the pause is at least.
@@ -97,14 +104,15 @@ impl Census {
 }
 
 impl Store {
-    /// Compares all manifests with what the disks hold, and reports every lost shard for repair. Shards that lie elsewhere
-    /// than on their slot's disk are brought there, if it takes them.
+    /// Compares all manifests with what the disks hold, and reports every lost shard for repair; those of slots that are being
+    /// rebuilt are only counted, since whoever fills the slot looks for them himself. Shards that lie elsewhere than on their
+    /// slot's disk are brought there, if it takes them.
     ///
     /// # Errors
     ///
     /// `Unavailable` when the metadata cannot be read.
     pub async fn take_census(&self) -> Result<Census> {
-        let throttle = Throttle::new(self.env().clock.clone(), self.config().repair_rate);
+        let throttle = Arc::new(Throttle::new(self.env().clock.clone(), self.config().repair_rate));
         let mut census = Census::default();
         let (basis, begun) = (self.census_basis(), self.env().clock.monotonic());
         let mut walk = SegmentWalk::new(self);
@@ -117,31 +125,59 @@ impl Store {
                 return Ok(census);
             }
             let counts = self.count_page(&page).await;
-            for (segment, counted) in page.iter().zip(counts) {
+            let doubtful = page.iter().zip(&counts).filter(|(_, counted)| 0 < counted.census.lost);
+            let live = self.live_among(doubtful.map(|(segment, _)| segment.write_id).collect()).await?;
+            let (mut reports, mut astray) = (Vec::new(), Vec::new());
+            for (segment, counted) in page.into_iter().zip(counts) {
                 // Without an owner it was freed meanwhile.
-                if counted.census.lost == 0 || self.is_live(segment.write_id).await? {
+                if counted.census.lost == 0 || live.contains(&segment.write_id) {
                     census.add(counted.census);
                     if !counted.lost.is_empty() {
-                        self.report_missing(segment.write_id, counted.lost).await?;
+                        reports.push(self.report_missing(segment.write_id, counted.lost));
                     }
                 }
-                for (number, indices) in counted.astray {
-                    if self.cluster().halts().rebalance {
-                        break;
-                    }
-                    let shards = u64::from(segment.data) + indices.len() as u64;
-                    throttle.pass(shards * u64::from(segment.shard_size)).await;
-                    let repaired = self.repair_stripe(segment, number, &indices).await?;
-                    self.note_restored(Reason::Repair, repaired.tally(segment, number));
+                if !counted.astray.is_empty() {
+                    astray.push((Arc::new(segment), counted.astray));
                 }
             }
+            // Together they make few entries of the log.
+            stream::iter(reports).buffer_unordered(REPORTS_AT_ONCE).try_collect::<()>().await?;
+            self.bring_home(astray, &throttle).await;
         }
     }
 
-    /// Whether an object or a part has this manifest now.
-    async fn is_live(&self, write_id: WriteId) -> Result<bool> {
-        let owner = self.query(move |view| query::owner_of(view, write_id)).await?;
-        Ok(owner.is_some_and(|owner| !owner.is_retired()))
+    /// Brings shards that lie elsewhere to the disks of their slots, by manifest and stripe.
+    async fn bring_home(&self, astray: Vec<(Arc<Segment>, StripeShards)>, throttle: &Arc<Throttle>) {
+        let stripes = astray.into_iter().flat_map(|(segment, stripes)| {
+            stripes.into_iter().map(move |(number, indices)| (segment.clone(), number, indices))
+        });
+        let repairs = stripes.take_while(|_| !self.cluster().halts().rebalance).map(|(segment, number, indices)| {
+            let (store, throttle) = (self.clone(), throttle.clone());
+            let repair = async move {
+                throttle.pass(repair_size(&segment, number, indices.len()) as u64).await;
+                store.repair_noted(&segment, number, &indices).await
+            };
+            repair.boxed()
+        });
+        // What cannot be brought now is found by the next census.
+        RepairProgress::default().follow(repairs).await;
+    }
+
+    /// Which of these manifests an object or a part has now.
+    async fn live_among(&self, writes: Vec<WriteId>) -> Result<BTreeSet<WriteId>> {
+        if writes.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        self.query(move |view| {
+            let mut live = BTreeSet::new();
+            for write_id in writes {
+                if query::owner_of(view, write_id)?.is_some_and(|owner| !owner.is_retired()) {
+                    live.insert(write_id);
+                }
+            }
+            Ok(live)
+        })
+        .await
     }
 
     /// Whether the last census no longer tells how the disks are: disks have noticed damage since, whoever told them and
@@ -197,7 +233,7 @@ impl Store {
         }
         let presences = self.shards().presences(&topology, &asked).await;
         for (((stripe, index), presence), position) in asked.into_iter().zip(presences).zip(positions) {
-            counts[position].add(stripe, index, presence);
+            counts[position].add(&topology, stripe, index, presence);
             if stripe.is_elsewhere(index) && self.shards().can_write_at_slot(stripe, index) {
                 counts[position].census.astray += 1;
                 counts[position].astray.entry(stripe.number).or_default().insert(index);
@@ -207,25 +243,28 @@ impl Store {
     }
 }
 
+/// Shards of one manifest, by stripe.
+type StripeShards = BTreeMap<u32, BTreeSet<u8>>;
+
 /// What a census found of one manifest.
 #[derive(Default)]
 struct Counted {
     census: Census,
-    /// Lost shards that the repair index does not have yet.
-    lost: BTreeMap<u32, BTreeSet<u8>>,
+    /// Lost shards that neither the repair index nor the placement table has yet.
+    lost: StripeShards,
     /// Shards that lie elsewhere and could be where they belong.
-    astray: BTreeMap<u32, BTreeSet<u8>>,
+    astray: StripeShards,
 }
 
 impl Counted {
-    fn add(&mut self, stripe: &Stripe, index: u8, presence: Presence) {
+    fn add(&mut self, topology: &Topology, stripe: &Stripe, index: u8, presence: Presence) {
         self.census.shards += 1;
         match presence {
             Presence::Present => {}
             Presence::Unknown => self.census.unknown += 1,
             Presence::Lost => {
                 self.census.lost += 1;
-                if !stripe.is_missing(index) {
+                if !stripe.is_missing(index) && !stripe.is_being_rebuilt(topology.table(), index) {
                     self.lost.entry(stripe.number).or_default().insert(index);
                 }
             }

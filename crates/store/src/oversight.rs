@@ -287,7 +287,8 @@ impl Store {
                     let stripe = Stripe::of(&segment, entry.stripe);
                     let is_left = |index: &u8| {
                         let is_there = stripe.locations(&table, *index).iter().any(|disk| others.contains(disk));
-                        !stripe.is_missing(*index) && is_there
+                        let waits = stripe.is_being_rebuilt(&table, *index) && !stripe.is_elsewhere(*index);
+                        !stripe.is_missing(*index) && !waits && is_there
                     };
                     count += u64::from(stripe.indices().filter(is_left).count() < stripe.geometry.data_count());
                 }

@@ -17,8 +17,9 @@ use crate::census::SegmentWalk;
 use crate::error::{Error, Result};
 use crate::journal::{Left, OpenSlot};
 use crate::layout::Layout;
+use crate::presence::Presence;
 use crate::progress::{Reason, Tally};
-use crate::repair::{RepairProgress, Repaired};
+use crate::repair::{RepairProgress, Repaired, repair_size};
 use crate::shards::Stripe;
 use crate::store::Store;
 use crate::throttle::Throttle;
@@ -104,46 +105,61 @@ impl Store {
                 }
                 return Ok(true);
             }
-            for segment in page {
-                if self.cluster().halts() != halts {
-                    return Ok(false);
-                }
+            let lacking = page.into_iter().flat_map(|segment| {
                 let lacking = self.lacking(&segment, open);
                 let segment = Arc::new(segment);
-                let mut repairs = Vec::new();
-                for lacking in lacking {
-                    let (now, later) = lacking.divide(pass, halts);
-                    let size = Layout::of(&segment).shard_size(now.number);
-                    // Those that the repair index has are counted there.
-                    let known = segment.exceptions.get(&now.number).map(|exception| &exception.missing);
-                    for (_, reason) in
-                        later.iter().filter(|(index, _)| known.is_none_or(|known| !known.contains(index)))
-                    {
-                        left.entry(*reason).or_default().count(size);
-                    }
-                    if !now.indices.is_empty() {
-                        repairs.push(self.clone().fill_stripe(segment.clone(), now, throttle.clone()).boxed());
-                    }
+                lacking.into_iter().map(move |lacking| (segment.clone(), lacking))
+            });
+            let is_as_before = || self.cluster().halts() == halts;
+            let repairs = lacking.take_while(|_| is_as_before()).filter_map(|(segment, lacking)| {
+                let (now, later) = lacking.divide(pass, halts);
+                let size = Layout::of(&segment).shard_size(now.number);
+                // Those that the repair index has are counted there.
+                let known = segment.exceptions.get(&now.number).map(|exception| &exception.missing);
+                for (_, reason) in later.iter().filter(|(index, _)| known.is_none_or(|known| !known.contains(index))) {
+                    left.entry(*reason).or_default().count(size);
                 }
-                progress.follow(repairs).await;
+                let has_turn = !now.indices.is_empty();
+                has_turn.then(|| self.clone().fill_stripe(segment, now, throttle.clone()).boxed())
+            });
+            progress.follow(repairs).await;
+            if !is_as_before() {
+                return Ok(false);
             }
         }
     }
 
     async fn fill_stripe(self, segment: Arc<Segment>, lacking: Lacking, throttle: Arc<Throttle>) -> Result<Repaired> {
         if 0 < lacking.spare_shards {
-            let shards = u64::from(segment.data) + lacking.indices.len() as u64;
-            throttle.pass(shards * u64::from(segment.shard_size)).await;
+            throttle.pass(repair_size(&segment, lacking.number, lacking.indices.len()) as u64).await;
         }
-        let indices = lacking.indices.keys().copied().collect();
-        let repaired = self.repair_stripe(&segment, lacking.number, &indices).await?;
-        if let Repaired::Restored(shards) | Repaired::Waiting(shards) = &repaired {
+        let indices: BTreeSet<u8> = lacking.indices.keys().copied().collect();
+        let repaired = self.repair_stripe(&segment, lacking.number, &indices).await;
+        if let Ok(Repaired::Restored(shards) | Repaired::Waiting(shards)) = &repaired {
             let size = Layout::of(&segment).shard_size(lacking.number);
             for reason in shards.iter().filter_map(|index| lacking.indices.get(index)) {
                 self.note_restored(*reason, Tally { shards: 1, bytes: size as u64 });
             }
         }
-        Ok(repaired)
+        if let Ok(Repaired::Waiting(_)) | Err(_) = repaired {
+            self.report_unfilled(&Stripe::of(&segment, lacking.number), &indices).await?;
+        }
+        repaired
+    }
+
+    /// Enters those of the shards `indices` that lie nowhere into the repair index, where operators see them: they wait for
+    /// other shards, or for room.
+    async fn report_unfilled(&self, stripe: &Stripe, indices: &BTreeSet<u8>) -> Result<()> {
+        let topology = self.cluster().topology();
+        let unknown: Vec<(&Stripe, u8)> =
+            indices.iter().filter(|index| !stripe.is_missing(**index)).map(|index| (stripe, *index)).collect();
+        let presences = self.shards().presences(&topology, &unknown).await;
+        let lost = unknown.iter().zip(presences).filter(|(_, presence)| *presence == Presence::Lost);
+        let lost: BTreeSet<u8> = lost.map(|((_, index), _)| *index).collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        self.report_missing(stripe.write_id, BTreeMap::from([(stripe.number, lost)])).await
     }
 
     /// The stripes of `segment` that lack shards on the disks of `open` slots, from the disks' indexes.

@@ -1,15 +1,17 @@
 //! Restores missing shards: the repair queue, heal on read, and slots that wait for their shards.
 //!
 //! The queue is the metadata's repair index, ordered by spare shards, then by age. A repaired stripe leaves it in the
-//! command that says so ([`meta::command::RepairDone`]). Each node restores the shards that belong on its own disks.
+//! command that says so ([`meta::command::RepairDone`]). Each node restores the shards that belong on its own disks. Many
+//! stripes are under repair at once, so that their commands share entries of the log and their shards share syncs; a budget
+//! of its own bounds the memory that all of them hold ([`Store::repair_budget`]).
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use env::{Bug, Moment};
-use erasure::FramedShard;
+use env::{Buffers, Bug, Moment};
+use erasure::{Codec, FramedShard};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, stream};
@@ -27,10 +29,14 @@ use crate::stripe_reader::reconstruct;
 use crate::throttle::Throttle;
 
 /// Entries of the repair index read at a time.
-const PAGE_SIZE: usize = 64;
+const PAGE_SIZE: usize = 256;
 
-/// Stripes repaired at once; each holds `k` shards in memory.
-const STRIPES_AT_ONCE: usize = 2;
+/// Stripes repaired at once, as far as the memory for repairs suffices. Twice as many make short stripes a quarter cheaper,
+/// others not at all (`docs/performance.md`), and stand longer in front of reads.
+const STRIPES_AT_ONCE: usize = 8;
+
+/// Shards of a stripe that are computed and framed on the reactor up to this size in all; it takes less than 30 µs.
+const INLINE_SIZE_MAX: usize = 64 << 10;
 
 /// What became of the stripes that a repair went through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,8 +50,8 @@ pub struct RepairProgress {
 }
 
 impl RepairProgress {
-    /// Carries out `repairs`, a few at once, and counts what becomes of them.
-    pub(crate) async fn follow(&mut self, repairs: Vec<BoxFuture<'static, Result<Repaired>>>) {
+    /// Carries out `repairs`, many at once and beginning in their order, and counts what becomes of them.
+    pub(crate) async fn follow(&mut self, repairs: impl Iterator<Item = Repair> + Send) {
         let mut repairs = stream::iter(repairs).buffer_unordered(STRIPES_AT_ONCE);
         while let Some(repaired) = repairs.next().await {
             match repaired {
@@ -56,6 +62,9 @@ impl RepairProgress {
         }
     }
 }
+
+/// The repair of one stripe.
+pub(crate) type Repair = BoxFuture<'static, Result<Repaired>>;
 
 /// What became of one stripe.
 pub(crate) enum Repaired {
@@ -79,6 +88,32 @@ impl Repaired {
     }
 }
 
+/// What lost shards of a stripe are made of.
+struct Sources {
+    /// Lost shards that lie elsewhere.
+    payloads: Vec<(u8, Bytes)>,
+    /// `k` shards, when any is absent; among them may be absent ones.
+    present: Vec<(u8, Bytes)>,
+    /// Lost shards that lie nowhere that they are expected.
+    absent: Vec<u8>,
+}
+
+impl Sources {
+    /// The lost shards. Takes long.
+    fn compute(self, codec: &Codec, buffers: &Buffers, size: usize) -> Result<Vec<(u8, Bytes)>> {
+        let Self { mut payloads, present, absent } = self;
+        let is_absent = |(index, _): &&(u8, Bytes)| absent.contains(index);
+        let found: Vec<(u8, Bytes)> = present.iter().filter(is_absent).cloned().collect();
+        let missing: Vec<u8> =
+            absent.iter().copied().filter(|index| found.iter().all(|(other, _)| other != index)).collect();
+        payloads.extend(found);
+        if !missing.is_empty() {
+            payloads.extend(reconstruct(codec, buffers, &present, &missing, size)?);
+        }
+        Ok(payloads)
+    }
+}
+
 /// Entries of the repair index after `after`, and the manifests that they are about, as far as there are any.
 fn repair_page(view: &dyn View, after: Option<&RepairEntry>) -> meta::Result<(Vec<RepairEntry>, Segments)> {
     let page = query::repair_queue(view, after, PAGE_SIZE)?;
@@ -94,6 +129,11 @@ fn repair_page(view: &dyn View, after: Option<&RepairEntry>) -> meta::Result<(Ve
 }
 
 type Segments = BTreeMap<WriteId, Arc<Segment>>;
+
+/// Bytes that are read and written, and held in memory, to restore `lost_count` shards of a stripe.
+pub(crate) fn repair_size(segment: &Segment, number: u32, lost_count: usize) -> usize {
+    (usize::from(segment.data) + lost_count) * Layout::of(segment).shard_size(number)
+}
 
 impl Store {
     /// Notes in the metadata that shards are absent, so that no restart forgets them.
@@ -120,8 +160,7 @@ impl Store {
             return Ok(());
         }
         if let Some(segment) = self.query(move |view| query::segment_of(view, write_id)).await? {
-            let repaired = self.repair_stripe(&segment, faulty.number, &faulty.indices).await?;
-            self.note_restored(Reason::Repair, repaired.tally(&segment, faulty.number));
+            self.repair_noted(&segment, faulty.number, &faulty.indices).await?;
         }
         Ok(())
     }
@@ -154,16 +193,15 @@ impl Store {
                 return Ok(progress);
             };
             after = Some(last.clone());
-            let mut repairs = Vec::new();
-            for entry in page {
-                match segments.get(&entry.write_id) {
-                    None => progress.gone_stripes += 1,
-                    Some(segment) if self.own_among(segment, entry.stripe, &entry.missing).is_empty() => {}
-                    Some(segment) => {
-                        repairs.push(self.clone().repair_entry(entry, segment.clone(), throttle.clone()).boxed());
-                    }
-                }
-            }
+            let (known, gone): (Vec<_>, Vec<_>) =
+                page.into_iter().partition(|entry| segments.contains_key(&entry.write_id));
+            progress.gone_stripes += gone.len() as u64;
+            let is_halted = || self.cluster().halts().repair;
+            let repairs = known.into_iter().take_while(|_| !is_halted()).filter_map(|entry| {
+                let segment = segments.get(&entry.write_id)?;
+                let is_own = !self.own_among(segment, entry.stripe, &entry.missing).is_empty();
+                is_own.then(|| self.clone().repair_entry(entry, segment.clone(), throttle.clone()).boxed())
+            });
             progress.follow(repairs).await;
         }
     }
@@ -176,11 +214,15 @@ impl Store {
     ) -> Result<Repaired> {
         // With no shard to spare, the next loss is data: do not dawdle.
         if 0 < entry.spare_shards {
-            let shards = u64::from(segment.data) + entry.missing.len() as u64;
-            throttle.pass(shards * u64::from(segment.shard_size)).await;
+            throttle.pass(repair_size(&segment, entry.stripe, entry.missing.len()) as u64).await;
         }
-        let repaired = self.repair_stripe(&segment, entry.stripe, &entry.missing).await?;
-        self.note_restored(Reason::Repair, repaired.tally(&segment, entry.stripe));
+        self.repair_noted(&segment, entry.stripe, &entry.missing).await
+    }
+
+    /// As [`Store::repair_stripe`], and counts what was restored.
+    pub(crate) async fn repair_noted(&self, segment: &Segment, number: u32, lost: &BTreeSet<u8>) -> Result<Repaired> {
+        let repaired = self.repair_stripe(segment, number, lost).await?;
+        self.note_restored(Reason::Repair, repaired.tally(segment, number));
         Ok(repaired)
     }
 
@@ -198,6 +240,7 @@ impl Store {
         if lost.is_empty() {
             return Ok(Repaired::Elsewhere);
         }
+        let _memory = self.repair_budget().reserve_more(repair_size(segment, number, lost.len())).await?;
         self.outlast_stray_deletion().await;
         let stripe = Stripe::of(segment, number);
         let size = Layout::of(segment).shard_size(number);
@@ -215,12 +258,12 @@ impl Store {
                 }
             }
         }
-        if !absent.is_empty() {
-            payloads.extend(self.rebuild_shards(&stripe, size, &absent).await?);
-        }
-        for (index, payload) in payloads {
-            let identity = stripe.identity(index);
-            let framed = self.env().blocking(move || FramedShard::new(identity, payload)).await;
+        let present = match absent.is_empty() {
+            true => Vec::new(),
+            false => self.gather(&stripe, size, &absent).await?,
+        };
+        for framed in self.frame_lost(&stripe, size, Sources { payloads, present, absent }).await? {
+            let index = framed.identity().index;
             let forgets = Bug::RepairedUnrestored.is_planted();
             if forgets || self.shards().restore(&stripe, framed, self.writes().epoch()).await.is_ok() {
                 restored.insert(index);
@@ -230,9 +273,9 @@ impl Store {
         Ok(if restored.len() == lost.len() { Repaired::Restored(restored) } else { Repaired::Waiting(restored) })
     }
 
-    /// Computes the shards `absent` of a stripe from any `k` others. Where those do not answer, they, and the absent ones
-    /// themselves, are looked for on all disks: one that was given up and has come back holds what nobody expects there.
-    async fn rebuild_shards(&self, stripe: &Stripe, size: usize, absent: &[u8]) -> Result<Vec<(u8, Bytes)>> {
+    /// Reads `k` shards of a stripe other than `absent`. Where those do not answer, they, and the absent ones themselves, are
+    /// looked for on all disks: one that was given up and has come back holds what nobody expects there.
+    async fn gather(&self, stripe: &Stripe, size: usize, absent: &[u8]) -> Result<Vec<(u8, Bytes)>> {
         let needed = stripe.geometry.data_count();
         let topology = self.cluster().topology();
         let mut sources: Vec<u8> = stripe.indices().filter(|index| !absent.contains(index)).collect();
@@ -261,17 +304,21 @@ impl Store {
         if present.len() < needed {
             return Err(Error::Unavailable { reason: "too few shards to repair the stripe".to_owned() });
         }
-        let codec = self.shards().codec(stripe.geometry);
-        let absent: BTreeSet<u8> = absent.iter().copied().collect();
-        let buffers = self.env().buffers.clone();
-        let restored = move || {
-            let found: Vec<(u8, Bytes)> = present.iter().filter(|(index, _)| absent.contains(index)).cloned().collect();
-            let missing: Vec<u8> =
-                absent.into_iter().filter(|index| found.iter().all(|(other, _)| other != index)).collect();
-            let computed = reconstruct(&codec, &buffers, &present, &missing, size)?;
-            Ok(found.into_iter().chain(computed).collect())
+        Ok(present)
+    }
+
+    /// The lost shards of a stripe, ready for their disks.
+    async fn frame_lost(&self, stripe: &Stripe, size: usize, sources: Sources) -> Result<Vec<FramedShard>> {
+        let is_short = (sources.payloads.len() + sources.absent.len()) * size <= INLINE_SIZE_MAX;
+        let (codec, buffers) = (self.shards().codec(stripe.geometry), self.env().buffers.clone());
+        let identities = stripe.clone();
+        let framed = move || {
+            let payloads = sources.compute(&codec, &buffers, size)?;
+            let framed =
+                payloads.into_iter().map(|(index, payload)| FramedShard::new(identities.identity(index), payload));
+            Ok(framed.collect())
         };
-        self.env().blocking(restored).await
+        if is_short { framed() } else { self.env().blocking(framed).await }
     }
 
     async fn report_repaired(&self, stripe: &Stripe, restored: &BTreeSet<u8>) -> Result<()> {

@@ -155,6 +155,11 @@ impl Stripe {
         table.group(self.group(table))?.slots.get(usize::from(index)).copied()
     }
 
+    /// Whether whoever holds the slot of a shard looks for what it lacks there: then nobody else needs to note it.
+    pub(crate) fn is_being_rebuilt(&self, table: &Table, index: u8) -> bool {
+        matches!(self.slot(table, index), Some(Slot::Rebuilding(_)))
+    }
+
     /// The disk that a shard's slot names.
     pub(crate) fn target(&self, table: &Table, index: u8) -> Option<DiskId> {
         self.slot(table, index)?.write_target()
@@ -385,8 +390,9 @@ impl Shards {
 
     /// Tells the repair of what a read found out.
     pub(crate) fn report_faults(&self, stripe: &Stripe, faults: &[(u8, ShardFault)]) {
+        let topology = self.cluster.topology();
         let new = faults.iter().filter(|(index, fault)| {
-            let known = stripe.is_missing(*index);
+            let known = stripe.is_missing(*index) || stripe.is_being_rebuilt(topology.table(), *index);
             *fault == ShardFault::Corrupt || (*fault == ShardFault::Absent && !known)
         });
         let indices: BTreeSet<u8> = new.map(|(index, _)| *index).collect();

@@ -28,6 +28,9 @@ const QUEUE_SIZE: usize = 4096;
 /// The memory holds at least so many stripes, and one copy for each time that it does.
 const STRIPES_MIN: usize = 8;
 
+/// Repairs hold at most this part of the memory for bodies, beside it; a stripe that needs more is repaired alone.
+const REPAIR_MEMORY_SHARE: usize = 8;
+
 /// Settings of a store.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
@@ -84,6 +87,7 @@ struct Shared {
     config: StoreConfig,
     shards: Shards,
     budget: MemoryBudget,
+    repair_budget: MemoryBudget,
     copies: Semaphore,
     writes: ActiveWrites,
     reads: ActiveReads,
@@ -119,9 +123,11 @@ impl Store {
         let (discards, discarded) = mpsc::channel(QUEUE_SIZE);
         let stripe_size = cluster.topology().table().profile().shards() * config.shard_unit;
         let memory_size = config.memory_size_max.max(STRIPES_MIN * stripe_size);
+        let budget = |bytes| MemoryBudget::new(bytes, config.patience, env.clock.clone());
         let shared = Shared {
             shards: Shards::new(env.clone(), cluster.clone(), fault_sender),
-            budget: MemoryBudget::new(memory_size, config.patience, env.clock.clone()),
+            budget: budget(memory_size),
+            repair_budget: budget(memory_size / REPAIR_MEMORY_SHARE),
             copies: Semaphore::new(memory_size / (STRIPES_MIN * stripe_size)),
             writes: ActiveWrites::default(),
             reads: ActiveReads::default(),
@@ -168,6 +174,11 @@ impl Store {
 
     pub(crate) fn budget(&self) -> &MemoryBudget {
         &self.shared.budget
+    }
+
+    /// The memory that repairs may hold.
+    pub(crate) fn repair_budget(&self) -> &MemoryBudget {
+        &self.shared.repair_budget
     }
 
     /// Waits for its turn to copy. A copy holds memory as a reader while it waits for more as a writer; so many at once

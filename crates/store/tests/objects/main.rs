@@ -19,6 +19,7 @@ mod members;
 mod multipart;
 mod node;
 mod nodes;
+mod repair;
 mod rot;
 mod round_trip;
 mod versions;

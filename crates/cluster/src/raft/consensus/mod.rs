@@ -335,6 +335,7 @@ impl RaftConsensus {
         if batcher::COMMAND_BYTES_MAX < encoded.len() {
             return Err(meta::Error::Inconsistent("a command is too large for the log"));
         }
+        metrics::counter!("stonecrop_commands_proposed_total").increment(1);
         let (answer, answered) = oneshot::channel();
         let mut expired = self.env.clock.sleep(self.deadline);
         let expires = self.env.clock.monotonic() + self.deadline;
