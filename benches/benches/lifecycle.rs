@@ -99,6 +99,7 @@ impl World {
             lock: VersionLock::default(),
             noncurrent_since: None,
             was_whole: false,
+            annotations: 0,
             unknown: UnknownFields::default(),
         };
         let (key, precondition) = (format!("{:020}", number.wrapping_mul(0x9E37_79B9)), Precondition::default());

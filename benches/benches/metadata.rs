@@ -131,6 +131,7 @@ fn put(bucket: BucketId, number: u64) -> Command {
         lock: VersionLock::default(),
         noncurrent_since: None,
         was_whole: false,
+        annotations: 0,
         unknown: UnknownFields::default(),
     };
     let (key, precondition) = (key_of(number), Precondition::default());

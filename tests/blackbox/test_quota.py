@@ -112,6 +112,25 @@ def test_what_is_appended_and_renamed_is_counted(admin, client, named):
     assert told(admin(named, "--json"))["usage"] == {"bytes": 0, "objects": 0}
 
 
+def test_annotations_are_counted_and_bounded(admin, client, named):
+    told(admin(named, "--bytes", "100", "--json"))
+    client.put_object(Bucket=named, Key="key", Body=body(10))
+    annotate = lambda name, size: client.put_object_annotation(Bucket=named, Key="key", AnnotationName=name, AnnotationPayload=b"x" * size)
+    annotate("a", 60)
+    annotate("b", 30)
+    for name, size in [("c", 1), ("b", 31)]:
+        assert refused(annotate, name=name, size=size) == EXCEEDED
+    assert refused(client.copy_object, Bucket=named, Key="copy", CopySource=f"{named}/key") == EXCEEDED
+    annotate("a", 50)
+    assert told(admin(named, "--json"))["usage"] == {"bytes": 90, "objects": 1}
+    client.delete_object_annotation(Bucket=named, Key="key", AnnotationName="a")
+    client.copy_object(Bucket=named, Key="copy", CopySource=f"{named}/key", AnnotationDirective="EXCLUDE")
+    assert told(admin(named, "--json"))["usage"] == {"bytes": 50, "objects": 2}
+    for key in ("key", "copy"):
+        client.delete_object(Bucket=named, Key=key)
+    assert told(admin(named, "--json"))["usage"] == {"bytes": 0, "objects": 0}
+
+
 def test_objects_are_counted_once_a_key(admin, client, named):
     told(admin(named, "--objects", "2", "--json"))
     put(client, named, "a", 10)

@@ -80,6 +80,13 @@ pub enum Command {
     RenameObject(Box<RenameObject>),
     /// Answers [`Reply::Done`](crate::Reply::Done).
     ChangeBucketConfiguration(ChangeBucketConfiguration),
+    /// Answers [`Reply::ObjectPut`](crate::Reply::ObjectPut): about the annotation, but for the version, which is the
+    /// object's.
+    PutAnnotation(Box<PutAnnotation>),
+    /// Answers [`Reply::ObjectDeleted`](crate::Reply::ObjectDeleted), with the version of the object.
+    DeleteAnnotation(DeleteAnnotation),
+    /// Answers [`Reply::ObjectPut`](crate::Reply::ObjectPut).
+    PutAnnotated(Box<PutAnnotated>),
 }
 
 impl Command {
@@ -91,6 +98,7 @@ impl Command {
             Self::SetBucketConfiguration(command) => command.value.is_some(),
             Self::ChangeBucketConfiguration(command) => command.change.value.is_some(),
             Self::SetObjectDetail(_) | Self::StripeBody(_) | Self::AppendObject(_) | Self::RenameObject(_) => true,
+            Self::PutAnnotation(_) | Self::PutAnnotated(_) => true,
             Self::SetLifecycle(command) => command.lifecycle.is_some(),
             _ => false,
         }
@@ -121,7 +129,10 @@ impl Command {
             | Self::StepLifecycle(_)
             | Self::Expire(_)
             | Self::AppendObject(_)
-            | Self::RenameObject(_) => true,
+            | Self::RenameObject(_)
+            | Self::PutAnnotation(_)
+            | Self::DeleteAnnotation(_)
+            | Self::PutAnnotated(_) => true,
             // A part, or a body, that was replaced and freed since must not come back: nothing remembers it.
             Self::PutPart(_)
             | Self::StripeBody(_)
@@ -657,4 +668,73 @@ pub struct RenameCondition {
     pub modified_since_seconds: Option<u64>,
     /// It was not. Without effect beside an `If-Match`.
     pub unmodified_since_seconds: Option<u64>,
+}
+
+/// Most annotations of one version.
+pub const ANNOTATION_COUNT_MAX: u64 = 1000;
+
+/// Most bytes of an annotation's name.
+pub const ANNOTATION_NAME_SIZE_MAX: usize = 512;
+
+/// Most bytes of an annotation, before it is encrypted; it has at least one.
+pub const ANNOTATION_SIZE_MAX: u64 = 1 << 20;
+
+/// An annotation to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewAnnotation {
+    /// Its body and what is known of that, as the record of an object that was put whole has it. What apply assigns to
+    /// objects it assigns to this.
+    pub record: ObjectRecord,
+    /// The write that its shards, if it has any, belong to.
+    pub write_id: WriteId,
+    /// The epoch that the write began in and its shards carry.
+    pub intent_epoch: IntentEpoch,
+}
+
+/// Attaches an annotation to a version, in place of one with the same name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PutAnnotation {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The key of the object.
+    pub key: String,
+    /// Its version.
+    pub version: VersionName,
+    /// When that version was committed; another one is refused, since the annotation is encrypted as its object is.
+    pub base: Hlc,
+    /// Name of the annotation.
+    pub name: String,
+    /// The annotation. Proposed again, the result of its write is returned.
+    pub annotation: NewAnnotation,
+    /// What must hold of the object.
+    pub precondition: Precondition,
+}
+
+/// Removes an annotation of a version. One that does not exist is removed successfully.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeleteAnnotation {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The key of the object.
+    pub key: String,
+    /// Its version; `None` is the current one.
+    pub version: Option<VersionName>,
+    /// Name of the annotation.
+    pub name: String,
+    /// What must hold of the object.
+    pub precondition: Precondition,
+    /// Whether a retention of the object in governance mode keeps its annotations too. The front door has asked who may
+    /// bypass it.
+    pub governance: Governance,
+    /// Identity of the deletion, for replays.
+    pub write_id: WriteId,
+}
+
+/// Makes an object current together with annotations: a copy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PutAnnotated {
+    /// The object.
+    pub put: PutObject,
+    /// Its annotations by name.
+    pub annotations: BTreeMap<String, NewAnnotation>,
 }

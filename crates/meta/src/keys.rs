@@ -25,6 +25,10 @@ const VERSION: u8 = 0x11;
 const BODY: u8 = 0x12;
 /// Objects: where the null version of a key is when it is not current.
 const NULL_VERSION: u8 = 0x13;
+/// Objects: annotation of a version.
+const ANNOTATION: u8 = 0x14;
+/// Objects: body of a small annotation.
+const ANNOTATION_BODY: u8 = 0x15;
 /// Uploads: unfinished upload.
 const UPLOAD: u8 = 0x20;
 /// Uploads: part.
@@ -200,6 +204,62 @@ pub(crate) fn is_version(key: &[u8]) -> bool {
 /// Where the null version of an object key is when it is not current.
 pub(crate) fn null_version(key: &str) -> Vec<u8> {
     escaped(NULL_VERSION, key.as_bytes())
+}
+
+/// An annotation of a version of an object key.
+pub(crate) fn annotation(key: &str, version: VersionName, name: &str) -> Vec<u8> {
+    let mut tree_key = annotations_of(key, version);
+    escape(name.as_bytes(), &mut tree_key);
+    tree_key
+}
+
+/// What the keys of all annotations of a version start with.
+pub(crate) fn annotations_of(key: &str, version: VersionName) -> Vec<u8> {
+    let mut tree_key = annotation_prefix(key);
+    tree_key.extend_from_slice(&TERMINATOR);
+    match version {
+        VersionName::Null => tree_key.push(0),
+        VersionName::Id(id) => {
+            tree_key.push(1);
+            push_stamp(id.committed, id.site, &mut tree_key);
+        }
+    }
+    tree_key
+}
+
+/// What the keys of all annotations start with that belong to object keys which start with `prefix`.
+pub(crate) fn annotation_prefix(prefix: &str) -> Vec<u8> {
+    escaped(ANNOTATION, prefix.as_bytes())
+}
+
+/// Object key, version and name of a key that [`annotation`] made.
+pub(crate) fn parse_annotation(tree_key: &[u8]) -> Option<(String, VersionName, String)> {
+    let (key, rest) = unescape(tree_key.strip_prefix(&[ANNOTATION])?)?;
+    let (version, rest) = match rest?.split_first()? {
+        (0, rest) => (VersionName::Null, rest),
+        (1, rest) => {
+            let (stamp, rest) = rest.split_first_chunk()?;
+            let (committed, site) = parse_stamp(*stamp);
+            (VersionName::Id(VersionId { committed, site }), rest)
+        }
+        _ => return None,
+    };
+    let (name, rest) = unescape(rest)?;
+    let parsed = (String::from_utf8(key).ok()?, version, String::from_utf8(name).ok()?);
+    rest.is_none().then_some(parsed)
+}
+
+/// Whether a tree key is an annotation's.
+pub(crate) fn is_annotation(key: &[u8]) -> bool {
+    key.first() == Some(&ANNOTATION)
+}
+
+/// The body of a small annotation, which was put at this time under this name: no other was.
+pub(crate) fn annotation_body(put: Hlc, name: &str) -> Vec<u8> {
+    let mut tree_key = vec![ANNOTATION_BODY];
+    tree_key.extend_from_slice(&put.bits().to_be_bytes());
+    escape(name.as_bytes(), &mut tree_key);
+    tree_key
 }
 
 /// Whether a tree key is a part's.
@@ -633,6 +693,22 @@ mod tests {
         }
 
         #[test]
+        fn annotations_of_a_version_lie_together_and_sort_by_name(
+            left in ("[a\0/]{1,2}", prop::option::of(0_u64..3), "[ab\0]{1,3}"),
+            right in ("[a\0/]{1,2}", prop::option::of(0_u64..3), "[ab\0]{1,3}"),
+            prefix in "[ab\0]{0,2}",
+        ) {
+            let name = |time: Option<u64>| VersionName::from(time.map(|time| VersionId::at(Hlc::from_bits(time))));
+            let keys = [&left, &right].map(|(key, time, text)| annotation(key, name(*time), text));
+            prop_assert_eq!(keys[0].cmp(&keys[1]), left.cmp(&right));
+            prop_assert_eq!(parse_annotation(&keys[0]), Some((left.0.clone(), name(left.1), left.2.clone())));
+            let within = keys[0].starts_with(&annotations_of(&right.0, name(right.1)));
+            prop_assert_eq!(within, (&left.0, left.1) == (&right.0, right.1));
+            let begins = keys[0].starts_with(&annotation(&right.0, name(right.1), &prefix));
+            prop_assert_eq!(begins, within && left.2.starts_with(&prefix));
+        }
+
+        #[test]
         fn repairs_sort_by_spare_shards_age_write_and_stripe(
             left in (-2_i16..3, 0_u64..3, 0_u128..3, 0_u32..3),
             right in (-2_i16..3, 0_u64..3, 0_u128..3, 0_u32..3),
@@ -644,7 +720,7 @@ mod tests {
         }
 
         #[test]
-        fn parsing_any_bytes_never_panics(bytes: Vec<u8>, kind in prop::sample::select(vec![OBJECT, VERSION, UPLOAD, PART, REPAIR])) {
+        fn parsing_any_bytes_never_panics(bytes: Vec<u8>, kind in prop::sample::select(vec![OBJECT, VERSION, ANNOTATION, UPLOAD, PART, REPAIR])) {
             let mut key = vec![kind];
             key.extend_from_slice(&bytes);
             for key in [&bytes, &key] {
@@ -656,6 +732,9 @@ mod tests {
                 }
                 if let Some((object_key, place)) = parse_version(key) {
                     prop_assert_eq!(&version(&object_key, place), key);
+                }
+                if let Some((object_key, version, name)) = parse_annotation(key) {
+                    prop_assert_eq!(&annotation(&object_key, version, &name), key);
                 }
                 parse_part(key);
                 parse_retired(key);
@@ -690,6 +769,9 @@ mod tests {
             (body("a", Some(version_id)), "12 61 0001 0123456789abcdef 0002".to_owned()),
             (version("a\0", version_id), "11 6100ff 0001 fedcba9876543210 0002".to_owned()),
             (null_version("a\0"), "13 6100ff".to_owned()),
+            (annotation("a", VersionName::Null, "n\0"), "14 61 0001 00 6e00ff".to_owned()),
+            (annotation("a", VersionName::Id(version_id), "n"), "14 61 0001 01 0123456789abcdef 0002 6e".to_owned()),
+            (annotation_body(id.initiated, "n"), "15 0123456789abcdef 6e".to_owned()),
             (upload("a\0", id), "20 6100ff 0001 0123456789abcdef 0002".to_owned()),
             (part(id, 258), "21 0123456789abcdef 0002 0102".to_owned()),
             (repair(-1, Hlc::from_bits(5), write, 6), format!("40 7fff 0000000000000005 {write_hex} 00000006")),

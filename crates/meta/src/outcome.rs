@@ -188,6 +188,9 @@ pub enum Refusal {
     /// The identity of a renaming was used for another one.
     #[error("the token was used for another renaming")]
     TokenReused,
+    /// A version has at most [`ANNOTATION_COUNT_MAX`](crate::command::ANNOTATION_COUNT_MAX) annotations.
+    #[error("the object has as many annotations as it may")]
+    TooManyAnnotations,
 }
 
 impl Refusal {
@@ -210,6 +213,7 @@ impl Refusal {
             | Self::BaseChanged { .. }
             | Self::TooManyParts
             | Self::TokenReused
+            | Self::TooManyAnnotations
             | Self::QuotaExceeded => true,
             Self::NoSuchBucket
             | Self::InvalidName

@@ -5,8 +5,8 @@ pub use prolly::Summary;
 use crate::keys;
 use crate::record::{Hlc, ObjectHead, PartRecord};
 
-/// The summary rule of all metadata trees: objects are the current versions, bytes those of all versions; parts of
-/// unfinished uploads are other bytes.
+/// The summary rule of all metadata trees: objects are the current versions, bytes those of all versions and of their
+/// annotations; parts of unfinished uploads are other bytes.
 ///
 /// The kind byte of the key says which tree it is from, so that one rule serves all.
 pub struct RecordSummaries;
@@ -27,7 +27,7 @@ pub(crate) fn summarize(key: &[u8], value: &[u8]) -> Summary {
     if keys::is_object(key) {
         let Ok(head) = ObjectHead::decode(value) else { return record };
         Summary { objects: 1, bytes: head.size, ..stamped(record, head.modified) }
-    } else if keys::is_version(key) {
+    } else if keys::is_version(key) || keys::is_annotation(key) {
         // Delete markers are no objects.
         let Ok(head) = ObjectHead::decode(value) else { return record };
         Summary { bytes: head.size, ..stamped(record, head.modified) }

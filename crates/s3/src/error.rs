@@ -158,6 +158,9 @@ impl From<store::Error> for Error {
             Store::EncryptionTypeMismatch => ErrorCode::EncryptionTypeMismatch.into(),
             Store::ConcurrentChange => ErrorCode::OperationAborted.into(),
             Store::TokenReused => ErrorCode::IdempotencyParameterMismatch.into(),
+            Store::NoSuchAnnotation => ErrorCode::NoSuchAnnotation.into(),
+            Store::TooManyAnnotations => ErrorCode::AnnotationLimitExceeded.into(),
+            Store::NotText => ErrorCode::UnsupportedMediaType.into(),
             Store::InvalidBucketState(reason) => Self::with_message(ErrorCode::InvalidBucketState, reason),
             Store::Body(error) => error.into(),
             Store::SlowDown => ErrorCode::SlowDown.into(),
@@ -273,6 +276,8 @@ error_codes! {
     AccessControlListNotSupported, "AccessControlListNotSupported", BAD_REQUEST, "The bucket does not allow ACLs";
     AccessDenied, "AccessDenied", FORBIDDEN, "Access Denied";
     AccessForbidden, "AccessForbidden", FORBIDDEN, "CORSResponse: CORS is not enabled for this bucket.";
+    AnnotationLimitExceeded, "AnnotationLimitExceeded", BAD_REQUEST, "The request would exceed the maximum number of annotations allowed per object.";
+    AnnotationNameTooLong, "AnnotationNameTooLong", BAD_REQUEST, "The annotation name exceeds 512 bytes.";
     AuthorizationHeaderMalformed, "AuthorizationHeaderMalformed", BAD_REQUEST, "The authorization header is malformed";
     AuthorizationQueryParametersError, "AuthorizationQueryParametersError", BAD_REQUEST, "Error parsing the authorization query parameters";
     BadRequest, "BadRequest", BAD_REQUEST, "Insufficient information. Origin request header needed.";
@@ -291,6 +296,7 @@ error_codes! {
     IncompleteBody, "IncompleteBody", BAD_REQUEST, "You did not provide the number of bytes specified by the Content-Length HTTP header";
     InternalError, "InternalError", INTERNAL_SERVER_ERROR, "We encountered an internal error. Please try again.";
     InvalidAccessKeyId, "InvalidAccessKeyId", FORBIDDEN, "The AWS Access Key Id you provided does not exist in our records.";
+    InvalidAnnotationName, "InvalidAnnotationName", BAD_REQUEST, "The annotation name you provided is invalid.";
     InvalidArgument, "InvalidArgument", BAD_REQUEST, "Invalid Argument";
     InvalidBucketAclWithObjectOwnership, "InvalidBucketAclWithObjectOwnership", BAD_REQUEST, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
     InvalidBucketName, "InvalidBucketName", BAD_REQUEST, "The specified bucket is not valid.";
@@ -302,6 +308,7 @@ error_codes! {
     InvalidPart, "InvalidPart", BAD_REQUEST, "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     InvalidPartOrder, "InvalidPartOrder", BAD_REQUEST, "The list of parts was not in ascending order. Parts must be ordered by part number.";
     InvalidPolicyDocument, "InvalidPolicyDocument", BAD_REQUEST, "The content of the form does not meet the conditions specified in the policy document.";
+    InvalidPrefix, "InvalidPrefix", BAD_REQUEST, "The annotation prefix you provided is invalid.";
     InvalidRange, "InvalidRange", RANGE_NOT_SATISFIABLE, "The requested range is not satisfiable";
     InvalidRedirectLocation, "InvalidRedirectLocation", BAD_REQUEST, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
     InvalidRequest, "InvalidRequest", BAD_REQUEST, "Invalid Request";
@@ -324,6 +331,7 @@ error_codes! {
     MethodNotAllowed, "MethodNotAllowed", METHOD_NOT_ALLOWED, "The specified method is not allowed against this resource.";
     MissingContentLength, "MissingContentLength", LENGTH_REQUIRED, "You must provide the Content-Length HTTP header.";
     MissingRequestBody, "MissingRequestBodyError", BAD_REQUEST, "Request Body is empty";
+    NoSuchAnnotation, "NoSuchAnnotation", NOT_FOUND, "The specified annotation does not exist on this object.";
     NoSuchBucket, "NoSuchBucket", NOT_FOUND, "The specified bucket does not exist";
     NoSuchBucketPolicy, "NoSuchBucketPolicy", NOT_FOUND, "The bucket policy does not exist";
     NoSuchCorsConfiguration, "NoSuchCORSConfiguration", NOT_FOUND, "The CORS configuration does not exist";
@@ -352,5 +360,6 @@ error_codes! {
     StorageFull, "XMinioStorageFull", INSUFFICIENT_STORAGE, "The storage has reached its capacity: delete objects or add disks.";
     TooManyParts, "TooManyParts", BAD_REQUEST, "You have attempted to add more parts than the maximum of 10000 that are allowed for this object. You can use the CopyObject operation to copy this object to another and then add more data to the newly copied object.";
     UnresolvableGrantByEmailAddress, "UnresolvableGrantByEmailAddress", BAD_REQUEST, "The e-mail address you provided does not match any account on record.";
+    UnsupportedMediaType, "UnsupportedMediaType", UNSUPPORTED_MEDIA_TYPE, "The annotation payload is not valid UTF-8 encoded text.";
     XAmzContentSha256Mismatch, "XAmzContentSHA256Mismatch", BAD_REQUEST, "The provided 'x-amz-content-sha256' header does not match what was computed.";
 }

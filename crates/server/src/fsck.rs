@@ -35,12 +35,13 @@ fn text_of(report: &FsckReport) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(
         text,
-        "{} objects in {} buckets, {} versions that are not current, {} delete markers, {} bytes; {} stripes with {} \
-         shards",
+        "{} objects in {} buckets, {} versions that are not current, {} delete markers, {} annotations, {} bytes; {} \
+         stripes with {} shards",
         report.objects,
         report.buckets,
         report.noncurrent_versions,
         report.delete_markers,
+        report.annotations,
         report.object_bytes,
         report.stripes,
         report.shards
@@ -57,7 +58,10 @@ fn text_of(report: &FsckReport) -> Result<String, std::fmt::Error> {
                 )?;
             }
             Problem::Version { key, version } => {
-                writeln!(text, "{key}: version {version} is listed, but not found by its name")?;
+                writeln!(
+                    text,
+                    "{key}: version {version} is listed, but not found by its name, or counts its annotations wrong"
+                )?;
             }
             Problem::Manifest { write_id, key } => {
                 writeln!(text, "{key}: write {write_id} is told differently by the object and by the index of writes")?;

@@ -78,6 +78,7 @@ mod tests {
             part_count: None,
             version: None,
             encryption: None,
+            annotations: 0,
         };
         match conditions.check(&object) {
             Ok(()) => "ok",

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use encryption::{CustomerKey, Protection};
 use parking_lot::Mutex;
 
+use crate::annotation::StoredAnnotations;
 use crate::body::{Body, BodyError};
 use crate::bucket::Bucket;
 use crate::checksum::{ChecksumAlgorithm, ChecksumKind, ChecksumRequest};
@@ -55,6 +56,23 @@ pub struct CopyRequest {
     pub protection: Option<Protection>,
     /// When to write the copy.
     pub condition: Precondition,
+    /// Whether the copy gets the annotations of its source.
+    pub annotations: AnnotationDirective,
+}
+
+/// What becomes of the annotations of the source.
+#[derive(Clone, Debug, Default)]
+pub enum AnnotationDirective {
+    /// They stay with the source alone.
+    #[default]
+    Exclude,
+    /// There are none, or the copy fails with `ConcurrentChange`: nobody has asked who may take any along.
+    Absent,
+    /// The copy gets those that the source has at one moment.
+    Copy {
+        /// How to encrypt them if the copy is not.
+        protection: Option<Protection>,
+    },
 }
 
 /// What a copy made.
@@ -74,7 +92,8 @@ impl Store {
     /// # Errors
     ///
     /// `NoSuchBucket`, `NoSuchKey`, `KeyDeleted`, `NoSuchVersion`, `IsDeleteMarker` (of the source), `PreconditionFailed`,
-    /// `EntityTooLarge` (5 GiB), and those of [`Store::put_object`].
+    /// `EntityTooLarge` (5 GiB), `ConcurrentChange` when the source or its annotations change meanwhile, `InvalidRequest`
+    /// for annotations of a copy with SSE-C, and those of [`Store::put_object`].
     pub async fn copy_object(
         &self,
         source: &CopySource,
@@ -102,9 +121,19 @@ impl Store {
             condition: request.condition,
             expected: expected(&reader, algorithm),
         };
+        let protection = put.protection.clone();
         let (body, failure) = SourceBody::new(reader.body);
-        let copied = self.put_object(bucket, key, put, Box::new(body)).await;
-        let result = copied.map_err(|error| failure.lock().take().unwrap_or(error))?;
+        let prepared = self.prepare_put(bucket, key, put, Box::new(body)).await;
+        let prepared = prepared.map_err(|error| failure.lock().take().unwrap_or(error))?;
+        let annotations = match request.annotations {
+            AnnotationDirective::Absent if reader.object.annotations != 0 => Err(Error::ConcurrentChange),
+            AnnotationDirective::Exclude | AnnotationDirective::Absent => Ok(StoredAnnotations::none(self)),
+            AnnotationDirective::Copy { protection: otherwise } => {
+                self.copy_annotations(source, &reader.object, bucket, protection.or(otherwise).as_ref()).await
+            }
+        };
+        let annotations = annotations.inspect_err(|_| self.discard(prepared.write.write_id()))?;
+        let result = self.commit_put(prepared, annotations).await?;
         Ok(Copied { result, source_version })
     }
 
@@ -167,13 +196,13 @@ fn expected(reader: &ObjectReader, algorithm: ChecksumAlgorithm) -> ExpectedBody
 
 /// The bytes of the source, as the body of a write. Why reading failed is kept apart, since a body tells only its own
 /// troubles.
-struct SourceBody {
+pub(crate) struct SourceBody {
     bytes: ObjectBody,
     failure: Arc<Mutex<Option<Error>>>,
 }
 
 impl SourceBody {
-    fn new(bytes: ObjectBody) -> (Self, Arc<Mutex<Option<Error>>>) {
+    pub(crate) fn new(bytes: ObjectBody) -> (Self, Arc<Mutex<Option<Error>>>) {
         let failure = Arc::new(Mutex::new(None));
         (Self { bytes, failure: failure.clone() }, failure)
     }

@@ -124,6 +124,15 @@ pub enum Error {
     /// The bucket would hold more than it may: `XMinioAdminBucketQuotaExceeded`.
     #[error("the quota of the bucket is exceeded")]
     QuotaExceeded,
+    /// The version has no annotation of this name: `NoSuchAnnotation`.
+    #[error("the annotation does not exist")]
+    NoSuchAnnotation,
+    /// The version has as many annotations as it may: `AnnotationLimitExceeded`.
+    #[error("the object has as many annotations as it may")]
+    TooManyAnnotations,
+    /// The annotation is not UTF-8: `UnsupportedMediaType` (415).
+    #[error("the annotation is not text")]
+    NotText,
     /// What else the bucket does forbids it: `InvalidBucketState` with this reason.
     #[error("{0}")]
     InvalidBucketState(&'static str),
@@ -229,6 +238,7 @@ impl From<Refusal> for Error {
             Refusal::Versioned => Self::InvalidRequest(NO_APPENDING_TO_VERSIONS),
             Refusal::TooManyParts => Self::TooManyParts,
             Refusal::TokenReused => Self::TokenReused,
+            Refusal::TooManyAnnotations => Self::TooManyAnnotations,
             Refusal::NotVersioned => Self::InvalidBucketState(
                 "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
             ),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use disk::Disk;
 use erasure::ShardIdentity;
 use futures_util::{FutureExt, StreamExt, stream};
-use meta::query::{self, ListVersions, ListedVersion, VersionEntry};
-use meta::record::{Segment, VersionName, VersionRecord, WriteId};
+use meta::query::{self, Annotations, ListVersions, ListedVersion, VersionEntry};
+use meta::record::{ObjectRecord, Segment, VersionName, VersionRecord, WriteId};
 use meta::{BucketId, View};
 use serde::Serialize;
 
@@ -39,7 +39,9 @@ pub struct FsckReport {
     pub noncurrent_versions: u64,
     /// Delete markers.
     pub delete_markers: u64,
-    /// Bytes of the objects and of their other versions.
+    /// Annotations of all versions.
+    pub annotations: u64,
+    /// Bytes of the objects and of their other versions, without annotations.
     pub object_bytes: u64,
     /// Manifests of objects and of parts.
     pub segments: u64,
@@ -57,9 +59,10 @@ pub struct FsckReport {
     pub degraded_stripes: u64,
     /// Stripes with too few shards to be read.
     pub unreadable_stripes: u64,
-    /// Manifests that an object or the index of writes tells differently.
+    /// Manifests that an object, an annotation or the index of writes tells differently.
     pub inconsistent_manifests: u64,
-    /// Versions that are listed but not found by their name, or found differently.
+    /// Versions that are listed but not found by their name, or found differently, or with other annotations than they
+    /// count.
     pub inconsistent_versions: u64,
     /// Shards on the disks that no manifest names; collection deletes them in time.
     pub orphaned_shards: u64,
@@ -287,6 +290,7 @@ struct VersionCheck {
     name: VersionName,
     listed: ListedVersion,
     is_latest: bool,
+    annotations: u64,
     /// Whether the version is found by its name.
     is_found: bool,
     /// Writes whose manifest the index of writes tells differently.
@@ -295,7 +299,8 @@ struct VersionCheck {
 
 impl VersionCheck {
     fn count(self, report: &mut FsckReport) {
-        let Self { key, name, listed, is_latest, is_found, inconsistent } = self;
+        let Self { key, name, listed, is_latest, annotations, is_found, inconsistent } = self;
+        report.annotations += annotations;
         match listed {
             ListedVersion::Marker { .. } => report.delete_markers += 1,
             ListedVersion::Object(head) => {
@@ -335,15 +340,35 @@ fn check_versions(
             (Some(VersionRecord::Marker(marker)), ListedVersion::Marker { modified }) => marker.modified == *modified,
             _ => false,
         };
+        let annotations = match &found {
+            Some(VersionRecord::Object(_)) => annotations_of(view, bucket, (&key, name))?,
+            Some(VersionRecord::Marker(_)) | None => Vec::new(),
+        };
+        let counted = match &found {
+            Some(VersionRecord::Object(object)) => object.annotations,
+            Some(VersionRecord::Marker(_)) | None => 0,
+        };
+        let is_found = is_found && counted == annotations.len() as u64;
+        let of_annotations = annotations.iter().flat_map(|(_, annotation)| annotation.segments());
         let mut inconsistent = Vec::new();
-        for segment in found.iter().flat_map(VersionRecord::segments) {
+        for segment in found.iter().flat_map(VersionRecord::segments).chain(of_annotations) {
             if query::segment_of(view, segment.write_id)?.as_ref() != Some(segment) {
                 inconsistent.push(segment.write_id);
             }
         }
-        checks.push(VersionCheck { key, name, listed, is_latest, is_found, inconsistent });
+        let annotations = annotations.len() as u64;
+        checks.push(VersionCheck { key, name, listed, is_latest, annotations, is_found, inconsistent });
     }
     Ok((page.next, checks))
+}
+
+/// The annotations of a version, also of one that counts none.
+fn annotations_of(
+    view: &dyn View,
+    bucket: BucketId,
+    (key, version): (&str, VersionName),
+) -> meta::Result<Vec<(String, ObjectRecord)>> {
+    query::list_annotations(view, bucket, &Annotations { key, version, prefix: "", after: None, limit: usize::MAX })
 }
 
 fn hex(write_id: WriteId) -> String {

@@ -81,7 +81,7 @@ pub type ObjectBody = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 const STRIPES_AHEAD: usize = 2;
 
 /// How often a GET starts again because the object was replaced before its first byte was read.
-const RESTARTS_MAX: usize = 5;
+pub(crate) const RESTARTS_MAX: usize = 5;
 
 impl Store {
     /// Opens an object for reading. The first stripe has been read and verified on return.
@@ -129,7 +129,7 @@ impl Store {
 
     /// Starts to read `range` of an object, encrypted under `keys` if there are any; its first stripe has been read on
     /// return.
-    async fn open_body(
+    pub(crate) async fn open_body(
         &self,
         record: &ObjectRecord,
         keys: Option<&[DataKey]>,

@@ -11,6 +11,7 @@
 //! committed version or it ends in an error; memory grows with stripes in flight, never with object size; a shard
 //! that a manifest names is never deleted. This crate knows nothing of HTTP or XML.
 
+pub mod annotation;
 pub mod append;
 pub mod bucket;
 pub mod copy;

@@ -45,6 +45,8 @@ pub struct Object {
     pub version: Option<VersionName>,
     /// How it is encrypted; `None`: it is not.
     pub encryption: Option<ObjectEncryption>,
+    /// How many annotations it has.
+    pub annotations: u64,
 }
 
 /// One part of a multipart object.
@@ -83,7 +85,7 @@ impl Object {
     ///
     /// `Key` when its record does not tell how it is encrypted.
     pub(crate) fn of(found: &Found) -> Result<Self> {
-        let Found { record, is_versioned, bucket } = found;
+        let Found { record, bucket, .. } = found;
         let part_count = u16::try_from(record.parts.len()).unwrap_or(PART_NUMBER_MAX);
         let encryption = record.encryption.as_ref().map(|record| ObjectEncryption::of(record, *bucket));
         Ok(Self {
@@ -98,8 +100,9 @@ impl Object {
             acl: record.acl.clone(),
             lock: record.lock,
             part_count: (0 < part_count).then_some(part_count),
-            version: is_versioned.then(|| record.version.into()),
+            version: found.version(),
             encryption: encryption.transpose()?,
+            annotations: record.annotations,
         })
     }
 }
@@ -244,27 +247,45 @@ impl Store {
         (current, named): (CurrentLookup, VersionLookup),
     ) -> Result<Found> {
         let (bucket, key, reading) = (bucket.id, key.to_owned(), self.read_since(bucket.found_at).await?);
-        let found = self.ask_little(reading, move |view| {
-            let Some(in_bucket) = query::bucket_by_id(view, bucket)? else { return Ok(Err(Error::NoSuchBucket)) };
-            let is_versioned = in_bucket.versioning.is_some();
-            let record = match version {
-                None => current(view, bucket, &key)?,
-                Some(name) => match named(view, bucket, &key, name)? {
-                    Some(VersionRecord::Object(record)) => Some(record),
-                    Some(VersionRecord::Marker(marker)) => {
-                        return Ok(Err(Error::IsDeleteMarker(DeleteMarker::of(&marker))));
-                    }
-                    None => return Ok(Err(Error::NoSuchVersion(name))),
-                },
-            };
-            if let Some(record) = record {
-                return Ok(Ok(Found { record, is_versioned, bucket }));
-            }
-            let marker = if is_versioned { query::hiding_marker(view, bucket, &key)? } else { None };
-            Ok(Err(marker.map_or(Error::NoSuchKey, |marker| Error::KeyDeleted(DeleteMarker::of(&marker)))))
-        });
+        let found = self.ask_little(reading, move |view| find(view, bucket, &key, version, (current, named)));
         found.await?
     }
+}
+
+/// Looks up a version in one state, the current one if none is named; its body may be apart.
+pub(crate) fn find_without_body(
+    view: &dyn View,
+    bucket: BucketId,
+    key: &str,
+    version: Option<VersionName>,
+) -> meta::Result<Result<Found>> {
+    find(view, bucket, key, version, (query::object_without_body, query::version_without_body))
+}
+
+fn find(
+    view: &dyn View,
+    bucket: BucketId,
+    key: &str,
+    version: Option<VersionName>,
+    (current, named): (CurrentLookup, VersionLookup),
+) -> meta::Result<Result<Found>> {
+    let Some(in_bucket) = query::bucket_by_id(view, bucket)? else { return Ok(Err(Error::NoSuchBucket)) };
+    let is_versioned = in_bucket.versioning.is_some();
+    let record = match version {
+        None => current(view, bucket, key)?,
+        Some(name) => match named(view, bucket, key, name)? {
+            Some(VersionRecord::Object(record)) => Some(record),
+            Some(VersionRecord::Marker(marker)) => {
+                return Ok(Err(Error::IsDeleteMarker(DeleteMarker::of(&marker))));
+            }
+            None => return Ok(Err(Error::NoSuchVersion(name))),
+        },
+    };
+    if let Some(record) = record {
+        return Ok(Ok(Found { record, is_versioned, bucket }));
+    }
+    let marker = if is_versioned { query::hiding_marker(view, bucket, key)? } else { None };
+    Ok(Err(marker.map_or(Error::NoSuchKey, |marker| Error::KeyDeleted(DeleteMarker::of(&marker)))))
 }
 
 /// The record of an object.
@@ -275,6 +296,13 @@ pub(crate) struct Found {
     pub(crate) is_versioned: bool,
     /// That bucket.
     pub(crate) bucket: BucketId,
+}
+
+impl Found {
+    /// How requests name its version; `None` in a bucket whose objects never had versions.
+    pub(crate) fn version(&self) -> Option<VersionName> {
+        self.is_versioned.then(|| self.record.version.into())
+    }
 }
 
 /// One of the two ways to look up the current version.

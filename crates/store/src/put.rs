@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use encryption::{Method, Protection, SegmentName};
 use env::UnixMillis;
-use meta::command::PutObject;
+use meta::command::{PutAnnotated, PutObject};
 use meta::record::{Body, Hlc, ObjectRecord, Segment, UnknownFields, VersionLock};
 use meta::{Command, ObjectPut, Refusal, Reply};
 use placement::Group;
 
 use crate::active::ActiveWrite;
+use crate::annotation::StoredAnnotations;
 use crate::body;
 use crate::body_writer::{BodyPlan, Content, store_body};
 use crate::bucket::Bucket;
@@ -82,6 +83,14 @@ pub struct PutResult {
     pub encryption: Option<Method>,
 }
 
+/// An object that has been stored and is what the client declared. Nothing names it yet.
+pub(crate) struct PreparedPut {
+    pub(crate) write: ActiveWrite,
+    command: PutObject,
+    rows: WrittenRows,
+    encryption: Option<Method>,
+}
+
 impl Store {
     /// Stores `body` under `key`, whole or not at all.
     ///
@@ -98,6 +107,18 @@ impl Store {
         request: PutRequest,
         body: Box<dyn body::Body>,
     ) -> Result<PutResult> {
+        let prepared = self.prepare_put(bucket, key, request, body).await?;
+        self.commit_put(prepared, StoredAnnotations::none(self)).await
+    }
+
+    /// Stores `body`. Nothing names it yet.
+    pub(crate) async fn prepare_put(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        request: PutRequest,
+        body: Box<dyn body::Body>,
+    ) -> Result<PreparedPut> {
         let seal = self.new_seal(request.protection.as_ref(), bucket.id).await?;
         let write = self.begin_write();
         let algorithm = request.expected.checksum.algorithm().unwrap_or(CHECKSUM_DEFAULT);
@@ -131,19 +152,38 @@ impl Store {
             lock: request.lock,
             noncurrent_since: None,
             was_whole: false,
+            annotations: 0,
             unknown: UnknownFields::default(),
         };
         let command = PutObject {
             bucket: bucket.id,
             key: key.to_owned(),
             object,
-            precondition: request.condition.clone(),
+            precondition: request.condition,
             write_id: write.write_id(),
             intent_epoch: write.intent_epoch(),
         };
-        let reply = self.commit_write(write, Command::PutObject(Box::new(command)), &rows).await;
-        let result = PutResult::of(reply.map_err(|error| error.under(&request.condition))?)?;
-        Ok(PutResult { encryption: seal.map(|seal| seal.method().clone()), ..result })
+        Ok(PreparedPut { write, command, rows, encryption: seal.map(|seal| seal.method().clone()) })
+    }
+
+    /// Makes what was stored an object, with these annotations.
+    pub(crate) async fn commit_put(
+        &self,
+        prepared: PreparedPut,
+        annotations: StoredAnnotations<'_>,
+    ) -> Result<PutResult> {
+        let PreparedPut { write, command, mut rows, encryption } = prepared;
+        let condition = command.precondition.clone();
+        let (mut writes, annotations) = annotations.take(&mut rows);
+        writes.push(write);
+        let command = if annotations.is_empty() {
+            Command::PutObject(Box::new(command))
+        } else {
+            Command::PutAnnotated(Box::new(PutAnnotated { put: command, annotations }))
+        };
+        let reply = self.commit_writes(writes, command, &rows).await;
+        let result = PutResult::of(reply.map_err(|error| error.under(&condition))?)?;
+        Ok(PutResult { encryption, ..result })
     }
 
     /// Commits what a write has stored by `rows`. When the metadata refuses it, its shards are deleted in the background;
@@ -151,6 +191,16 @@ impl Store {
     pub(crate) async fn commit_write(
         &self,
         write: ActiveWrite,
+        command: Command,
+        rows: &WrittenRows,
+    ) -> Result<Reply, ProposeError> {
+        self.commit_writes(vec![write], command, rows).await
+    }
+
+    /// Commits what several writes have stored, all of it or nothing.
+    async fn commit_writes(
+        &self,
+        writes: Vec<ActiveWrite>,
         command: Command,
         rows: &WrittenRows,
     ) -> Result<Reply, ProposeError> {
@@ -169,24 +219,33 @@ impl Store {
             committed = self.propose(command).await;
         }
         if matches!(committed, Err(ProposeError::Refused(_) | ProposeError::Full)) {
-            self.discard(write.write_id());
+            writes.iter().for_each(|write| self.discard(write.write_id()));
         }
-        drop(write);
+        drop(writes);
         committed
     }
 }
 
 /// The manifests that a commit names.
-fn segments_mut(command: &mut Command) -> &mut [Segment] {
+fn segments_mut(command: &mut Command) -> Vec<&mut Segment> {
     match command {
-        Command::PutObject(put) => match &mut put.object.body {
-            Body::Striped(segments) => segments,
-            Body::Inline(_) | Body::Apart => &mut [],
-        },
-        Command::PutPart(put) => std::slice::from_mut(&mut put.part.segment),
-        Command::StripeBody(striped) => std::slice::from_mut(&mut striped.body.segment),
-        Command::AppendObject(append) => std::slice::from_mut(&mut append.part.segment),
-        _ => &mut [],
+        Command::PutObject(put) => segments_of(&mut put.object),
+        Command::PutPart(put) => vec![&mut put.part.segment],
+        Command::StripeBody(striped) => vec![&mut striped.body.segment],
+        Command::AppendObject(append) => vec![&mut append.part.segment],
+        Command::PutAnnotation(put) => segments_of(&mut put.annotation.record),
+        Command::PutAnnotated(put) => {
+            let annotations = put.annotations.values_mut().map(|annotation| &mut annotation.record);
+            std::iter::once(&mut put.put.object).chain(annotations).flat_map(segments_of).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn segments_of(record: &mut ObjectRecord) -> Vec<&mut Segment> {
+    match &mut record.body {
+        Body::Striped(segments) => segments.iter_mut().collect(),
+        Body::Inline(_) | Body::Apart => Vec::new(),
     }
 }
 

@@ -65,6 +65,8 @@ pub(super) struct Draft<'a> {
     edits: Edits,
     /// Entries of the index of what is due: whether each will be there.
     dues: BTreeMap<Vec<u8>, bool>,
+    /// Annotations: what each will be; `None` will not be there.
+    annotations: BTreeMap<(TreeId, Vec<u8>), Option<Bytes>>,
     /// What is added to a bucket with a quota.
     pub(super) growth: Option<Growth>,
 }
@@ -79,6 +81,7 @@ impl<'a> Draft<'a> {
             state,
             edits: Vec::new(),
             dues: BTreeMap::new(),
+            annotations: BTreeMap::new(),
             growth: None,
         })
     }
@@ -134,6 +137,17 @@ impl<'a> Draft<'a> {
         self.dues.insert(key, false);
     }
 
+    /// Puts the record of an annotation. Each is as it was left by the last call about it: a new version may have one of a
+    /// name that the version which ends had too.
+    pub(super) fn put_annotation(&mut self, tree: TreeId, key: Vec<u8>, record: &ObjectRecord) {
+        self.annotations.insert((tree, key), Some(record.encode()));
+    }
+
+    /// Removes the record of an annotation.
+    pub(super) fn remove_annotation(&mut self, tree: TreeId, key: Vec<u8>) {
+        self.annotations.insert((tree, key), None);
+    }
+
     /// The edits, with the state record that goes with them. None when the command changed nothing.
     pub(super) fn finish(mut self) -> Edits {
         for (key, is_there) in std::mem::take(&mut self.dues) {
@@ -142,6 +156,13 @@ impl<'a> Draft<'a> {
             } else {
                 self.remove(TreeId::Internal, key);
             }
+        }
+        for ((tree, key), record) in std::mem::take(&mut self.annotations) {
+            let key = key.into();
+            self.edits.push(match record {
+                Some(value) => Edit::Put { tree, key, value },
+                None => Edit::Remove { tree, key },
+            });
         }
         if !self.edits.is_empty() || self.state != self.state_before {
             self.state.clock = self.now();

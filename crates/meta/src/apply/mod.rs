@@ -1,11 +1,12 @@
 //! The state machine: what each command does.
 //!
 //! Pure and deterministic: the same view, command and stamp give the same outcome and the same edits, byte for byte.
-//! `bucket`, `object`, `append`, `rename`, `upload`, `repair` and `internal` decide one family of commands each; `manifest` holds what
+//! `bucket`, `object`, `append`, `rename`, `annotation`, `upload`, `repair` and `internal` decide one family of commands each; `manifest` holds what
 //! commits have in common: which manifests are admitted, and what follows from naming or dropping a segment; `version`
 //! holds where the versions of a key are; `lock` what keeps them from being removed; `lifecycle` what ends
 //! them when their time has come; `quota` how many there may be.
 
+mod annotation;
 mod append;
 mod bucket;
 mod draft;
@@ -22,6 +23,8 @@ mod repair;
 mod tests;
 mod upload;
 mod version;
+
+use std::collections::BTreeMap;
 
 use self::draft::{Draft, Stop};
 use crate::command::{Command, LogStamp};
@@ -44,7 +47,7 @@ pub fn apply(view: &dyn View, command: &Command, stamp: LogStamp) -> Result<(Out
     let decision = match command {
         Command::CreateBucket(command) => bucket::create(&mut draft, command),
         Command::DeleteBucket(command) => bucket::delete(&mut draft, command),
-        Command::PutObject(command) => object::put(&mut draft, command),
+        Command::PutObject(command) => object::put(&mut draft, command, &BTreeMap::new()),
         Command::DeleteObject(command) => object::delete(&mut draft, command),
         Command::CreateUpload(command) => upload::create(&mut draft, command),
         Command::PutPart(command) => upload::put_part(&mut draft, command),
@@ -73,6 +76,9 @@ pub fn apply(view: &dyn View, command: &Command, stamp: LogStamp) -> Result<(Out
         Command::StripeBody(command) => append::stripe_body(&mut draft, command),
         Command::AppendObject(command) => append::append(&mut draft, command),
         Command::RenameObject(command) => rename::rename(&mut draft, command),
+        Command::PutAnnotation(command) => annotation::put(&mut draft, command),
+        Command::DeleteAnnotation(command) => annotation::delete(&mut draft, command),
+        Command::PutAnnotated(command) => object::put(&mut draft, &command.put, &command.annotations),
     };
     let decision = decision.and_then(|reply| quota::settle(&mut draft, command).map(|()| reply));
     match decision {

@@ -1,25 +1,31 @@
 //! Putting and deleting objects.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use env::Bug;
 
 use super::draft::{Decision, Draft, ResultKey};
 use super::quota::signed;
 use super::version::{self, Key, Replaced};
-use super::{KEY_SIZE_MAX, check_name, lifecycle, lock, manifest};
+use super::{KEY_SIZE_MAX, annotation, check_name, lifecycle, lock, manifest};
 use crate::command::{
-    DeleteObject, DeleteVersion, EtagCondition, ObjectDetail, Precondition, PutObject, SetObjectDetail,
+    DeleteObject, DeleteVersion, EtagCondition, NewAnnotation, ObjectDetail, Precondition, PutObject, SetObjectDetail,
 };
 use crate::keys;
 use crate::outcome::{InvalidManifest, ObjectDeleted, ObjectPut, Refusal, Reply};
 use crate::query;
 use crate::record::{
     Body, BodyRecord, Etag, Governance, Hlc, ObjectRecord, RememberedReply, Segment, UnknownFields, VersionId,
-    VersionRecord, Versioning,
+    VersionName, VersionRecord, Versioning, WriteId,
 };
-use crate::view::TreeId;
+use crate::view::{BucketId, TreeId};
 
-pub(super) fn put(draft: &mut Draft<'_>, command: &PutObject) -> Decision<Reply> {
+pub(super) fn put(
+    draft: &mut Draft<'_>,
+    command: &PutObject,
+    annotations: &BTreeMap<String, NewAnnotation>,
+) -> Decision<Reply> {
     check_name(&command.key, KEY_SIZE_MAX)?;
     let result = ResultKey::Write(keys::write_result(command.write_id));
     if let Some(reply) = draft.remembered(&result)? {
@@ -27,7 +33,8 @@ pub(super) fn put(draft: &mut Draft<'_>, command: &PutObject) -> Decision<Reply>
     }
     let bucket = draft.require_bucket(command.bucket)?;
     manifest::check_intent_epoch(draft, command.write_id, command.intent_epoch)?;
-    check_body(command).map_err(Refusal::InvalidManifest)?;
+    check_body(&command.object, command.write_id).map_err(Refusal::InvalidManifest)?;
+    annotation::check_all(draft, command.write_id, annotations)?;
     if let Body::Striped(segments) = &command.object.body {
         segments.iter().try_for_each(|segment| manifest::check_segment(draft, segment))?;
     }
@@ -36,6 +43,7 @@ pub(super) fn put(draft: &mut Draft<'_>, command: &PutObject) -> Decision<Reply>
 
     let mut object = command.object.clone();
     object.lock = lock::of_new_version(draft, &bucket, object.lock)?;
+    object.annotations = annotations.len() as u64;
     if let Body::Striped(segments) = &mut object.body {
         let tree_key = keys::object(&command.key);
         for segment in segments {
@@ -47,18 +55,20 @@ pub(super) fn put(draft: &mut Draft<'_>, command: &PutObject) -> Decision<Reply>
     let lifecycle = lifecycle.as_ref();
     let key = Key::of(command.bucket, &bucket, &command.key, lifecycle);
     let reply = replace(draft, &key, current, object)?;
+    for (name, new) in annotations {
+        annotation::enter(draft, (&key, reply.version.unwrap_or(VersionName::Null)), name, new)?;
+    }
     draft.remember(result, RememberedReply::Put(reply.clone()))?;
     Ok(Reply::ObjectPut(reply))
 }
 
-/// A plain object is inline or one segment, the command's write, and has no parts.
-fn check_body(command: &PutObject) -> std::result::Result<(), InvalidManifest> {
-    let object = &command.object;
+/// A plain object, or annotation, is inline or one segment, that of its write, and has no parts.
+pub(super) fn check_body(object: &ObjectRecord, write: WriteId) -> std::result::Result<(), InvalidManifest> {
     let size = match &object.body {
         Body::Inline(bytes) => bytes.len() as u64,
         Body::Apart => return Err(InvalidManifest::Size),
         Body::Striped(segments) => match segments.as_slice() {
-            [Segment { write_id, size, .. }] if *write_id == command.write_id => *size,
+            [Segment { write_id, size, .. }] if *write_id == write => *size,
             _ => return Err(InvalidManifest::WriteId),
         },
     };
@@ -76,13 +86,13 @@ pub(super) fn replace(
     object.modified = time_above(draft, current.as_ref());
     let (put, ended) = supersede(draft, key, current, object)?;
     if let Some(ended) = &ended {
-        version::retire(draft, ended);
+        version::end(draft, key, ended)?;
     }
     Ok(put)
 }
 
 /// Makes `object` the current version above `current`. An inline body moves to a record of its own. Returns the version
-/// that ends, if any does, whose segments the caller retires.
+/// that ends, if any does, with which the caller ends what belongs to it ([`version::end`]).
 pub(super) fn supersede(
     draft: &mut Draft<'_>,
     key: &Key<'_>,
@@ -183,7 +193,7 @@ pub(super) fn hide(
     let is_sole = !displaced && lifecycle::has_no_other(draft, key, was_noted)?;
     if let Some(ended) = &ended {
         version::remove_body(draft, key, ended);
-        version::retire(draft, ended);
+        version::end(draft, key, ended)?;
     }
     if existed {
         draft.remove(key.tree(), key.current());
@@ -218,17 +228,7 @@ pub(super) fn delete_version(draft: &mut Draft<'_>, command: &DeleteVersion) -> 
 pub(super) fn set_detail(draft: &mut Draft<'_>, command: &SetObjectDetail) -> Decision<Reply> {
     check_name(&command.key, KEY_SIZE_MAX)?;
     let bucket = draft.require_bucket(command.bucket)?;
-    let (tree_key, mut object) = match command.version {
-        None => {
-            let current = draft.current(command.bucket, &command.key)?.ok_or(Refusal::NoSuchKey)?;
-            (keys::object(&command.key), current)
-        }
-        Some(version) => match query::locate_version(draft.view(), command.bucket, &command.key, version)? {
-            Some((tree_key, VersionRecord::Object(object))) => (tree_key, object),
-            // A delete marker has nothing to change.
-            Some((_, VersionRecord::Marker(_))) | None => return Err(Refusal::NoSuchKey.into()),
-        },
-    };
+    let (tree_key, mut object) = require_version(draft, command.bucket, &command.key, command.version)?;
     let before = object.clone();
     match &command.detail {
         ObjectDetail::Tags(tags) => object.tags.clone_from(tags),
@@ -253,6 +253,24 @@ pub(super) fn set_detail(draft: &mut Draft<'_>, command: &SetObjectDetail) -> De
     lifecycle::change(draft, &key, &tree_key, before, &object);
     draft.put(key.tree(), tree_key, &object);
     Ok(Reply::Done)
+}
+
+/// The object that is this version of a key, or its current one, and where it is.
+pub(super) fn require_version(
+    draft: &Draft<'_>,
+    bucket: BucketId,
+    key: &str,
+    version: Option<VersionName>,
+) -> Decision<(Vec<u8>, ObjectRecord)> {
+    let Some(version) = version else {
+        let current = draft.current(bucket, key)?.ok_or(Refusal::NoSuchKey)?;
+        return Ok((keys::object(key), current));
+    };
+    match query::locate_version(draft.view(), bucket, key, version)? {
+        Some((tree_key, VersionRecord::Object(object))) => Ok((tree_key, object)),
+        // A delete marker has nothing to change.
+        Some((_, VersionRecord::Marker(_))) | None => Err(Refusal::NoSuchKey.into()),
+    }
 }
 
 /// What a precondition is about.

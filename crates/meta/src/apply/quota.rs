@@ -36,7 +36,14 @@ pub(super) fn settle(draft: &mut Draft<'_>, command: &Command) -> Decision<()> {
     let after = usage.bytes.checked_add_signed(bytes).zip(usage.objects.checked_add_signed(objects));
     let (bytes_after, objects_after) = after.ok_or(Error::Inconsistent("a bucket was counted wrong"))?;
     let exceeds = |added: i64, after: u64, limit: Option<u64>| 0 < added && limit.is_some_and(|limit| limit < after);
-    let puts = matches!(command, Command::PutObject(_) | Command::CompleteUpload(_) | Command::AppendObject(_));
+    let puts = matches!(
+        command,
+        Command::PutObject(_)
+            | Command::CompleteUpload(_)
+            | Command::AppendObject(_)
+            | Command::PutAnnotation(_)
+            | Command::PutAnnotated(_)
+    );
     if puts && (exceeds(bytes, bytes_after, quota.bytes) || exceeds(objects, objects_after, quota.objects)) {
         return Err(Refusal::QuotaExceeded.into());
     }

@@ -1,14 +1,14 @@
-//! Renaming objects: the record moves to another key, and its segments stay where they are.
+//! Renaming objects: the record moves to another key with its annotations, and all segments stay where they are.
 
 use super::draft::{Decision, Draft, ResultKey};
 use super::object::{Subject, check_precondition, new_id, supersede, time_above};
 use super::version::{self, Key, Replaced};
-use super::{KEY_SIZE_MAX, check_name, lifecycle, lock};
+use super::{KEY_SIZE_MAX, annotation, check_name, lifecycle, lock};
 use crate::command::{RenameCondition, RenameObject};
 use crate::keys;
 use crate::outcome::{Refusal, Reply};
 use crate::query;
-use crate::record::{ObjectRecord, RememberedReply, ResultRecord, UnknownFields, VersionLock};
+use crate::record::{ObjectRecord, RememberedReply, ResultRecord, UnknownFields, VersionLock, VersionName};
 
 pub(super) fn rename(draft: &mut Draft<'_>, command: &RenameObject) -> Decision<Reply> {
     check_name(&command.source, KEY_SIZE_MAX)?;
@@ -29,6 +29,7 @@ pub(super) fn rename(draft: &mut Draft<'_>, command: &RenameObject) -> Decision<
     let lifecycle = lifecycle::of(draft, command.bucket, &bucket)?;
     let key = |name| Key::of(command.bucket, &bucket, name, lifecycle.as_ref());
     let (source, target) = (key(&command.source), key(&command.target));
+    let (was, annotations) = (VersionName::from(object.version), object.annotations);
     leave(draft, &source)?;
     let mut object = ObjectRecord { lock: VersionLock::default(), ..object };
     object.lock = lock::of_new_version(draft, &bucket, object.lock)?;
@@ -39,8 +40,10 @@ pub(super) fn rename(draft: &mut Draft<'_>, command: &RenameObject) -> Decision<
     version::own(draft, &target, &object, &target.current());
     let (put, ended) = supersede(draft, &target, replaced, object)?;
     if let Some(ended) = &ended {
-        version::retire(draft, ended);
+        version::end(draft, &target, ended)?;
     }
+    let is = put.version.unwrap_or(VersionName::Null);
+    annotation::carry(draft, (&source, was), (&target, is), annotations)?;
     let (reply, fingerprint) = (RememberedReply::Put(put.clone()), Some(command.fingerprint));
     draft.remember_result(result, ResultRecord { reply, fingerprint, unknown: UnknownFields::default() })?;
     Ok(Reply::ObjectPut(put))
@@ -52,7 +55,7 @@ fn leave(draft: &mut Draft<'_>, key: &Key<'_>) -> Decision<()> {
     let Replaced { object: ended, was_noted } = version::take_current(draft, key, &current)?;
     if let Some(ended) = &ended {
         version::remove_body(draft, key, ended);
-        version::retire(draft, ended);
+        version::end(draft, key, ended)?;
     }
     if key.versioning.is_none() {
         return Ok(());

@@ -12,7 +12,9 @@ use crate::record::{Body, Hlc, ObjectRecord, PartRecord, Segment, StripeExceptio
 use crate::view::TreeId;
 
 /// A record that names a segment.
+#[expect(clippy::large_enum_variant, reason = "one is held at once")]
 enum Holder {
+    /// Of an annotation, too.
     Object(ObjectRecord),
     Part(PartRecord),
 }

@@ -159,6 +159,7 @@ fn assemble(command: &CompleteUpload, upload: UploadRecord, listed: BTreeMap<u16
         lock: upload.lock,
         noncurrent_since: None,
         was_whole: false,
+        annotations: 0,
         unknown: UnknownFields::default(),
     }
 }

@@ -7,7 +7,7 @@
 use super::draft::{Decision, Draft};
 use super::lifecycle::{self, Lifecycle};
 use super::quota::signed;
-use super::{lock, manifest};
+use super::{annotation, lock, manifest};
 use crate::keys;
 use crate::query;
 use crate::record::{
@@ -151,7 +151,7 @@ pub(super) fn remove(
         lock::check_removal(draft, object, governance)?;
         let ends_current = tree_key == key.current();
         draft.grow(key, -signed(object.size), -i64::from(ends_current));
-        retire(draft, object);
+        end(draft, key, object)?;
         remove_body(draft, key, object);
     }
     let was_current = tree_key == key.current();
@@ -237,11 +237,12 @@ pub(super) fn own(draft: &mut Draft<'_>, key: &Key<'_>, object: &ObjectRecord, t
     }
 }
 
-/// Retires the segments of an object that ends.
-pub(super) fn retire(draft: &mut Draft<'_>, object: &ObjectRecord) {
+/// Retires the segments of an object that ends, and ends its annotations.
+pub(super) fn end(draft: &mut Draft<'_>, key: &Key<'_>, object: &ObjectRecord) -> Decision<()> {
     for segment in object.segments() {
         manifest::retire(draft, segment);
     }
+    annotation::end_all(draft, key, object)
 }
 
 /// Removes the body of an object that ends, if it has a record of its own.

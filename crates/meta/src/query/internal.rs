@@ -85,7 +85,7 @@ pub fn intent_epochs(view: &dyn View) -> Result<(IntentEpoch, IntentEpoch)> {
     Ok((state.intent_epoch, state.intent_epoch_min))
 }
 
-/// Whether any object, part or retired segment names this write: one lookup.
+/// Whether any object, annotation, part or retired segment names this write: one lookup.
 ///
 /// A shard with (write, epoch E) is an orphan exactly when, in one view, E is below the minimum of [`intent_epochs`],
 /// [`pinned_write`] is `None` and this is false (`distributed.md` §2.3).
@@ -106,7 +106,8 @@ pub fn owner_of(view: &dyn View, write_id: WriteId) -> Result<Option<WriteOwner>
     read(view, TreeId::Internal, &keys::owner(write_id))
 }
 
-/// The object that names this write, whichever version of its key it is: its bucket and key; `None` for a part, a retired segment or nothing at all.
+/// The object that names this write, whichever version of its key it is, or whose annotation does: its bucket and key;
+/// `None` for a part, a retired segment or nothing at all.
 ///
 /// # Errors
 ///
@@ -116,7 +117,9 @@ pub fn object_of(view: &dyn View, write_id: WriteId) -> Result<Option<(BucketId,
     Ok(owner.and_then(|owner| match owner.tree {
         TreeId::Objects(bucket) => {
             let noncurrent = || keys::parse_version(&owner.key).map(|(key, _)| key);
-            keys::parse_object(&owner.key).or_else(noncurrent).map(|key| (bucket, key))
+            let annotated = || keys::parse_annotation(&owner.key).map(|(key, _, _)| key);
+            let key = keys::parse_object(&owner.key).or_else(noncurrent).or_else(annotated);
+            key.map(|key| (bucket, key))
         }
         _ => None,
     }))

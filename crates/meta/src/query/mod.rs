@@ -1,5 +1,6 @@
 //! Reading: what the operations ask of a view.
 
+mod annotation;
 mod bucket;
 mod internal;
 mod lifecycle;
@@ -19,6 +20,8 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::view::{TreeId, View};
 
+pub(crate) use annotation::annotations;
+pub use annotation::{Annotations, annotation, list_annotations};
 pub use bucket::{Bucket, BucketPage, bucket, bucket_by_id, bucket_configuration, draining_buckets, list_buckets};
 pub use internal::{
     RepairEntry, document, documents, group_fence, intent_epochs, is_referenced, object_of, owner_of, pinned_write,

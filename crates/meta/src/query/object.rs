@@ -19,14 +19,20 @@ pub fn object(view: &dyn View, bucket: BucketId, key: &str) -> Result<Option<Obj
 }
 
 /// A version of `key` with its body, when that is small.
-pub(super) fn with_body(
+pub(super) fn with_body(view: &dyn View, bucket: BucketId, key: &str, object: ObjectRecord) -> Result<ObjectRecord> {
+    let tree_key = keys::body(key, object.version);
+    with_body_at(view, TreeId::Objects(bucket), &tree_key, object)
+}
+
+/// An object or annotation with its body, which is under `tree_key` when it is apart.
+pub(super) fn with_body_at(
     view: &dyn View,
-    bucket: BucketId,
-    key: &str,
+    tree: TreeId,
+    tree_key: &[u8],
     mut object: ObjectRecord,
 ) -> Result<ObjectRecord> {
     if object.body == Body::Apart {
-        let body: Option<BodyRecord> = read(view, TreeId::Objects(bucket), &keys::body(key, object.version))?;
+        let body: Option<BodyRecord> = read(view, tree, tree_key)?;
         let body = body.filter(|body| body.bytes.len() as u64 == object.stored_size());
         object.body = Body::Inline(body.ok_or(Error::Inconsistent("an object has no body"))?.bytes);
     }
@@ -43,7 +49,7 @@ pub fn object_without_body(view: &dyn View, bucket: BucketId, key: &str) -> Resu
     read(view, TreeId::Objects(bucket), &keys::object(key))
 }
 
-/// Exact totals of a bucket: its current objects, the bytes of all their versions, and the parts of its unfinished
+/// Exact totals of a bucket: its current objects, the bytes of all their versions and annotations, and the parts of its unfinished
 /// uploads in `other_bytes`.
 ///
 /// # Errors
@@ -56,7 +62,7 @@ pub fn bucket_usage(view: &dyn View, bucket: BucketId) -> Result<Summary> {
     Ok(objects.plus(&uploads))
 }
 
-/// Exact totals of the objects whose keys start with `prefix`, and the bytes of all their versions.
+/// Exact totals of the objects whose keys start with `prefix`, and the bytes of all their versions and annotations.
 ///
 /// # Errors
 ///
@@ -64,7 +70,7 @@ pub fn bucket_usage(view: &dyn View, bucket: BucketId) -> Result<Summary> {
 pub fn prefix_usage(view: &dyn View, bucket: BucketId, prefix: &str) -> Result<Summary> {
     let tree = TreeId::Objects(bucket);
     let mut usage = Summary::EMPTY;
-    for start in [keys::object(prefix), keys::version_prefix(prefix)] {
+    for start in [keys::object(prefix), keys::version_prefix(prefix), keys::annotation_prefix(prefix)] {
         let end = keys::prefix_end(start.clone()).expect("the kind bytes of objects are not the last");
         usage = usage.plus(&view.summary(tree, (Bound::Included(&start), Bound::Excluded(&end)))?);
     }

@@ -62,6 +62,7 @@ fn object(size: u64) -> Bytes {
         lock: VersionLock::default(),
         noncurrent_since: None,
         was_whole: false,
+        annotations: 0,
         unknown: UnknownFields::default(),
     };
     record.encode()

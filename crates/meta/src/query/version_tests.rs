@@ -69,6 +69,7 @@ impl Built {
             lock: VersionLock::default(),
             noncurrent_since: None,
             was_whole: false,
+            annotations: 0,
             unknown: UnknownFields::default(),
         };
         let (precondition, write_id) = (Precondition::default(), WriteId(u128::from(self.index)));

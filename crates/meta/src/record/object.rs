@@ -45,6 +45,8 @@ pub struct ObjectRecord {
     /// Whether it was put whole and the parts behind the first were appended: its first segment is encrypted as that of an
     /// object without parts.
     pub was_whole: bool,
+    /// How many annotations this version has. Assigned by apply.
+    pub annotations: u64,
     /// Fields that newer software wrote.
     pub unknown: UnknownFields,
 }
@@ -107,6 +109,7 @@ const LEGAL_HOLD: u8 = 16;
 // 17 to 19 are given out.
 const NONCURRENT_SINCE: u8 = 20;
 const WAS_WHOLE: u8 = 40;
+const ANNOTATIONS: u8 = 41;
 
 impl Record for ObjectRecord {
     const KIND: u8 = 0x10;
@@ -136,6 +139,9 @@ impl Record for ObjectRecord {
         if self.was_whole {
             fields.bytes(WAS_WHOLE, &[]);
         }
+        if self.annotations != 0 {
+            fields.value(ANNOTATIONS, &self.annotations);
+        }
         fields.finish(Self::KIND, &self.unknown)
     }
 
@@ -163,6 +169,11 @@ impl Record for ObjectRecord {
             Some([]) => true,
             Some(_) => return Err(CodecError::Invalid("flag")),
         };
+        let annotations = match fields.option(ANNOTATIONS)? {
+            None => 0,
+            Some(0) => return Err(CodecError::NotCanonical("no annotations")),
+            Some(count) => count,
+        };
         let unknown = fields.finish(encoded)?;
         let ObjectHead { size, modified, etag, storage_class, checksum } = head;
         Ok(Self {
@@ -182,6 +193,7 @@ impl Record for ObjectRecord {
             lock,
             noncurrent_since,
             was_whole,
+            annotations,
             unknown,
         })
     }

@@ -105,14 +105,18 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
     let head = (any::<u64>(), hlc(), etag(), option::of(any::<String>()), option::of(checksum()));
     let body = (body, option::of(version_id()));
     let maps = (text_map(), text_map(), text_map());
-    let rights = (option::of(any::<String>()), (lock(), option::of(hlc()), any::<bool>()), option::of(encryption()));
+    let rights = (
+        option::of(any::<String>()),
+        (lock(), option::of(hlc()), any::<bool>(), any::<u64>()),
+        option::of(encryption()),
+    );
     (head, maps, vec(part(), 0..4), body, rights).prop_map(
         |(
             (size, modified, etag, storage_class, checksum),
             (headers, user_metadata, tags),
             parts,
             (body, version),
-            (acl, (lock, noncurrent_since, was_whole), encryption),
+            (acl, (lock, noncurrent_since, was_whole, annotations), encryption),
         )| {
             ObjectRecord {
                 size,
@@ -131,6 +135,7 @@ pub(crate) fn object() -> impl Strategy<Value = ObjectRecord> {
                 lock,
                 noncurrent_since,
                 was_whole,
+                annotations,
                 unknown: UnknownFields::default(),
             }
         },

@@ -231,6 +231,7 @@ fn golden_object() {
         lock: VersionLock::default(),
         noncurrent_since: None,
         was_whole: false,
+        annotations: 0,
         unknown: UnknownFields::default(),
     };
     let golden = [
@@ -442,10 +443,14 @@ fn check_golden_versions(time: Hlc, etag: Etag) {
         lock: VersionLock::default(),
         noncurrent_since: None,
         was_whole: false,
+        annotations: 0,
         unknown: unknown(),
     };
     let golden = "1001 8730 0100 080000000000000005 110122222222222222222222222222222222 00 0a0123456789abcdef0001";
     check_golden(&object, golden);
+    let annotated = ObjectRecord { annotations: 3, ..object.clone() };
+    let golden = golden.replacen("8730", "87b0 8080 8040", 1) + " 0103";
+    check_golden(&annotated, &golden);
     check_golden_locks(object);
     let marker =
         MarkerRecord { modified: Hlc::from_bits(5), version: Some(id), noncurrent_since: None, unknown: unknown() };

@@ -16,6 +16,7 @@ use iam::condition::ConditionKey;
 use iam::{AccessRequest, Action, Allowed, Decision, Resource, ResourcePolicies, evaluate};
 use store::VersionName;
 use store::bucket::{Bucket, Hlc};
+use store::copy::CopySource;
 use store::multipart::UploadId;
 
 use crate::error::{Error, ErrorCode, Result};
@@ -207,6 +208,22 @@ impl Frontend {
         let scene = Scene { access: Some(&access), object: object.as_ref() };
         self.check(request, scene, action, &resource_name(bucket, Some(key)))?;
         Ok(access.bucket)
+    }
+
+    /// Whether `request` may take the annotations of the source of its copy along.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied`, `NoSuchBucket`.
+    pub(crate) async fn check_annotations(&self, request: &mut Request, source: &CopySource) -> Result<()> {
+        let CopySource { bucket, key, version, .. } = source;
+        let access = self.bucket_access(&bucket.name).await?;
+        let of_version = version.is_some();
+        let action = if of_version { Action::GetObjectVersionAnnotation } else { Action::GetObjectAnnotation };
+        let object = self.facts_if_needed(request, &access, action, key, *version).await?;
+        let scene = Scene { access: Some(&access), object: object.as_ref() };
+        self.check(request, scene, action, &resource_name(&bucket.name, Some(key)))?;
+        self.check_object(request, Action::PutObjectAnnotation, request.key())
     }
 
     /// Whether `request` may do `action` to an object of its bucket.

@@ -130,6 +130,8 @@ fn resource(operation: Operation) -> Option<&'static str> {
         O::ListObjectVersions => "BUCKETVERSIONS",
         O::GetObjectAttributes => "OBJECT_ATTRIBUTES",
         O::GetObjectTagging | O::PutObjectTagging | O::DeleteObjectTagging => "OBJECT_TAGGING",
+        O::GetObjectAnnotation | O::PutObjectAnnotation | O::DeleteObjectAnnotation => "OBJECT_ANNOTATION",
+        O::ListObjectAnnotations => "OBJECT_ANNOTATIONS",
         O::GetObjectRetention | O::PutObjectRetention => "OBJECT_LOCK_RETENTION",
         O::GetObjectLegalHold | O::PutObjectLegalHold => "OBJECT_LOCK_LEGALHOLD",
         O::UpdateObjectEncryption => "OBJECT_ENCRYPTION",

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use store::VersionName;
-use store::copy::{Copied, CopyRequest, CopySource};
+use store::copy::{AnnotationDirective, Copied, CopyRequest, CopySource};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::frontend::Frontend;
 use crate::header::{checksum, condition, encryption, lock, metadata, refusal, single};
-use crate::operation::acl;
+use crate::operation::{acl, annotation};
 use crate::request::{Request, parse_version};
 use crate::response::{self, Response};
 use crate::settings::{protection, tags};
@@ -22,7 +22,8 @@ pub(super) async fn copy_object(frontend: &Frontend, mut request: Request) -> Re
     refusal::check_object_headers(&request.headers)?;
     let source = copy_source(frontend, &mut request).await?;
     let acl = acl::of_new_object(frontend, &mut request).await?;
-    let copy = CopyRequest { acl, ..decode(frontend, &request, &source)? };
+    let annotations = annotation::directive(frontend, &mut request, &source).await?;
+    let copy = CopyRequest { acl, annotations, ..decode(frontend, &request, &source)? };
     let customer_key = encryption::customer_key(&request.headers)?;
 
     let copied = frontend.store.copy_object(&source, request.found(), request.key(), copy).await;
@@ -79,6 +80,7 @@ fn decode(frontend: &Frontend, request: &Request, source: &CopySource) -> Result
         checksum_algorithm,
         protection: protection(headers, request.settings())?,
         condition: condition::precondition(headers)?,
+        annotations: AnnotationDirective::Exclude,
     })
 }
 

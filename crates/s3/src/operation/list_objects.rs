@@ -165,11 +165,11 @@ pub(super) async fn list_objects_v2(frontend: &Frontend, request: Request) -> Re
 }
 
 /// A continuation token is what the next page comes behind, in a form that fits into XML and URLs.
-fn encode_token(after: &str) -> String {
+pub(super) fn encode_token(after: &str) -> String {
     URL_SAFE_NO_PAD.encode(after)
 }
 
-fn decode_token(token: &str) -> Result<String> {
+pub(super) fn decode_token(token: &str) -> Result<String> {
     let after = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let message = "The continuation token provided is incorrect";
     after.ok_or_else(|| Error::invalid_argument(message, "continuation-token", token))

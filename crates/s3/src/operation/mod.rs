@@ -3,6 +3,7 @@
 //! Each operation decodes its request, calls the store once, and encodes the answer.
 
 mod acl;
+mod annotation;
 mod bucket;
 mod bucket_configuration;
 mod bucket_tags;
@@ -145,6 +146,10 @@ operations! {
     PutObjectRetention => object_lock::put_object_retention, PutObjectRetention;
     GetObjectLegalHold => object_lock::get_object_legal_hold, GetObjectLegalHold;
     PutObjectLegalHold => object_lock::put_object_legal_hold, PutObjectLegalHold;
+    PutObjectAnnotation => annotation::put_object_annotation, PutObjectAnnotation or PutObjectVersionAnnotation;
+    GetObjectAnnotation => annotation::get_object_annotation, GetObjectAnnotation or GetObjectVersionAnnotation;
+    ListObjectAnnotations => annotation::list_object_annotations, ListObjectAnnotations or ListObjectVersionAnnotations;
+    DeleteObjectAnnotation => annotation::delete_object_annotation, DeleteObjectAnnotation or DeleteObjectVersionAnnotation;
     PutObject => put_object::put_object, PutObject;
     CopyObject => copy_object::copy_object, PutObject;
     UpdateObjectEncryption => object_encryption::update_object_encryption, UpdateObjectEncryption;
@@ -181,7 +186,7 @@ const BUCKET_UNSUPPORTED: [&str; 6] = [
 ];
 
 /// The same for objects.
-const OBJECT_UNSUPPORTED: [&str; 3] = ["annotation", "append", "select"];
+const OBJECT_UNSUPPORTED: [&str; 2] = ["append", "select"];
 
 /// Query parameters that name a configuration of a bucket, with the operations that read, set and remove it. What S3 has
 /// and this server has not is missing.
@@ -243,6 +248,8 @@ impl Operation {
                 | Self::GetObjectTagging
                 | Self::GetObjectRetention
                 | Self::GetObjectLegalHold
+                | Self::GetObjectAnnotation
+                | Self::ListObjectAnnotations
         )
     }
 
@@ -257,6 +264,8 @@ impl Operation {
                 | Self::RestoreObject
                 | Self::PutObjectRetention
                 | Self::PutObjectLegalHold
+                | Self::PutObjectAnnotation
+                | Self::DeleteObjectAnnotation
         );
         changes || self.reads_object()
     }
@@ -330,6 +339,11 @@ fn choose_for_object(call: &Call<'_>) -> Result<Operation> {
     let part = has("partNumber") && has("uploadId");
     match method.as_str() {
         _ if unsupported => Err(ErrorCode::NotImplemented.into()),
+        "PUT" if has("annotation") => Ok(Operation::PutObjectAnnotation),
+        "GET" if has("annotation") && has("annotationName") => Ok(Operation::GetObjectAnnotation),
+        "GET" if has("annotation") => Ok(Operation::ListObjectAnnotations),
+        "DELETE" if has("annotation") => Ok(Operation::DeleteObjectAnnotation),
+        _ if has("annotation") => Err(method_not_allowed(method, "OBJECT")),
         "PUT" if has("renameObject") => Ok(Operation::RenameObject),
         _ if has("renameObject") => Err(method_not_allowed(method, "OBJECT")),
         "POST" if has("restore") => Ok(Operation::RestoreObject),
@@ -396,7 +410,8 @@ mod tests {
         for operation in Operation::ALL {
             for query in [&plain, &of_version] {
                 let (name, action) = (operation.name(), operation.action(query));
-                let of_object = name.contains("Object") && !name.starts_with("ListObject");
+                let lists = ["ListObjects", "ListObjectsV2", "ListObjectVersions"];
+                let of_object = name.contains("Object") && !lists.contains(&name);
                 let expected = match name {
                     "ListBuckets" => ActionResource::Other,
                     "GetObjectLockConfiguration" | "PutObjectLockConfiguration" => ActionResource::Bucket,
@@ -453,6 +468,11 @@ mod tests {
             ("PUT", "partNumber=1&uploadId=1", true, Ok(Operation::UploadPartCopy)),
             ("PUT", "partNumber=1", false, Err(ErrorCode::InvalidArgument)),
             ("PUT", "tagging", false, Ok(Operation::PutObjectTagging)),
+            ("PUT", "annotation&annotationName=a", false, Ok(Operation::PutObjectAnnotation)),
+            ("GET", "annotation&annotationName=a", false, Ok(Operation::GetObjectAnnotation)),
+            ("GET", "annotation&annotation-prefix=a", false, Ok(Operation::ListObjectAnnotations)),
+            ("DELETE", "annotation", false, Ok(Operation::DeleteObjectAnnotation)),
+            ("POST", "annotation", false, Err(ErrorCode::MethodNotAllowed)),
             ("PUT", "renameObject", false, Ok(Operation::RenameObject)),
             ("GET", "renameObject", false, Err(ErrorCode::MethodNotAllowed)),
             ("PUT", "encryption", false, Ok(Operation::UpdateObjectEncryption)),

@@ -235,7 +235,11 @@ async fn malformed_targets_are_client_errors() {
         ("/BUCKET/key", (400, "InvalidBucketName")),
         ("/bucket/key?versionId=abc", (400, "InvalidArgument")),
         ("/bucket/key?retention", (400, "InvalidRequest")),
-        ("/bucket/key?annotation", (501, "NotImplemented")),
+        ("/bucket/key?append", (501, "NotImplemented")),
+        ("/bucket/key?annotation&annotationName=aws-a", (400, "InvalidAnnotationName")),
+        ("/bucket/key?annotation&annotation-prefix=S3", (400, "InvalidPrefix")),
+        ("/bucket/key?annotation&max-annotation-results=0", (400, "InvalidArgument")),
+        ("/bucket/key?annotation&continuation-token=!", (400, "InvalidArgument")),
     ] {
         let request = door.get("/bucket/key").sign();
         // The signer cannot sign some of these targets, so they are checked behind a presigned URL's back door: the

@@ -266,7 +266,7 @@ async fn keys_are_wrapped_again_without_touching_the_bytes() {
 }
 
 /// Whether any file of the disks holds `needle`.
-fn is_on_disks(files: &SimFiles, needle: &[u8]) -> bool {
+pub fn is_on_disks(files: &SimFiles, needle: &[u8]) -> bool {
     let mut folders: Vec<_> = (0..6).map(disk_path).collect();
     while let Some(folder) = folders.pop() {
         for name in files.list(&folder).unwrap() {

@@ -8,6 +8,7 @@
 )]
 #![expect(unreachable_pub, reason = "one crate of several modules")]
 
+mod annotations;
 mod append;
 mod conditions;
 mod degraded;

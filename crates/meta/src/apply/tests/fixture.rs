@@ -9,7 +9,7 @@ use placement::{Epoch, GroupId};
 use crate::apply::apply;
 use crate::command::{
     AbortUpload, Command, CompleteUpload, CompletedPart, CreateBucket, CreateUpload, DeleteObject, LogStamp,
-    Precondition, PutObject, PutPart,
+    NewAnnotation, Precondition, PutObject, PutPart,
 };
 use crate::keys;
 use crate::outcome::{Outcome, Refusal, Reply};
@@ -86,6 +86,15 @@ impl Fixture {
     pub(super) fn striped(&mut self, key: &str, size: u64) -> PutObject {
         let write_id = self.write_id();
         put_object(self.bucket, key, write_id, size, Body::Striped(vec![segment(write_id, size)]))
+    }
+
+    /// An annotation: of this body, or of this many bytes elsewhere.
+    pub(super) fn annotation(&mut self, body: Result<&'static str, u64>) -> NewAnnotation {
+        let PutObject { object: record, write_id, .. } = match body {
+            Ok(body) => self.inline("", body),
+            Err(size) => self.striped("", size),
+        };
+        NewAnnotation { record, write_id, intent_epoch: self.epoch() }
     }
 
     pub(super) fn put(&mut self, put: PutObject) -> Outcome {
@@ -208,6 +217,7 @@ fn put_object(bucket: BucketId, key: &str, write_id: WriteId, size: u64, body: B
         lock: VersionLock::default(),
         noncurrent_since: None,
         was_whole: false,
+        annotations: 0,
         unknown: UnknownFields::default(),
     };
     let precondition = Precondition::default();
@@ -252,7 +262,8 @@ fn check_invariants(view: &MemoryView) {
         assert!(records.is_empty() || record.is_some(), "objects without a bucket");
         let is_versioned = record.is_some_and(|record| record.versioning.is_some());
         check_versions(view, bucket, is_versioned);
-        for (key, value) in records.iter().filter(|(key, _)| keys::is_object(key) || keys::is_version(key)) {
+        let has_manifest = |key: &Bytes| keys::is_object(key) || keys::is_version(key) || keys::is_annotation(key);
+        for (key, value) in records.iter().filter(|(key, _)| has_manifest(key)) {
             if let VersionRecord::Object(object) = VersionRecord::decode(value).unwrap() {
                 object.segments().iter().for_each(|segment| own(TreeId::Objects(bucket), key, segment));
             }
@@ -291,6 +302,7 @@ fn check_versions(view: &MemoryView, bucket: BucketId, is_versioned: bool) {
         newest.insert(key.clone(), (object.version.unwrap_or(VersionId::at(object.modified)), true));
         expected.insert(tree_key.to_vec());
         expect_body(&key, &object, &mut expected);
+        expect_annotations(view, bucket, &key, &object, &mut expected);
         check_found(view, bucket, &key, &VersionRecord::Object(object));
     }
     for (tree_key, value) in view.records(tree).filter(|(key, _)| keys::is_version(key)) {
@@ -312,6 +324,7 @@ fn check_versions(view: &MemoryView, bucket: BucketId, is_versioned: bool) {
         check_found(view, bucket, &key, &version);
         if let VersionRecord::Object(object) = &version {
             expect_body(&key, object, &mut expected);
+            expect_annotations(view, bucket, &key, object, &mut expected);
         }
     }
     assert_eq!(view.records(tree).map(|(key, _)| key.to_vec()).collect::<BTreeSet<_>>(), expected);
@@ -320,6 +333,27 @@ fn check_versions(view: &MemoryView, bucket: BucketId, is_versioned: bool) {
 fn expect_body(key: &str, object: &ObjectRecord, expected: &mut BTreeSet<Vec<u8>>) {
     if object.body == Body::Apart {
         expected.insert(keys::body(key, object.version));
+    }
+}
+
+/// A version has as many annotations as it says.
+fn expect_annotations(
+    view: &MemoryView,
+    bucket: BucketId,
+    key: &str,
+    object: &ObjectRecord,
+    expected: &mut BTreeSet<Vec<u8>>,
+) {
+    let version = object.version.into();
+    let annotations = query::annotations(view, bucket, (key, version)).unwrap();
+    assert_eq!(annotations.len() as u64, object.annotations);
+    for (name, annotation) in annotations {
+        expected.insert(keys::annotation(key, version, &name));
+        if annotation.body == Body::Apart {
+            assert!(expected.insert(keys::annotation_body(annotation.modified, &name)), "two of one body");
+        }
+        let whole = query::annotation(view, bucket, (key, version), &name).unwrap().unwrap();
+        assert_ne!(whole.body, Body::Apart);
     }
 }
 

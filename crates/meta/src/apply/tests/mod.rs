@@ -1,5 +1,6 @@
 //! Behaviours of the commands, one a test, and random histories against a model.
 
+mod annotation;
 mod bucket;
 mod encryption;
 mod fixture;

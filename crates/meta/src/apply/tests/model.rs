@@ -21,6 +21,17 @@ pub(super) struct Stored {
     /// The writes that have the bytes otherwise.
     pub(super) writes: Vec<WriteId>,
     pub(super) lock: VersionLock,
+    /// Annotations by name.
+    pub(super) annotations: BTreeMap<String, Note>,
+}
+
+/// What S3 would know of an annotation.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Note {
+    pub(super) etag: Etag,
+    pub(super) size: u64,
+    pub(super) body: Option<&'static str>,
+    pub(super) write: Option<WriteId>,
 }
 
 /// A version of a key.
@@ -74,7 +85,7 @@ impl ModelBucket {
 
     /// Bytes of all versions, and current objects.
     pub(super) fn usage(&self) -> (u64, u64) {
-        let sizes = self.versions().filter_map(|(_, version)| version.object.as_ref()).map(|object| object.size);
+        let sizes = self.versions().filter_map(|(_, version)| version.object.as_ref()).map(Stored::bytes);
         let current = self.keys.keys().filter(|key| self.current(key).is_some());
         (sizes.sum(), current.count() as u64)
     }
@@ -87,7 +98,7 @@ impl ModelBucket {
             Some(Versioning::Enabled) => None,
             _ => self.version(key, VersionName::Null).and_then(|version| version.object.as_ref()),
         };
-        let replaced = replaced.map_or(0, |object| object.size);
+        let replaced = replaced.map_or(0, Stored::bytes);
         let too_large = replaced < size && bytes.is_some_and(|limit| limit < held - replaced + size);
         let too_many = self.current(key).is_none() && objects.is_some_and(|limit| limit < count + 1);
         if too_large || too_many { Err(Refusal::QuotaExceeded) } else { Ok(()) }
@@ -119,11 +130,19 @@ impl ModelBucket {
     pub(super) fn has_write(&self, write_id: WriteId) -> bool {
         let objects = self.versions().filter_map(|(_, version)| version.object.as_ref());
         let parts = self.uploads.values().flat_map(|upload| upload.parts.values());
-        objects.chain(parts).any(|stored| stored.writes.contains(&write_id))
+        objects.chain(parts).any(|stored| {
+            let annotations = stored.annotations.values().filter_map(|note| note.write);
+            stored.writes.iter().copied().chain(annotations).any(|write| write == write_id)
+        })
     }
 }
 
 impl Stored {
+    /// Its bytes and those of its annotations.
+    pub(super) fn bytes(&self) -> u64 {
+        self.size + self.annotations.values().map(|note| note.size).sum::<u64>()
+    }
+
     /// Whether it may be removed.
     pub(super) fn check_removal(&self, now: UnixMillis, governance: Governance) -> Result<(), Refusal> {
         let free = self.lock.hold != Some(LegalHold::On) && free_of(self.lock.retention, now, governance);

@@ -1,5 +1,6 @@
 //! Random histories against the model.
 
+mod annotation;
 mod append;
 mod rename;
 
@@ -12,9 +13,9 @@ use super::fixture::{Fixture, create_bucket};
 use super::lifecycle::{End, check_index, expected_end, rules};
 use super::model::{ModelBucket, ModelUpload, ModelVersion, Stored, Subject, condition_on};
 use crate::command::{
-    AdvanceIntentEpoch, Command, CompletedPart, DeleteBucket, DeleteObject, DeleteVersion, DrainUploads, Expire,
-    FreeRetired, Lifecycle, ObjectDetail, PutObject, RepairDone, RepairedStripe, ReportMissing, SetBucketLock,
-    SetBucketQuota, SetBucketVersioning, SetLifecycle, SetObjectDetail, StepLifecycle,
+    ANNOTATION_SIZE_MAX, AdvanceIntentEpoch, Command, CompletedPart, DeleteBucket, DeleteObject, DeleteVersion,
+    DrainUploads, Expire, FreeRetired, Lifecycle, ObjectDetail, PutObject, RepairDone, RepairedStripe, ReportMissing,
+    SetBucketLock, SetBucketQuota, SetBucketVersioning, SetLifecycle, SetObjectDetail, StepLifecycle,
 };
 use crate::keys;
 use crate::lifecycle::{self, LifecycleRule, LifecycleRules};
@@ -28,6 +29,7 @@ use crate::record::{
     Retention, RetentionMode, RetentionPeriod, Segment, UnknownFields, UploadId, UsageRecord, VersionId, VersionLock,
     VersionName, Versioning, WriteId,
 };
+use crate::testing::MemoryView;
 use crate::view::{BucketId, TreeId, View};
 
 /// One step of a history. Numbers choose among what there is.
@@ -37,6 +39,9 @@ enum Step {
     DeleteBucket(usize),
     Put { bucket: usize, key: usize, size: u64, inline: bool, condition: usize, retained: Option<Term> },
     Append { bucket: usize, key: usize, size: u64, stale: bool, condition: usize },
+    Annotate { bucket: usize, of: (usize, usize), name: usize, size: Option<u64>, stale: bool, condition: usize },
+    Strip { bucket: usize, of: (usize, usize), name: usize, condition: usize, governance: Governance },
+    Copy { bucket: usize, key: usize, names: BTreeMap<usize, Option<u64>> },
     Rename { bucket: usize, source: usize, target: usize, conditions: (usize, usize) },
     Delete { bucket: usize, key: usize, condition: usize },
     DeleteVersion { bucket: usize, key: usize, version: usize, condition: usize, governance: Governance },
@@ -68,6 +73,7 @@ type Term = (RetentionMode, u64);
 const BUCKETS: [&str; 3] = ["one", "two", "three"];
 /// Of different sizes and contents, so that none is taken for another.
 const BODIES: [&str; 4] = ["", "some body", "same size", "another body"];
+const NAMES: [&str; 4] = ["n", "n\0", "na", ""];
 const KEYS: [&str; 5] = ["a", "a/b", "a\0", "", "🦀/../"];
 
 fn mode() -> impl Strategy<Value = RetentionMode> {
@@ -77,6 +83,11 @@ fn mode() -> impl Strategy<Value = RetentionMode> {
 /// About as long as a step waits, so that some are over.
 fn term() -> impl Strategy<Value = Term> {
     (mode(), 0_u64..200)
+}
+
+/// Of an annotation: `None` is of one whose bytes are in the metadata.
+fn note_size() -> impl Strategy<Value = Option<u64>> {
+    prop::option::of(0..=ANNOTATION_SIZE_MAX + 1)
 }
 
 /// Of a few objects or few megabytes.
@@ -105,6 +116,15 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         4 => (bucket(), key(), 0_u64..20 << 20, prop::bool::weighted(0.2), condition()).prop_map(
             |(bucket, key, size, stale, condition)| Step::Append { bucket, key, size, stale, condition }
+        ),
+        8 => (bucket(), (key(), any_index()), 0..NAMES.len(), note_size(), prop::bool::weighted(0.1), condition()).prop_map(
+            |(bucket, of, name, size, stale, condition)| Step::Annotate { bucket, of, name, size, stale, condition }
+        ),
+        2 => (bucket(), (key(), any_index()), 0..NAMES.len(), condition(), governance()).prop_map(
+            |(bucket, of, name, condition, governance)| Step::Strip { bucket, of, name, condition, governance }
+        ),
+        2 => (bucket(), key(), prop::collection::btree_map(0..NAMES.len(), note_size(), 0..4)).prop_map(
+            |(bucket, key, names)| Step::Copy { bucket, key, names }
         ),
         4 => (bucket(), key(), key(), (condition(), condition())).prop_map(
             |(bucket, source, target, conditions)| Step::Rename { bucket, source, target, conditions }
@@ -176,6 +196,13 @@ impl History {
             Step::Append { bucket, key, size, stale, condition } => {
                 self.append(bucket, KEYS[key], size, stale, condition);
             }
+            Step::Annotate { bucket, of: (key, version), name, size, stale, condition } => {
+                self.annotate(bucket, (KEYS[key], version), (NAMES[name], size), stale, condition);
+            }
+            Step::Strip { bucket, of: (key, version), name, condition, governance } => {
+                self.strip(bucket, (KEYS[key], version), NAMES[name], condition, governance);
+            }
+            Step::Copy { bucket, key, names } => self.copy(bucket, KEYS[key], names),
             Step::Rename { bucket, source, target, conditions } => {
                 self.rename(bucket, (KEYS[source], KEYS[target]), conditions);
             }
@@ -437,7 +464,8 @@ impl History {
         let write_id = put.write_id;
         let writes = if inline { Vec::new() } else { vec![write_id] };
         let size = put.object.size;
-        let stored = Stored { etag: put.object.etag.clone(), size, body, writes, lock };
+        let annotations = BTreeMap::new();
+        let stored = Stored { etag: put.object.etag.clone(), size, body, writes, lock, annotations };
         let command = Command::PutObject(Box::new(put));
         let outcome = self.fixture.apply(command.clone());
         let expected = check_key(key).and(entered).and(allowed).and(lockable).and(self.check_quota(bucket, key, size));
@@ -528,7 +556,8 @@ impl History {
         part.intent_epoch = self.fixture.epoch();
         let write_id = part.part.segment.write_id;
         let lock = VersionLock::default();
-        let stored = Stored { etag: part.part.etag.clone(), size, body: None, writes: vec![write_id], lock };
+        let (etag, writes, annotations) = (part.part.etag.clone(), vec![write_id], BTreeMap::new());
+        let stored = Stored { etag, size, body: None, writes, lock, annotations };
         self.writes.push(write_id);
         let outcome = self.fixture.put_part(part).map(|_| ());
         if number == 0 {
@@ -564,7 +593,8 @@ impl History {
         let size = chosen.iter().map(|(_, part)| part.size).sum();
         let writes = chosen.iter().flat_map(|(_, part)| part.writes.clone()).collect();
         let lock = self.lock_of_new(bucket, None);
-        let stored = Stored { etag: completion.etag.clone(), size, body: None, writes, lock };
+        let annotations = BTreeMap::new();
+        let stored = Stored { etag: completion.etag.clone(), size, body: None, writes, lock, annotations };
         let command = Command::CompleteUpload(Box::new(completion));
         let outcome = self.fixture.apply(command.clone());
         assert_eq!(outcome.clone().map(|_| ()), expected);
@@ -667,7 +697,7 @@ impl History {
         assert_eq!(listed.collect::<BTreeMap<_, _>>(), current.collect());
         for key in KEYS {
             let found = query::object(view, id, key).unwrap();
-            assert_eq!(found.map(stored), model.current(key).cloned());
+            assert_eq!(found.map(|object| stored(view, (id, key), object)), model.current(key).cloned());
             let hidden = query::hiding_marker(view, id, key).unwrap();
             let marker = model.newest(key).filter(|newest| newest.object.is_none());
             assert_eq!(hidden.map(|marker| marker.version.into()), marker.map(|newest| newest.name));
@@ -699,7 +729,10 @@ impl History {
         for (name, key) in names.flat_map(|name| KEYS.map(|key| (name, key))) {
             let found = query::version(view, id, key, name).unwrap();
             assert!(found.as_ref().is_none_or(|found| found.name() == name));
-            let found = found.map(|found| ModelVersion { name, object: found.object().map(stored) });
+            let found = found.map(|found| ModelVersion {
+                name,
+                object: found.object().map(|object| stored(view, (id, key), object)),
+            });
             assert_eq!(found.as_ref(), model.version(key, name), "{name} of {key:?}");
         }
     }
@@ -722,7 +755,8 @@ impl History {
             let parts = parts.map(|(number, part)| {
                 let writes = vec![part.segment.write_id];
                 let lock = VersionLock::default();
-                (number, Stored { etag: part.etag, size: part.segment.size, body: None, writes, lock })
+                let (etag, size, annotations) = (part.etag, part.segment.size, BTreeMap::new());
+                (number, Stored { etag, size, body: None, writes, lock, annotations })
             });
             assert_eq!(parts.collect::<BTreeMap<_, _>>(), upload.parts);
         }
@@ -730,15 +764,21 @@ impl History {
 }
 
 /// What the model knows of an object.
-fn stored(object: ObjectRecord) -> Stored {
+fn stored(view: &MemoryView, (bucket, key): (BucketId, &str), object: ObjectRecord) -> Stored {
+    let (body, writes) = content(&object);
+    let annotations = annotation::listed(view, bucket, (key, object.version.into()));
+    Stored { etag: object.etag, size: object.size, body, writes, lock: object.lock, annotations }
+}
+
+/// Where the bytes of an object or annotation are.
+fn content(object: &ObjectRecord) -> (Option<&'static str>, Vec<WriteId>) {
     assert_ne!(object.modified, Hlc::ZERO);
     let writes = |segments: &[Segment]| segments.iter().map(|segment| segment.write_id).collect();
-    let (body, writes) = match &object.body {
+    match &object.body {
         Body::Inline(bytes) => (BODIES.into_iter().find(|body| body.as_bytes() == bytes), Vec::new()),
         Body::Striped(segments) => (None, writes(segments)),
         Body::Apart => panic!("a body is missing"),
-    };
-    Stored { etag: object.etag, size: object.size, body, writes, lock: object.lock }
+    }
 }
 
 /// What the model knows of a listed version.
