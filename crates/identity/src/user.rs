@@ -47,7 +47,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::EntityAlreadyExists`], [`Error::Validation`], [`Error::LimitExceeded`], [`Error::NoSuchEntity`] for its
+    /// [`crate::Error::EntityAlreadyExists`], [`crate::Error::Validation`], [`crate::Error::LimitExceeded`], [`crate::Error::NoSuchEntity`] for its
     /// boundary.
     pub async fn create_user(
         &self,
@@ -85,7 +85,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchEntity`].
+    /// [`crate::Error::NoSuchEntity`].
     pub async fn user(&self, account: String, name: String) -> Result<User> {
         self.view(move |transaction| Ok(User::of(&account, require(transaction, &account, &name)?))).await
     }
@@ -94,7 +94,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchEntity`], [`Error::EntityAlreadyExists`], [`Error::Validation`].
+    /// [`crate::Error::NoSuchEntity`], [`crate::Error::EntityAlreadyExists`], [`crate::Error::Validation`].
     pub async fn update_user(
         &self,
         account: String,
@@ -124,7 +124,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchEntity`], [`Error::DeleteConflict`].
+    /// [`crate::Error::NoSuchEntity`], [`crate::Error::DeleteConflict`].
     pub async fn delete_user(&self, account: String, name: String) -> Result<()> {
         self.change(move |transaction| {
             let mut user: UserRecord = require(transaction, &account, &name)?;
@@ -142,7 +142,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::Meta`], [`Error::Damaged`].
+    /// [`crate::Error::Meta`], [`crate::Error::Damaged`].
     pub async fn users(&self, account: String, listing: Listing) -> Result<Page<User>> {
         self.view(move |transaction| {
             let inside = |user: &UserRecord| user.path.starts_with(&listing.path_prefix);
@@ -155,7 +155,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchEntity`], and as tags are checked.
+    /// [`crate::Error::NoSuchEntity`], and as tags are checked.
     pub async fn tag_user(
         &self,
         account: String,
@@ -170,7 +170,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchEntity`].
+    /// [`crate::Error::NoSuchEntity`].
     pub async fn set_user_boundary(&self, account: String, name: String, boundary: Option<String>) -> Result<()> {
         self.bound::<UserRecord>(account, name, boundary).await
     }
