@@ -13,7 +13,7 @@ use env::UnixMillis;
 use meta::command::{CreateBucket, Lifecycle, Precondition, PutObject, SetLifecycle, StepLifecycle};
 use meta::lifecycle::{DAY_MILLIS, Expiration, Filter, LifecycleRule, LifecycleRules};
 use meta::query;
-use meta::record::{Body, Etag, Hlc, IntentEpoch, ObjectRecord, UnknownFields, VersionLock, WriteId};
+use meta::record::{Body, Etag, IntentEpoch, ObjectRecord, UnknownFields, WriteId};
 use meta::testing::MemoryView;
 use meta::{BucketId, Command, Edit, LogStamp, Reply, apply};
 
@@ -83,24 +83,8 @@ impl World {
     fn put(&self, number: u64, again: u128) -> Command {
         let write_id = WriteId(u128::from(number) << 64 | again);
         let object = ObjectRecord {
-            size: 100,
-            modified: Hlc::ZERO,
-            etag: Etag::Md5(write_id.0.to_be_bytes()),
-            storage_class: None,
-            checksum: None,
             headers: [("content-type".to_owned(), "application/octet-stream".to_owned())].into(),
-            user_metadata: Default::default(),
-            tags: Default::default(),
-            parts: Vec::new(),
-            body: Body::Inline(Bytes::from_static(&[7; 100])),
-            version: None,
-            acl: None,
-            encryption: None,
-            lock: VersionLock::default(),
-            noncurrent_since: None,
-            was_whole: false,
-            annotations: 0,
-            unknown: UnknownFields::default(),
+            ..ObjectRecord::plain(100, Etag::Md5(write_id.0.to_be_bytes()), Body::Inline(Bytes::from_static(&[7; 100])))
         };
         let (key, precondition) = (format!("{:020}", number.wrapping_mul(0x9E37_79B9)), Precondition::default());
         let (bucket, intent_epoch) = (self.bucket, IntentEpoch(0));

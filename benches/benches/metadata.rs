@@ -15,9 +15,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use env::{Clock, Env, RealClock, UnixMillis};
 use meta::command::{CreateBucket, Precondition, PutObject, SetTable};
 use meta::query::{self, ListObjects};
-use meta::record::{
-    Body, Etag, GroupFence, Hlc, IntentEpoch, ObjectRecord, Segment, StripeSlot, UnknownFields, VersionLock, WriteId,
-};
+use meta::record::{Body, Etag, GroupFence, IntentEpoch, ObjectRecord, Segment, StripeSlot, WriteId};
 use meta::{BucketId, Command, LogEntry, LogId, MetaConfig, MetaEngine, Opened, Reply};
 use placement::{Epoch, GroupId};
 use rustix::time::{ClockId, clock_gettime};
@@ -115,24 +113,8 @@ fn put(bucket: BucketId, number: u64) -> Command {
     let segment =
         Segment { write_id, size, code_id: 0, data: 4, parity: 2, shard_size, slots, exceptions: Default::default() };
     let object = ObjectRecord {
-        size,
-        modified: Hlc::ZERO,
-        etag: Etag::Md5(write_id.0.to_be_bytes()),
-        storage_class: None,
-        checksum: None,
         headers: [("content-type".to_owned(), "application/octet-stream".to_owned())].into(),
-        user_metadata: Default::default(),
-        tags: Default::default(),
-        parts: Vec::new(),
-        body: Body::Striped(vec![segment]),
-        version: None,
-        acl: None,
-        encryption: None,
-        lock: VersionLock::default(),
-        noncurrent_since: None,
-        was_whole: false,
-        annotations: 0,
-        unknown: UnknownFields::default(),
+        ..ObjectRecord::plain(size, Etag::Md5(write_id.0.to_be_bytes()), Body::Striped(vec![segment]))
     };
     let (key, precondition) = (key_of(number), Precondition::default());
     Command::PutObject(Box::new(PutObject {

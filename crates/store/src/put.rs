@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use encryption::{Method, Protection, SegmentName};
 use env::UnixMillis;
 use meta::command::{PutAnnotated, PutObject};
-use meta::record::{Body, Hlc, ObjectRecord, Segment, UnknownFields, VersionLock};
+use meta::record::{Body, ObjectRecord, Segment, VersionLock};
 use meta::{Command, ObjectPut, Refusal, Reply};
 use placement::Group;
 
@@ -136,24 +136,15 @@ impl Store {
             Content::Striped(segment, rows) => (Body::Striped(vec![segment]), rows),
         };
         let object = ObjectRecord {
-            size: stored.size,
-            modified: Hlc::ZERO,
-            etag,
             storage_class: request.storage_class,
             checksum: Some(stored.digests.checksum(algorithm)),
             headers: request.headers,
             user_metadata: request.user_metadata,
             tags: request.tags,
-            parts: Vec::new(),
-            body,
-            version: None,
             acl: request.acl,
             encryption: seal.as_ref().map(Seal::record),
             lock: request.lock,
-            noncurrent_since: None,
-            was_whole: false,
-            annotations: 0,
-            unknown: UnknownFields::default(),
+            ..ObjectRecord::plain(stored.size, etag, body)
         };
         let command = PutObject {
             bucket: bucket.id,

@@ -15,7 +15,7 @@ use crate::outcome::{InvalidManifest, Refusal, Reply};
 use crate::query;
 use crate::record::{
     Body, BucketRecord, EncryptionRecord, Hlc, ObjectPart, ObjectRecord, PART_NUMBER_MAX, PART_SIZE_MIN, PartRecord,
-    RememberedReply, UnknownFields, UploadId, UploadRecord,
+    RememberedReply, UploadId, UploadRecord,
 };
 use crate::view::{BucketId, TreeId};
 
@@ -142,25 +142,18 @@ fn assemble(command: &CompleteUpload, upload: UploadRecord, listed: BTreeMap<u16
         parts.push(ObjectPart { number, size: part.size(), checksum: part.checksum });
         segments.push(part.segment);
     }
+    let size = parts.iter().map(|part| part.size).sum();
     ObjectRecord {
-        size: parts.iter().map(|part| part.size).sum(),
-        modified: Hlc::ZERO,
-        etag: command.etag.clone(),
         storage_class: upload.storage_class,
         checksum: command.checksum.clone(),
         headers: upload.headers,
         user_metadata: upload.user_metadata,
         tags: upload.tags,
         parts,
-        body: Body::Striped(segments),
-        version: None,
         acl: upload.acl,
         encryption: upload.encryption,
         lock: upload.lock,
-        noncurrent_since: None,
-        was_whole: false,
-        annotations: 0,
-        unknown: UnknownFields::default(),
+        ..ObjectRecord::plain(size, command.etag.clone(), Body::Striped(segments))
     }
 }
 

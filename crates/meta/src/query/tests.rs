@@ -1,13 +1,13 @@
 //! Listings against a naive listing of a sorted map, and what they cost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
 use crate::keys;
-use crate::record::{Body, Etag, Hlc, ObjectRecord, Record, UnknownFields, UploadId, UploadRecord, VersionLock};
+use crate::record::{Body, Etag, Hlc, ObjectRecord, Record, UploadId, UploadRecord};
 use crate::testing::{CountingView, MemoryView};
 use crate::view::{BucketId, Edit};
 
@@ -46,24 +46,8 @@ fn delimiter() -> impl Strategy<Value = String> {
 
 fn object(size: u64) -> Bytes {
     let record = ObjectRecord {
-        size,
         modified: Hlc::from_bits(size << 40),
-        etag: Etag::Md5([0; 16]),
-        storage_class: None,
-        checksum: None,
-        headers: BTreeMap::new(),
-        user_metadata: BTreeMap::new(),
-        tags: BTreeMap::new(),
-        parts: Vec::new(),
-        body: Body::Inline(Bytes::new()),
-        version: None,
-        acl: None,
-        encryption: None,
-        lock: VersionLock::default(),
-        noncurrent_since: None,
-        was_whole: false,
-        annotations: 0,
-        unknown: UnknownFields::default(),
+        ..ObjectRecord::plain(size, Etag::Md5([0; 16]), Body::Inline(Bytes::new()))
     };
     record.encode()
 }

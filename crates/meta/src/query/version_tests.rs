@@ -10,10 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::command::{Command, CreateBucket, DeleteObject, LogStamp, Precondition, PutObject, SetBucketVersioning};
-use crate::record::{
-    Body, Etag, Governance, Hlc, IntentEpoch, ObjectRecord, UnknownFields, VersionLock, VersionName, Versioning,
-    WriteId,
-};
+use crate::record::{Body, Etag, Governance, IntentEpoch, ObjectRecord, VersionName, Versioning, WriteId};
 use crate::testing::{CountingView, MemoryView};
 use crate::view::BucketId;
 
@@ -52,26 +49,7 @@ impl Built {
     }
 
     fn put(&mut self, key: &str) {
-        let object = ObjectRecord {
-            size: 0,
-            modified: Hlc::ZERO,
-            etag: Etag::Md5([0; 16]),
-            storage_class: None,
-            checksum: None,
-            headers: BTreeMap::new(),
-            user_metadata: BTreeMap::new(),
-            tags: BTreeMap::new(),
-            parts: Vec::new(),
-            body: Body::Inline(Bytes::new()),
-            version: None,
-            acl: None,
-            encryption: None,
-            lock: VersionLock::default(),
-            noncurrent_since: None,
-            was_whole: false,
-            annotations: 0,
-            unknown: UnknownFields::default(),
-        };
+        let object = ObjectRecord::plain(0, Etag::Md5([0; 16]), Body::Inline(Bytes::new()));
         let (precondition, write_id) = (Precondition::default(), WriteId(u128::from(self.index)));
         let intent_epoch = IntentEpoch(0);
         let put = PutObject { bucket: BUCKET, key: key.to_owned(), object, precondition, write_id, intent_epoch };

@@ -261,6 +261,30 @@ impl Record for BodyRecord {
 }
 
 impl ObjectRecord {
+    /// An object of which nothing is known but its bytes.
+    pub fn plain(size: u64, etag: Etag, body: Body) -> Self {
+        Self {
+            size,
+            modified: Hlc::ZERO,
+            etag,
+            storage_class: None,
+            checksum: None,
+            headers: BTreeMap::new(),
+            user_metadata: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            parts: Vec::new(),
+            body,
+            version: None,
+            acl: None,
+            encryption: None,
+            lock: VersionLock::default(),
+            noncurrent_since: None,
+            was_whole: false,
+            annotations: 0,
+            unknown: UnknownFields::default(),
+        }
+    }
+
     /// Size of the body as it is stored.
     pub fn stored_size(&self) -> u64 {
         self.encryption.as_ref().map_or(self.size, |encryption| encryption.sealed_size(self.size))

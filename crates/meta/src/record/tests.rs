@@ -427,24 +427,9 @@ fn check_golden_versions(time: Hlc, etag: Etag) {
     let unknown = UnknownFields::default;
     let id = VersionId { committed: time, site: 1 };
     let object = ObjectRecord {
-        size: 0,
         modified: Hlc::from_bits(5),
-        etag: etag.clone(),
-        storage_class: None,
-        checksum: None,
-        headers: [].into(),
-        user_metadata: [].into(),
-        tags: [].into(),
-        parts: Vec::new(),
-        body: Body::Apart,
         version: Some(id),
-        acl: None,
-        encryption: None,
-        lock: VersionLock::default(),
-        noncurrent_since: None,
-        was_whole: false,
-        annotations: 0,
-        unknown: unknown(),
+        ..ObjectRecord::plain(0, etag.clone(), Body::Apart)
     };
     let golden = "1001 8730 0100 080000000000000005 110122222222222222222222222222222222 00 0a0123456789abcdef0001";
     check_golden(&object, golden);

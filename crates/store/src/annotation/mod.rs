@@ -10,7 +10,7 @@ use encryption::{Method, Protection, SegmentName};
 use env::UnixMillis;
 use meta::command::{ANNOTATION_SIZE_MAX, DeleteAnnotation, NewAnnotation, PutAnnotation};
 use meta::query::{self, Annotations};
-use meta::record::{Body as RecordBody, Hlc, ObjectRecord, UnknownFields, VersionLock};
+use meta::record::{Body as RecordBody, ObjectRecord};
 use meta::{Command, Refusal, Reply};
 
 pub(crate) use self::copy::StoredAnnotations;
@@ -281,7 +281,8 @@ impl Store {
             Content::Inline(bytes) => (RecordBody::Inline(bytes), WrittenRows::new()),
             Content::Striped(segment, rows) => (RecordBody::Striped(vec![segment]), rows),
         };
-        let record = record_of((stored.size, etag, checksum), body, seal);
+        let encryption = seal.map(Seal::record);
+        let record = ObjectRecord { checksum, encryption, ..ObjectRecord::plain(stored.size, etag, body) };
         let (write_id, intent_epoch) = (write.write_id(), write.intent_epoch());
         Ok(StoredAnnotation { annotation: NewAnnotation { record, write_id, intent_epoch }, write, rows })
     }
@@ -331,34 +332,6 @@ fn inherited(method: Option<Method>) -> Result<Option<Protection>> {
         Some(Method::Dual(key)) => Protection::Dual(key),
         Some(Method::Customer) => return Err(Error::InvalidRequest(NOT_WITH_CUSTOMER_KEYS)),
     }))
-}
-
-/// The record of an annotation: that of an object about which nothing is known but its bytes.
-fn record_of(
-    (size, etag, checksum): (u64, Etag, Option<Checksum>),
-    body: RecordBody,
-    seal: Option<&Seal>,
-) -> ObjectRecord {
-    ObjectRecord {
-        size,
-        modified: Hlc::ZERO,
-        etag,
-        storage_class: None,
-        checksum,
-        headers: [].into(),
-        user_metadata: [].into(),
-        tags: [].into(),
-        parts: Vec::new(),
-        body,
-        version: None,
-        acl: None,
-        encryption: seal.map(Seal::record),
-        lock: VersionLock::default(),
-        noncurrent_since: None,
-        was_whole: false,
-        annotations: 0,
-        unknown: UnknownFields::default(),
-    }
 }
 
 /// The error of a command under the condition on the object.

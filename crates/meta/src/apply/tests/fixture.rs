@@ -16,8 +16,7 @@ use crate::outcome::{Outcome, Refusal, Reply};
 use crate::query;
 use crate::record::{
     Body, Etag, Hlc, IntentEpoch, ObjectRecord, PartRecord, PinnedWrite, Record, RetiredRecord, Segment, StateRecord,
-    StripeSlot, UnknownFields, UploadId, UploadRecord, VersionId, VersionLock, VersionName, VersionRecord, WriteId,
-    WriteOwner,
+    StripeSlot, UnknownFields, UploadId, UploadRecord, VersionId, VersionName, VersionRecord, WriteId, WriteOwner,
 };
 use crate::testing::MemoryView;
 use crate::view::{BucketId, Edit, TreeId, View};
@@ -200,26 +199,7 @@ pub(super) fn segment(write_id: WriteId, size: u64) -> Segment {
 }
 
 fn put_object(bucket: BucketId, key: &str, write_id: WriteId, size: u64, body: Body) -> PutObject {
-    let object = ObjectRecord {
-        size,
-        modified: Hlc::ZERO,
-        etag: Etag::Md5(write_id.0.to_be_bytes()),
-        storage_class: None,
-        checksum: None,
-        headers: BTreeMap::new(),
-        user_metadata: BTreeMap::new(),
-        tags: BTreeMap::new(),
-        parts: Vec::new(),
-        body,
-        version: None,
-        acl: None,
-        encryption: None,
-        lock: VersionLock::default(),
-        noncurrent_since: None,
-        was_whole: false,
-        annotations: 0,
-        unknown: UnknownFields::default(),
-    };
+    let object = ObjectRecord::plain(size, Etag::Md5(write_id.0.to_be_bytes()), body);
     let precondition = Precondition::default();
     PutObject { bucket, key: key.to_owned(), object, precondition, write_id, intent_epoch: IntentEpoch(0) }
 }

@@ -2,7 +2,10 @@
 
 mod annotation;
 mod append;
+mod check;
 mod rename;
+mod repair;
+mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,27 +13,23 @@ use env::UnixMillis;
 use proptest::prelude::*;
 
 use super::fixture::{Fixture, create_bucket};
-use super::lifecycle::{End, check_index, expected_end, rules};
-use super::model::{ModelBucket, ModelUpload, ModelVersion, Stored, Subject, condition_on};
+use super::lifecycle::{End, expected_end, rules};
+use super::model::{ModelBucket, ModelVersion, Stored, Subject, condition_on};
 use crate::command::{
-    ANNOTATION_SIZE_MAX, AdvanceIntentEpoch, Command, CompletedPart, DeleteBucket, DeleteObject, DeleteVersion,
-    DrainUploads, Expire, FreeRetired, Lifecycle, ObjectDetail, PutObject, RepairDone, RepairedStripe, ReportMissing,
-    SetBucketLock, SetBucketQuota, SetBucketVersioning, SetLifecycle, SetObjectDetail, StepLifecycle,
+    ANNOTATION_SIZE_MAX, AdvanceIntentEpoch, Command, DeleteBucket, DeleteObject, DeleteVersion, Expire, Lifecycle,
+    ObjectDetail, PutObject, SetBucketLock, SetBucketQuota, SetBucketVersioning, SetLifecycle, SetObjectDetail,
+    StepLifecycle,
 };
-use crate::keys;
 use crate::lifecycle::{self, LifecycleRule, LifecycleRules};
 use crate::outcome::{ObjectDeleted, Outcome, Refusal, Reply};
-use crate::query::{
-    self, DueEntry, LifecycleState, ListObjects, ListUploads, ListVersions, ListedVersion, ObjectEntry, UploadEntry,
-    VersionEntry,
-};
+use crate::query::{self, DueEntry, LifecycleState, ListedVersion, VersionEntry};
 use crate::record::{
-    Body, BucketLock, DefaultRetention, Etag, Governance, Hlc, LegalHold, ObjectRecord, PART_SIZE_MIN, Quota, Record,
-    Retention, RetentionMode, RetentionPeriod, Segment, UnknownFields, UploadId, UsageRecord, VersionId, VersionLock,
-    VersionName, Versioning, WriteId,
+    Body, BucketLock, DefaultRetention, Etag, Governance, Hlc, LegalHold, ObjectRecord, PART_SIZE_MIN, Quota,
+    Retention, RetentionMode, RetentionPeriod, Segment, UnknownFields, VersionId, VersionLock, VersionName, Versioning,
+    WriteId,
 };
 use crate::testing::MemoryView;
-use crate::view::{BucketId, TreeId, View};
+use crate::view::BucketId;
 
 /// One step of a history. Numbers choose among what there is.
 #[derive(Clone, Debug)]
@@ -534,232 +533,12 @@ impl History {
         }
     }
 
-    fn create_upload(&mut self, bucket: usize, key: &str) {
-        if self.enter(bucket).and(check_key(key)).is_ok() {
-            let upload = self.fixture.create_upload(key);
-            let key = key.to_owned();
-            self.model(bucket).uploads.insert(upload, ModelUpload { key, parts: BTreeMap::new() });
-        }
-    }
-
-    /// One of the uploads of a bucket, and the key of its object to be.
-    fn pick_upload(&mut self, bucket: usize, index: usize) -> Option<(UploadId, String)> {
-        self.enter(bucket).ok()?;
-        let uploads = &self.model(bucket).uploads;
-        let (id, upload) = uploads.iter().nth(index.checked_rem(uploads.len())?)?;
-        Some((*id, upload.key.clone()))
-    }
-
-    fn put_part(&mut self, bucket: usize, upload: usize, number: u16, size: u64) {
-        let Some((id, key)) = self.pick_upload(bucket, upload) else { return };
-        let mut part = self.fixture.part(&key, id, number, size);
-        part.intent_epoch = self.fixture.epoch();
-        let write_id = part.part.segment.write_id;
-        let lock = VersionLock::default();
-        let (etag, writes, annotations) = (part.part.etag.clone(), vec![write_id], BTreeMap::new());
-        let stored = Stored { etag, size, body: None, writes, lock, annotations };
-        self.writes.push(write_id);
-        let outcome = self.fixture.put_part(part).map(|_| ());
-        if number == 0 {
-            assert_eq!(outcome, Err(Refusal::InvalidPartNumber(0)));
-        } else {
-            assert_eq!(outcome, Ok(()));
-            self.model(bucket).uploads.get_mut(&id).unwrap().parts.insert(number, stored);
-        }
-    }
-
-    fn complete(&mut self, bucket: usize, upload: usize, skip: u16, spoil: bool, condition: usize) {
-        let Some((id, key)) = self.pick_upload(bucket, upload) else { return };
-        let parts = &self.model(bucket).uploads[&id].parts;
-        let chosen: Vec<(u16, Stored)> =
-            parts.iter().filter(|(number, _)| **number != skip).map(|(number, part)| (*number, part.clone())).collect();
-        let mut listed: Vec<CompletedPart> = chosen
-            .iter()
-            .map(|(number, part)| CompletedPart { number: *number, etag: part.etag.clone(), checksum: None })
-            .collect();
-        if let Some(last) = listed.last_mut().filter(|_| spoil) {
-            last.etag = Etag::Md5([0xee; 16]);
-        }
-        let (precondition, allowed) = condition_on(condition, &Subject::of_current(self.current(bucket, &key)));
-        let mut completion = self.fixture.completion(&key, id, listed);
-        completion.precondition = precondition;
-        let small = chosen.iter().rev().skip(1).rev().find(|(_, part)| part.size < PART_SIZE_MIN);
-        let expected = match (chosen.last(), small) {
-            (None, _) => Err(Refusal::NoParts),
-            (Some((number, _)), _) if spoil => Err(Refusal::InvalidPart(*number)),
-            (_, Some((number, part))) => Err(Refusal::PartTooSmall { number: *number, size: part.size }),
-            _ => allowed.and(self.check_quota(bucket, &key, chosen.iter().map(|(_, part)| part.size).sum())),
-        };
-        let size = chosen.iter().map(|(_, part)| part.size).sum();
-        let writes = chosen.iter().flat_map(|(_, part)| part.writes.clone()).collect();
-        let lock = self.lock_of_new(bucket, None);
-        let annotations = BTreeMap::new();
-        let stored = Stored { etag: completion.etag.clone(), size, body: None, writes, lock, annotations };
-        let command = Command::CompleteUpload(Box::new(completion));
-        let outcome = self.fixture.apply(command.clone());
-        assert_eq!(outcome.clone().map(|_| ()), expected);
-        if let Ok(Reply::ObjectPut(put)) = &outcome {
-            let name = self.check_new(bucket, put.version);
-            let model = self.model(bucket);
-            model.uploads.remove(&id);
-            model.add(&key, ModelVersion { name, object: Some(stored) });
-            self.done.push((command, outcome));
-        }
-    }
-
-    fn abort(&mut self, bucket: usize, upload: usize) {
-        let Some((id, key)) = self.pick_upload(bucket, upload) else { return };
-        self.fixture.abort(&key, id).unwrap();
-        self.model(bucket).uploads.remove(&id);
-    }
-
-    fn lose(&mut self, write: usize, shard: u8) {
-        let Some(index) = write.checked_rem(self.writes.len()) else { return };
-        let write_id = self.writes[index];
-        let stripes = BTreeMap::from([(0, BTreeSet::from([shard]))]);
-        let outcome = self.fixture.apply(Command::ReportMissing(ReportMissing { write_id, stripes }));
-        let is_live = self.buckets.iter().flatten().any(|(_, model)| model.has_write(write_id));
-        let expected = match outcome {
-            Ok(Reply::Done) | Err(Refusal::NoSuchShard { stripe: 0 }) => is_live,
-            Err(Refusal::NoSuchWrite) => !is_live,
-            _ => false,
-        };
-        // The parts of a deleted bucket live until they are drained.
-        let drains = !query::draining_buckets(&self.fixture.view, 1).unwrap().is_empty();
-        assert!(expected || drains, "{outcome:?}, {is_live}");
-    }
-
-    fn repair(&mut self, entry: usize) {
-        let queue = query::repair_queue(&self.fixture.view, None, usize::MAX).unwrap();
-        let Some(index) = entry.checked_rem(queue.len()) else { return };
-        let entry = &queue[index];
-        let repaired = RepairedStripe { at_slot: entry.missing.clone(), ..RepairedStripe::default() };
-        let stripes = BTreeMap::from([(entry.stripe, repaired)]);
-        self.fixture.apply(Command::RepairDone(RepairDone { write_id: entry.write_id, stripes })).unwrap();
-        assert_eq!(query::repair_queue(&self.fixture.view, None, usize::MAX).unwrap().len(), queue.len() - 1);
-    }
-
-    fn free(&mut self, count: usize) {
-        let retired = query::retired_segments(&self.fixture.view, u64::MAX, count).unwrap();
-        let retired: Vec<_> = retired.into_iter().map(|(id, _)| id).collect();
-        self.fixture.apply(Command::FreeRetired(FreeRetired { retired: retired.clone() })).unwrap();
-        for id in retired {
-            assert!(!query::is_referenced(&self.fixture.view, id.write_id).unwrap());
-        }
-    }
-
-    fn drain(&mut self) {
-        for bucket in query::draining_buckets(&self.fixture.view, 10).unwrap() {
-            let step = DrainUploads { bucket, limit: 2 };
-            while self.fixture.apply(Command::DrainUploads(step.clone())) == Ok(Reply::Drained { finished: false }) {}
-        }
-        assert_eq!(query::draining_buckets(&self.fixture.view, 10).unwrap(), []);
-    }
-
     fn replay(&mut self, index: usize) {
         let Some(index) = index.checked_rem(self.done.len()) else { return };
         let (command, outcome) = self.done[index].clone();
         let before = self.fixture.view.clone();
         assert_eq!(self.fixture.apply(command), outcome);
         assert_eq!(self.fixture.view, before);
-    }
-
-    /// Listings, lookups, parts and usage say what the model says.
-    fn check(&self) {
-        for (id, model) in self.buckets.iter().flatten() {
-            self.check_objects(*id, model);
-            self.check_versions(*id, model);
-            self.check_uploads(*id, model);
-            check_index(&self.fixture.view, *id);
-            let usage = query::bucket_usage(&self.fixture.view, *id).unwrap();
-            let (bytes, objects) = model.usage();
-            let part_bytes = model.uploads.values().flat_map(|upload| upload.parts.values()).map(|part| part.size);
-            assert_eq!((usage.bytes, usage.objects), (bytes, objects));
-            let counted = self.fixture.view.get(TreeId::Internal, &keys::usage(*id)).unwrap();
-            let counted = counted.map(|record| UsageRecord::decode(&record).unwrap());
-            let counted = counted.map(|record| (record.bytes, record.objects));
-            assert_eq!(counted, model.quota.map(|_| (bytes, objects)));
-            assert_eq!(usage.other_bytes, part_bytes.sum::<u64>());
-        }
-    }
-
-    /// The keys and their current versions.
-    fn check_objects(&self, id: BucketId, model: &ModelBucket) {
-        let view = &self.fixture.view;
-        let request = ListObjects { limit: usize::MAX, ..ListObjects::default() };
-        let listed = query::list_objects(view, id, &request).unwrap().entries;
-        let listed = listed.into_iter().map(|entry| match entry {
-            ObjectEntry::Object { key, head } => (key, (head.etag, head.size)),
-            ObjectEntry::CommonPrefix(_) => unreachable!("no delimiter"),
-        });
-        let current = model.keys.keys().filter_map(|key| Some((key.clone(), model.current(key)?)));
-        let current = current.map(|(key, stored)| (key, (stored.etag.clone(), stored.size)));
-        assert_eq!(listed.collect::<BTreeMap<_, _>>(), current.collect());
-        for key in KEYS {
-            let found = query::object(view, id, key).unwrap();
-            assert_eq!(found.map(|object| stored(view, (id, key), object)), model.current(key).cloned());
-            let hidden = query::hiding_marker(view, id, key).unwrap();
-            let marker = model.newest(key).filter(|newest| newest.object.is_none());
-            assert_eq!(hidden.map(|marker| marker.version.into()), marker.map(|newest| newest.name));
-        }
-    }
-
-    /// All versions, listed in pages and one by one.
-    fn check_versions(&self, id: BucketId, model: &ModelBucket) {
-        let view = &self.fixture.view;
-        let limit = 1 + self.done.len() % 5;
-        let mut listed = Vec::new();
-        let mut next = Some((String::new(), None));
-        while let Some((key_marker, version_marker)) = next {
-            let request = ListVersions { key_marker: &key_marker, version_marker, limit, ..ListVersions::default() };
-            let page = query::list_versions(view, id, &request).unwrap();
-            assert!(page.entries.len() == limit || page.next.is_none());
-            listed.extend(page.entries);
-            next = page.next;
-        }
-        let listed: Vec<_> = listed.into_iter().map(listed_version).collect();
-        let expected = model.versions().map(|(key, version)| {
-            let is_latest = model.newest(key).is_some_and(|newest| newest.name == version.name);
-            let object = version.object.as_ref().map(|object| (object.etag.clone(), object.size));
-            (key.clone(), version.name, is_latest, object)
-        });
-        assert_eq!(listed, expected.collect::<Vec<_>>());
-
-        let names = self.versions.iter().copied().map(VersionName::Id).chain([VersionName::Null]);
-        for (name, key) in names.flat_map(|name| KEYS.map(|key| (name, key))) {
-            let found = query::version(view, id, key, name).unwrap();
-            assert!(found.as_ref().is_none_or(|found| found.name() == name));
-            let found = found.map(|found| ModelVersion {
-                name,
-                object: found.object().map(|object| stored(view, (id, key), object)),
-            });
-            assert_eq!(found.as_ref(), model.version(key, name), "{name} of {key:?}");
-        }
-    }
-
-    fn check_uploads(&self, id: BucketId, model: &ModelBucket) {
-        let view = &self.fixture.view;
-        let request = ListUploads { limit: usize::MAX, ..ListUploads::default() };
-        let listed = query::list_uploads(view, id, &request).unwrap().entries;
-        let listed: BTreeMap<UploadId, String> = listed
-            .into_iter()
-            .map(|entry| match entry {
-                UploadEntry::Upload { key, id, .. } => (id, key),
-                UploadEntry::CommonPrefix(_) => unreachable!("no delimiter"),
-            })
-            .collect();
-        let expected = model.uploads.iter().map(|(id, upload)| (*id, upload.key.clone()));
-        assert_eq!(listed, expected.collect());
-        for (upload_id, upload) in &model.uploads {
-            let parts = query::parts(view, id, *upload_id).unwrap().into_iter();
-            let parts = parts.map(|(number, part)| {
-                let writes = vec![part.segment.write_id];
-                let lock = VersionLock::default();
-                let (etag, size, annotations) = (part.etag, part.segment.size, BTreeMap::new());
-                (number, Stored { etag, size, body: None, writes, lock, annotations })
-            });
-            assert_eq!(parts.collect::<BTreeMap<_, _>>(), upload.parts);
-        }
     }
 }
 
