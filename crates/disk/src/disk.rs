@@ -341,9 +341,11 @@ impl Disk {
     /// `Io`, `Failed`, `Closed`.
     pub async fn usage(&self) -> Result<Usage> {
         self.on_reader(0, |device| {
+            // A shard may be refused while the space is looked up: that is news.
+            let was_full = device.is_full();
             let space = device.files.space(&device.path);
             let space = space.map_err(|error| device.io_error("statfs", device.path.clone(), error))?;
-            if device.sizes.reserve + device.sizes.step <= space.available {
+            if was_full && device.sizes.reserve + device.sizes.step <= space.available {
                 device.set_full(false);
             }
             Ok(Usage {
