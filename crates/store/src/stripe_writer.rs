@@ -236,7 +236,11 @@ impl<'a> StripeWrite<'a> {
             Ok(()) => {}
             Err(AppendFault::Stale(version)) => self.stale = self.stale.max(Some(version)),
             Err(_) if self.is_durable(index) || self.is_running(index) => {}
-            Err(fault) => self.substitute(index, Some(disk), fault),
+            Err(fault) => {
+                // A slow one was counted as failed when another was asked.
+                let failed = (!self.slow.contains(&disk)).then_some(disk);
+                self.substitute(index, failed, fault);
+            }
         }
     }
 
