@@ -55,7 +55,7 @@ pub struct SetDocument {
 }
 
 /// Sets or removes several documents, all of them or none. No name may occur twice. Nodes do not act on what it sets
-/// ([`Command::sets_document`]).
+/// ([`Command::sets_document`](super::Command::sets_document)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetDocuments {
     /// What to do with each.
