@@ -2,7 +2,8 @@
 //!
 //! The wanted data shards are read first, only the touched blocks of each. As soon as one fails, or is slower than the
 //! hedge delay, further shards are read over the same bytes until `k` of them decode what is missing; those may be slow,
-//! too, and are hedged in turn. The slow ones may still win. Every byte used was verified against its shard's identity by the disk that read it (I15).
+//! too, and are hedged in turn. The slow ones may still win. Every byte used was verified against its shard's identity by
+//! the disk that read it (I15).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
